@@ -1,0 +1,100 @@
+// Moves the slider figures that implicit_bias.explore drew while the book was built.
+//
+// Each group of panels carries a JSON table: for each slider the texts of its values, for each panel the sliders it listens
+// to, the live text of every state, and "slots": [number of the element, attribute, values, index of the value per state].
+// An attribute "#" is the text of the element, and "" stands for the element as a whole.
+(() => {
+  "use strict";
+
+  function parse(markup) {
+    const parent = document.createElementNS("http://www.w3.org/2000/svg", "g");
+    parent.innerHTML = markup;
+    return parent.firstElementChild;
+  }
+
+  function set(nodes, number, attribute, value) {
+    if (attribute === "#") {
+      nodes[number].textContent = value;
+    } else if (attribute) {
+      nodes[number].setAttribute(attribute, value);
+    } else {
+      const node = parse(value);
+      nodes[number].replaceWith(node);
+      nodes[number] = node;
+    }
+  }
+
+  class Panel {
+    constructor(element, data, counts, opening) {
+      Object.assign(this, { element, data, counts });
+      this.svg = element.querySelector("svg");
+      this.nodes = [this.svg, ...this.svg.querySelectorAll("*")];
+      this.live = element.querySelector("output > span");
+      this.now = this.state(opening);
+    }
+
+    // The number of the state in which the sliders have these positions: the last slider runs fastest.
+    state(positions) {
+      return this.data.sliders.reduce((state, slider) => state * this.counts[slider] + positions[slider], 0);
+    }
+
+    show(positions) {
+      const state = this.state(positions);
+      if (state === this.now) return;
+      for (const [number, attribute, values, index] of this.data.slots) {
+        if (index[state] !== index[this.now]) set(this.nodes, number, attribute, values[index[state]]);
+      }
+      this.now = state;
+      const text = this.data.texts[state];
+      if (this.live && this.live.textContent !== text) this.live.textContent = text;
+    }
+
+    // Replaces the moving figure by the first slider's ends and middle, for paper.
+    print(positions) {
+      if (!this.data.sliders.length) return;
+      const first = this.data.sliders[0];
+      const last = this.counts[first] - 1;
+      this.row = document.createElement("div");
+      this.row.className = "explore-snapshots";
+      for (const position of new Set([0, Math.round(last / 2), last])) {
+        this.show(positions.with(first, position));
+        const copy = this.element.cloneNode(true);
+        // A reference must not lead to the hidden original.
+        copy.innerHTML = copy.innerHTML.replace(/fig-[0-9a-f]{8}-/g, `$&${position}-`);
+        this.row.append(copy);
+      }
+      this.show(positions);
+      this.element.after(this.row);
+    }
+
+    restore() {
+      this.row?.remove();
+    }
+  }
+
+  function start(group) {
+    const data = JSON.parse(group.querySelector("script").textContent);
+    const inputs = [...group.querySelectorAll("input")];
+    const counts = data.sliders.map((slider) => slider.shown.length);
+    const positions = () => inputs.map((input) => Number(input.value));
+    const opening = inputs.map((input) => Number(input.defaultValue));
+    const elements = group.querySelectorAll(".explore-panel");
+    const panels = data.panels.map((panel, i) => new Panel(elements[i], panel, counts, opening));
+
+    function move() {
+      inputs.forEach((input, i) => {
+        input.setAttribute("aria-valuetext", data.sliders[i].spoken[input.value]);
+        input.nextElementSibling.textContent = data.sliders[i].shown[input.value];
+      });
+      panels.forEach((panel) => panel.show(positions()));
+    }
+
+    group.addEventListener("input", move);
+    window.addEventListener("beforeprint", () => panels.forEach((panel) => panel.print(positions())));
+    window.addEventListener("afterprint", () => panels.forEach((panel) => panel.restore()));
+    move(); // a browser may have kept the positions of an earlier visit
+    group.classList.add("explore-ready");
+  }
+
+  document.querySelectorAll(".explore-group:has(> script)").forEach(start);
+})();

@@ -1,0 +1,357 @@
+"""Small SVG from matplotlib, and what changes from one picture to the next.
+
+`Renderer` is a matplotlib backend that builds a tree of `Node` instead of a file. Compared with matplotlib's own SVG it
+has integer coordinates (a tenth of a point is the unit), colours that a style sheet can replace, text that stays text, and
+one path where many markers look alike: a state of a figure is a few kilobytes.
+`slots` compares the trees of many states and returns what has to be set to go from one to another.
+"""
+
+import base64
+import io
+import re
+from dataclasses import dataclass, field
+
+import numpy as np
+from matplotlib import font_manager
+from matplotlib.backend_bases import FigureCanvasBase, RendererBase
+from matplotlib.colors import to_hex
+from matplotlib.path import Path
+from matplotlib.transforms import Affine2D
+from PIL import Image
+
+UNIT = 10  # units of the SVG in a point: what is smaller cannot be seen
+PREFIX = "FIGURE-"  # stands before every id until the whole figure is known, see `explore`
+
+SUPERSCRIPTS = str.maketrans("0123456789-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻")
+
+
+@dataclass
+class Node:
+    """An SVG element: it has text or children, not both."""
+
+    tag: str
+    attributes: dict = field(default_factory=dict)
+    children: list = field(default_factory=list)
+    text: str = ""
+
+    def __str__(self):
+        # Written as a browser writes it back, so that tests can compare the two.
+        attributes = "".join(f' {name}="{_escape(value)}"' for name, value in self.attributes.items())
+        inside = _escape(self.text) + "".join(map(str, self.children))
+        return f"<{self.tag}{attributes}>{inside}</{self.tag}>"
+
+    def size(self):
+        """Return the number of elements, this one included."""
+        return 1 + sum(child.size() for child in self.children)
+
+
+def _escape(text):
+    return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+
+
+def slots(states, opening):
+    """Return what differs between the trees `states`, as few and as small pieces as possible.
+
+    Each slot is ``(number, name, values, index)``: in state `i`, the element with this number (counted in document order in
+    the tree of the opening state) has ``values[index[i]]`` as the attribute `name`, as its text where `name` is ``"#"``; where
+    `name` is empty the element as a whole is this piece of SVG.
+    """
+    found = []
+
+    def compare(nodes, number):
+        first = nodes[opening]
+        if all(node is first or node == first for node in nodes):
+            return
+        if any(
+            node.tag != first.tag
+            or node.attributes.keys() != first.attributes.keys()
+            or len(node.children) != len(first.children)
+            for node in nodes
+        ):
+            add(number, "", map(str, nodes))
+            return
+        for name in first.attributes:
+            add(number, name, [str(node.attributes[name]) for node in nodes])
+        add(number, "#", [node.text for node in nodes])
+        number += 1
+        for children in zip(*(node.children for node in nodes)):
+            compare(children, number)
+            number += children[opening].size()
+
+    def add(number, name, values):
+        table = {}
+        index = [table.setdefault(value, len(table)) for value in values]
+        if len(table) > 1:
+            found.append((number, name, list(table), index))
+
+    compare(states, 0)
+    return found
+
+
+class Canvas(FigureCanvasBase):
+    """A canvas that measures text with `Renderer`, so that a layout is made for what is drawn."""
+
+    def get_renderer(self):
+        width, height = self.figure.get_size_inches() * 72
+        return Renderer(width, height, {})
+
+
+def render(fig, colors):
+    """Draw a figure as a tree; `colors` maps hexadecimal colours to what is written for them."""
+    fig.dpi = 72
+    width, height = fig.get_size_inches() * 72
+    renderer = Renderer(width, height, colors)
+    fig.draw(renderer)
+    return renderer.finish()
+
+
+class Renderer(RendererBase):
+    """Builds the tree of a figure. Lengths are in points, as everywhere in matplotlib at 72 dots per inch."""
+
+    def __init__(self, width, height, colors):
+        super().__init__()
+        self.width, self.height, self.colors = width, height, colors
+        self._definitions = {}
+        self._open = [Node("g")]
+        self._flip = Affine2D().scale(1, -1).translate(0, height)
+
+    def finish(self):
+        """Return the tree of all that was drawn."""
+        size = {"width": round(self.width * 96 / 72), "height": round(self.height * 96 / 72)}
+        view = f"0 0 {_number(self.width * UNIT)} {_number(self.height * UNIT)}"
+        definitions = Node("defs", {}, list(self._definitions.values()))
+        drawing = Node("g", {"fill": "none", "stroke-linejoin": "round"}, self._open[0].children)
+        return Node("svg", {**size, "viewBox": view}, [definitions, drawing])
+
+    # What matplotlib asks about the canvas.
+
+    def flipy(self):
+        return True
+
+    def get_canvas_width_height(self):
+        return self.width, self.height
+
+    def get_image_magnification(self):
+        return 2
+
+    def option_image_nocomposite(self):
+        return True
+
+    def option_scale_image(self):
+        return True
+
+    def get_text_width_height_descent(self, s, prop, ismath):
+        s, ismath = _plain(s, ismath)
+        return super().get_text_width_height_descent(s, prop, ismath)
+
+    # What matplotlib draws.
+
+    def open_group(self, s, gid=None):
+        self._open.append(Node("g"))
+
+    def close_group(self, s):
+        group = self._open.pop()
+        # A group of one is that one. An empty group stays: it keeps the place of what another state draws there.
+        self._open[-1].children.append(group.children[0] if len(group.children) == 1 else group)
+
+    def draw_path(self, gc, path, transform, rgbFace=None):
+        hatch = gc.get_hatch()
+        open_line = rgbFace is None and hatch is None
+        attributes = self._style(gc, rgbFace)
+        data = _path_data(
+            path,
+            transform + self._flip,
+            clip=(0, 0, self.width * UNIT, self.height * UNIT) if open_line else None,
+            simplify=path.should_simplify and open_line,
+        )
+        if hatch:
+            self._add(Node("path", {"d": data, **self._hatch(gc)}), gc)
+        self._add(Node("path", {"d": data, **attributes}), gc)
+
+    def draw_markers(self, gc, marker_path, marker_trans, path, trans, rgbFace=None):
+        attributes = self._style(gc, rgbFace)
+        points = _points(path, trans + self._flip, self.width, self.height)
+        shape = marker_trans.frozen().scale(1, -1)
+        translucent = "opacity" in "".join(attributes)
+        if attributes.get("fill") and attributes.get("stroke") not in (None, attributes["fill"]) or translucent:
+            # Where markers overlap, each has to lie on the one before.
+            for point in points:
+                self._add(Node("path", {"d": _path_data(marker_path, shape + Affine2D().translate(*point)), **attributes}), gc)
+            return
+        data = "".join(_path_data(marker_path, shape + Affine2D().translate(*point)) for point in points)
+        self._add(Node("path", {"d": data, **attributes}), gc)
+
+    def draw_image(self, gc, x, y, im, transform=None):
+        height, width = im.shape[:2]
+        if not width or not height:
+            return
+        if transform is None:
+            transform = Affine2D().scale(width / self.get_image_magnification(), height / self.get_image_magnification())
+        # Matplotlib gives the lowest row first.
+        place = Affine2D().scale(1 / width, -1 / height).translate(0, 1) + transform + Affine2D().translate(x, y)
+        matrix = (place + self._flip + Affine2D().scale(UNIT)).get_affine().to_values()
+        file = io.BytesIO()
+        Image.fromarray(np.ascontiguousarray(im[::-1])).save(file, "png", optimize=True)
+        attributes = {
+            "width": width,
+            "height": height,
+            "transform": f"matrix({' '.join(map(_number, matrix))})",
+            "href": "data:image/png;base64," + base64.b64encode(file.getvalue()).decode(),
+            "style": "image-rendering:pixelated",
+        }
+        if (gc.get_alpha() or 1) != 1:
+            attributes["opacity"] = _number(gc.get_alpha())
+        self._add(Node("image", attributes), gc)
+
+    def draw_text(self, gc, x, y, s, prop, angle, ismath=False, mtext=None):
+        s, ismath = _plain(s, ismath)
+        if ismath:
+            # Mathematics needs fonts that a reader may not have: it is drawn, on a finer grid because letters are small.
+            group = Node("g", {"transform": "scale(.1)"})
+            self._open.append(group)
+            flip, self._flip = self._flip, self._flip + Affine2D().scale(10)
+            super().draw_text(gc, x, y, s, prop, angle, ismath, mtext)
+            self._flip = flip
+            self._open.pop()
+            for glyph in group.children:
+                glyph.attributes.pop("clip-path", None)  # it belongs to the group, in whose units it is
+            self._add(group, gc)
+            return
+        anchor = "start"
+        if mtext and (angle == 0 or mtext.get_rotation_mode() == "anchor"):
+            # The reader's font has other widths: hold the text where the author aligned it.
+            anchor = {"left": "start", "center": "middle", "right": "end"}[mtext.get_ha()]
+            at = mtext.get_transform().transform(mtext.get_unitless_position()) * (1, -1) + (0, self.height)
+            down = np.array([np.sin(np.deg2rad(angle)), np.cos(np.deg2rad(angle))])
+            x, y = at + down * (down @ ((x, y) - at))
+        attributes = {"x": _number(x * UNIT), "y": _number(y * UNIT), "font-size": _number(prop.get_size_in_points() * UNIT)}
+        color, opacity = self._color(gc.get_rgb(), gc)
+        attributes["fill"] = color
+        if opacity != 1:
+            attributes["opacity"] = _number(opacity)
+        if anchor != "start":
+            attributes["text-anchor"] = anchor
+        if prop.get_style() != "normal":
+            attributes["font-style"] = prop.get_style()
+        weight = font_manager.weight_dict.get(prop.get_weight(), prop.get_weight())
+        if weight != 400:
+            attributes["font-weight"] = weight
+        if angle:
+            attributes["transform"] = f"rotate({_number(-angle)} {attributes['x']} {attributes['y']})"
+        self._add(Node("text", attributes, [], s), gc)
+
+    # How it is written.
+
+    def _add(self, node, gc):
+        clip = self._clip(gc)
+        if clip and "transform" in node.attributes:  # the clip would be transformed too
+            node = Node("g", {}, [node])
+        if clip:
+            node.attributes["clip-path"] = f"url(#{clip})"
+        self._open[-1].children.append(node)
+
+    def _define(self, tag, attributes, child):
+        key = tag + str(child)
+        if key not in self._definitions:
+            self._definitions[key] = Node(tag, {"id": f"{PREFIX}{len(self._definitions)}", **attributes}, [child])
+        return self._definitions[key].attributes["id"]
+
+    def _clip(self, gc):
+        path, transform = gc.get_clip_path()
+        if path is None:
+            rectangle = gc.get_clip_rectangle()
+            if rectangle is None:
+                return None
+            path, transform = Path.unit_rectangle(), Affine2D().scale(*rectangle.size).translate(*rectangle.p0)
+        outline = Affine2D().scale(1, -1).translate(0, self.height)
+        return self._define("clipPath", {}, Node("path", {"d": _path_data(path, transform + outline)}))
+
+    def _hatch(self, gc):
+        color, _ = self._color(gc.get_hatch_color(), gc)
+        data = _path_data(gc.get_hatch_path(), Affine2D().scale(72))
+        lines = {"d": data, "fill": color, "stroke": color, "stroke-width": _number(gc.get_hatch_linewidth() * UNIT)}
+        size = {"width": 72 * UNIT, "height": 72 * UNIT, "patternUnits": "userSpaceOnUse"}
+        return {"fill": f"url(#{self._define('pattern', size, Node('path', lines))})"}
+
+    def _color(self, rgba, gc):
+        color = to_hex(rgba)
+        opacity = gc.get_alpha() if gc.get_forced_alpha() or len(rgba) == 3 else rgba[3]
+        return self.colors.get(color, color), 1 if opacity is None else opacity
+
+    def _style(self, gc, face):
+        attributes = {}
+        if face is not None:
+            color, opacity = self._color(face, gc)
+            if opacity:
+                attributes["fill"] = color
+            if opacity not in (0, 1):
+                attributes["fill-opacity"] = _number(opacity)
+        color, opacity = self._color(gc.get_rgb(), gc)
+        if gc.get_linewidth() and opacity:
+            attributes["stroke"] = color
+            attributes["stroke-width"] = _number(gc.get_linewidth() * UNIT)
+            if opacity != 1:
+                attributes["stroke-opacity"] = _number(opacity)
+            offset, dashes = gc.get_dashes()
+            if dashes is not None:
+                attributes["stroke-dasharray"] = " ".join(_number(dash * UNIT) for dash in dashes)
+                if offset:
+                    attributes["stroke-dashoffset"] = _number(offset * UNIT)
+            if gc.get_capstyle() != "butt":
+                attributes["stroke-linecap"] = {"projecting": "square"}.get(gc.get_capstyle(), "round")
+            if gc.get_joinstyle() != "round":
+                attributes["stroke-linejoin"] = gc.get_joinstyle()
+        return attributes
+
+
+def _number(value):
+    return f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
+
+
+def _plain(s, ismath):
+    """Turn the tick labels of matplotlib, such as ``$\\mathdefault{10^{-3}}$``, into text: 10⁻³."""
+    found = ismath and re.fullmatch(r"\$\\mathdefault\{([-−0-9.]*?)(?:\\times)?(10)?(?:\^\{([-−0-9]+)\})?\}\$", s)
+    if not found:
+        return s, ismath
+    factor, base, power = (part or "" for part in found.groups())
+    times = "·" if factor not in ("", "-", "−") and base else ""
+    return factor.replace("-", "−") + times + base + power.translate(SUPERSCRIPTS), False
+
+
+def _points(path, transform, width, height):
+    """Return the vertices of a path that are on the canvas, or near it."""
+    points = transform.transform(path.vertices)
+    with np.errstate(invalid="ignore"):
+        seen = (np.abs(points - (width / 2, height / 2)) < (width, height)).all(axis=1)
+    return points[seen]
+
+
+_LETTERS = {Path.LINETO: ("l", 1), Path.CURVE3: ("q", 2), Path.CURVE4: ("c", 3)}
+
+
+def _path_data(path, transform, clip=None, simplify=False):
+    """Write a path with relative integer coordinates, which are short and compress well."""
+    path = path.cleaned(
+        transform + Affine2D().scale(UNIT), remove_nans=True, clip=clip, simplify=simplify, curves=True
+    )
+    vertices, codes = np.rint(path.vertices).astype(int).tolist(), path.codes.tolist()
+    data, here, start, last, i = [], None, None, "", 0
+    while codes[i] != Path.STOP:
+        code = codes[i]
+        if code == Path.MOVETO:
+            here = start = vertices[i]
+            data.append(f"M{here[0]} {here[1]}")
+            last, i = "", i + 1
+        elif code == Path.CLOSEPOLY:
+            data.append("z")
+            here, last, i = start, "", i + 1
+        else:
+            letter, count = _LETTERS[code]
+            points = vertices[i : i + count]
+            i += count
+            if letter == "l" and points[0] == here and codes[i] == Path.LINETO:
+                continue
+            numbers = " ".join(f"{x - here[0]} {y - here[1]}" for x, y in points)
+            data.append((letter if letter != last else " ") + numbers)
+            here, last = points[-1], letter
+    return "".join(data).replace(" -", "-")
