@@ -1,0 +1,50 @@
+# Needs Python 3.11 to 3.13, make and git; everything else comes with the pins of requirements.txt.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8000
+export PYTHONHASHSEED = 0
+
+.PHONY: help book test lab serve lint bench pins clean
+.DEFAULT_GOAL := help
+
+help: ## list what make can do
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+book: $(VENV)/installed ## execute the chapters and build the website
+	$(BIN)/jupyter-book build . -W -n --keep-going -q
+	@echo "The book is built. Open $(CURDIR)/_build/html/index.html, or run: make serve"
+
+test: book ## run every test, the fast ones first
+	$(BIN)/python -m pytest -m "not slow" --ignore=tests/site
+	$(BIN)/python -m pytest -m slow --ignore=tests/site
+	$(BIN)/python -m pytest tests/site
+
+lab: $(VENV)/installed ## open the chapters in JupyterLab, as notebooks
+	JUPYTERLAB_SETTINGS_DIR=$(CURDIR)/_build/lab $(BIN)/jupyter lab --LabApp.app_settings_dir=$(CURDIR)/lib/book/lab chapters
+
+serve: ## show the built website on this machine
+	$(PYTHON) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+
+lint: $(VENV)/installed ## check style and spelling
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+
+bench: $(VENV)/installed ## time the solvers against what else one could call
+	$(BIN)/python -m benchmarks
+
+pins: $(VENV)/installed ## renew requirements.txt from pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --all-extras --generate-hashes \
+	  --no-emit-index-url --no-header pyproject.toml --output-file requirements.txt
+
+clean: ## remove everything that was built, but not .venv
+	rm -rf _build
+
+$(VENV)/installed: requirements.txt pyproject.toml
+	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info[:2] <= (3, 13), "The book needs Python 3.11, 3.12 or 3.13: make PYTHON=python3.12"'
+	$(PYTHON) -m venv $(VENV)
+	@echo "Installing the pinned packages into $(VENV): a few minutes the first time."
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,48 @@
+"""Theorems, exercises and solutions as valid HTML; ``:class: dropdown`` works without JavaScript."""
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx_design.shared import create_component
+
+
+class FoldDropdowns(SphinxPostTransform):
+    """Turn a box with a title and the class ``dropdown`` into a dropdown of sphinx-design (``<details>``)."""
+
+    default_priority = 150  # after sphinx-exercise wrote its titles, before sphinx-design makes HTML
+
+    def run(self, **kwargs):
+        for node in list(self.document.findall(nodes.Admonition)):
+            if "dropdown" not in node["classes"] or not isinstance(node[0], nodes.title):
+                continue
+            title = nodes.rubric("", "", *node[0].children, ids=node["ids"])
+            dropdown = create_component(
+                "dropdown",
+                opened=False,
+                type="dropdown",
+                has_title=True,
+                icon=None,
+                chevron=None,
+                container_classes=["sd-mb-3", *node["classes"]],
+                title_classes=[],
+                body_classes=[],
+                children=[title, *node.children[1:]],
+            )
+            node.replace_self(dropdown)
+
+
+class DropRepeatedIds(SphinxPostTransform):
+    """Sphinx-proof and sphinx-exercise give every box on a page the same inner id."""
+
+    default_priority = 900
+    repeated = ("proof", "proof-content", "exercise-content", "solution-content")
+
+    def run(self, **kwargs):
+        for node in self.document.findall(nodes.Element):
+            if "ids" in node.attributes:
+                node["ids"] = [name for name in node["ids"] if name not in self.repeated]
+
+
+def setup(app: Sphinx):
+    app.add_post_transform(FoldDropdowns)
+    app.add_post_transform(DropRepeatedIds)
