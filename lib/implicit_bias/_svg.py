@@ -20,7 +20,7 @@ from matplotlib.transforms import Affine2D
 from PIL import Image
 
 UNIT = 10  # units of the SVG in a point: what is smaller cannot be seen
-PREFIX = "FIGURE-"  # stands before every id until the whole figure is known, see `explore`
+ZOOM = 1.5  # CSS pixels in a point, where there is room: letters of 10 points are then about as large as those of the page
 
 SUPERSCRIPTS = str.maketrans("0123456789-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻")
 
@@ -93,14 +93,13 @@ class Canvas(FigureCanvasBase):
 
     def get_renderer(self):
         width, height = self.figure.get_size_inches() * 72
-        return Renderer(width, height, {})
+        return Renderer(width, height, {}, "")
 
 
-def render(fig, colors):
-    """Draw a figure as a tree; `colors` maps hexadecimal colours to what is written for them."""
-    fig.dpi = 72
+def render(fig, colors, prefix):
+    """Draw a figure as a tree; `colors` maps hexadecimal colours to what is written for them, ids begin with `prefix`."""
     width, height = fig.get_size_inches() * 72
-    renderer = Renderer(width, height, colors)
+    renderer = Renderer(width, height, colors, prefix)
     fig.draw(renderer)
     return renderer.finish()
 
@@ -108,16 +107,16 @@ def render(fig, colors):
 class Renderer(RendererBase):
     """Builds the tree of a figure. Lengths are in points, as everywhere in matplotlib at 72 dots per inch."""
 
-    def __init__(self, width, height, colors):
+    def __init__(self, width, height, colors, prefix):
         super().__init__()
-        self.width, self.height, self.colors = width, height, colors
+        self.width, self.height, self.colors, self.prefix = width, height, colors, prefix
         self._definitions = {}
         self._open = [Node("g")]
         self._flip = Affine2D().scale(1, -1).translate(0, height)
 
     def finish(self):
         """Return the tree of all that was drawn."""
-        size = {"width": round(self.width * 96 / 72), "height": round(self.height * 96 / 72)}
+        size = {"width": round(self.width * ZOOM), "height": round(self.height * ZOOM)}
         view = f"0 0 {_number(self.width * UNIT)} {_number(self.height * UNIT)}"
         definitions = Node("defs", {}, list(self._definitions.values()))
         drawing = Node("g", {"fill": "none", "stroke-linejoin": "round"}, self._open[0].children)
@@ -253,7 +252,7 @@ class Renderer(RendererBase):
     def _define(self, tag, attributes, child):
         key = tag + str(child)
         if key not in self._definitions:
-            self._definitions[key] = Node(tag, {"id": f"{PREFIX}{len(self._definitions)}", **attributes}, [child])
+            self._definitions[key] = Node(tag, {"id": f"{self.prefix}{len(self._definitions)}", **attributes}, [child])
         return self._definitions[key].attributes["id"]
 
     def _clip(self, gc):

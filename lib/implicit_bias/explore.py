@@ -60,6 +60,8 @@ DARK_COLORS = {
     "warn": "#ff6b74",
 }
 
+_PREFIX = "FIGURE-"  # stands before every id until the whole figure is known
+
 _CSS_COLORS = {value: f"var(--fig-{name},{value})" for name, value in COLORS.items()}
 _CSS_COLORS["#000000"] = _CSS_COLORS[COLORS["ink"]]  # matplotlib's own black and white have to turn with the page
 
@@ -75,11 +77,12 @@ _STYLE = {
     "axes.prop_cycle": mpl.cycler(color=[COLORS[name] for name in ("depth2", "depth3", "l1", "depth4", "l2", "muted")]),
     "axes.spines.right": False,
     "axes.spines.top": False,
+    "axes.titley": 1.0,
     "figure.constrained_layout.h_pad": 0.06,
     "figure.constrained_layout.w_pad": 0.06,
     "figure.edgecolor": "none",
     "figure.facecolor": "none",
-    "figure.figsize": (4.8, 3.2),
+    "figure.figsize": (4.2, 2.9),  # small: on a phone the letters are still of 11 pixels
     "font.size": 10,
     "grid.color": COLORS["grid"],
     "grid.linewidth": 0.6,
@@ -91,7 +94,7 @@ _STYLE = {
     "legend.handlelength": 1.8,
     "lines.linewidth": 1.6,
     "lines.markersize": 5,
-    "mathtext.fontset": "cm",
+    "mathtext.fontset": "dejavusans",
     "path.simplify_threshold": 1.0,  # in the units of the SVG: a tenth of a point
     "text.color": COLORS["ink"],
     "xtick.color": COLORS["muted"],
@@ -219,9 +222,10 @@ def _evenly_spaced(values):
 class _Panel:
     """A draw function, the sliders it listens to, and its layout."""
 
-    def __init__(self, draw, sliders):
+    def __init__(self, draw, sliders, number):
         self.draw = draw
         self.sliders = sliders
+        self.prefix = f"{_PREFIX}{number}-"
         self.description = " ".join((inspect.getdoc(_unwrapped(draw)) or "").split())
         if not self.description:
             raise ValueError(f"{_name(draw)}: the docstring is the alternative text of the figure and is missing")
@@ -249,7 +253,7 @@ class _Panel:
         for axes, box in zip(fig.axes, boxes):
             if box is not None:
                 axes.set_position(box)
-        tree = _svg.render(fig, _CSS_COLORS)
+        tree = _svg.render(fig, _CSS_COLORS, self.prefix)
         tree.attributes |= {"role": "img", "aria-label": self.description}
         said = ", ".join(slider.say(value) for slider, value in zip(self.sliders, state))
         return tree, ": ".join(part for part in (said, text) if part)
@@ -314,7 +318,7 @@ def _panels(draws, sliders):
                     heard.add(parameter.name)
             elif parameter.default is parameter.empty:
                 raise ValueError(f"{parameter.name}: {_name(draw)} takes this argument, but no values are given for it")
-        panels.append(_Panel(draw, [slider for name, slider in sliders.items() if name in listens]))
+        panels.append(_Panel(draw, [slider for name, slider in sliders.items() if name in listens], len(panels)))
     for name, slider in sliders.items():
         if not any(slider in panel.sliders for panel in panels):
             raise ValueError(f"{name}: no draw function takes this argument")
@@ -391,7 +395,7 @@ class _StaticFigure:
         digest = hashlib.sha256(page.encode()).hexdigest()[:8]
         self._made[digest] += 1
         prefix = f"fig-{digest}-" if self._made[digest] == 1 else f"fig-{digest}-{self._made[digest]}-"
-        self._html = page.replace(_svg.PREFIX, prefix)
+        self._html = page.replace(_PREFIX, prefix)
         self._plain = "\n".join(panel.description for panel in panels)
 
     def _repr_mimebundle_(self, **_):
@@ -477,7 +481,7 @@ def _live_view(panel, controls):
         with _style():
             tree, text = panel.picture(state)
         live = f"<div>{html.escape(text)}</div>"
-        view.value = f'<div class="explore">{_LIVE_CSS}{tree}{live}</div>'.replace(_svg.PREFIX, f"fig-{view.model_id}-")
+        view.value = f'<div class="explore">{_LIVE_CSS}{tree}{live}</div>'.replace(_PREFIX, f"fig-{view.model_id}-")
 
     def move(_):
         try:

@@ -1,0 +1,24 @@
+"""What the second-order methods need of a matrix, dense or sparse alike."""
+
+import numpy as np
+from scipy.sparse import issparse
+from scipy.sparse.linalg import LinearOperator
+
+
+def as_entries(A):
+    """`A` as a float64 matrix with entries, dense or CSR; a `LinearOperator` is applied to the identity."""
+    if isinstance(A, LinearOperator):
+        m, n = A.shape
+        A = (A.T @ np.eye(m, dtype=A.dtype)).T if m <= n else A @ np.eye(n, dtype=A.dtype)
+    return A.astype(np.float64)
+
+
+def largest_entry(A):
+    """Largest absolute value of an entry; 0 for a sparse matrix without entries."""
+    entries = A.data if issparse(A) else A
+    return np.max(np.abs(entries)) if entries.size else 0.0
+
+
+def gram(A, weights):
+    """``A diag(weights) A.T`` as a dense array."""
+    return (A.multiply(weights) @ A.T).toarray() if issparse(A) else (A * weights) @ A.T

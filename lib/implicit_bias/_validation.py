@@ -1,0 +1,100 @@
+"""What every solver asks of its input, said once: a clear ``ValueError`` that names the argument."""
+
+import numpy as np
+from scipy.sparse import issparse
+from scipy.sparse.linalg import LinearOperator
+
+# Squares of entries beyond these bounds leave the range of float64 (10^+-308) in the solvers.
+SMALLEST, LARGEST = 1e-100, 1e100
+
+
+def as_matrix(A):
+    """Return `A` as a real float matrix (array, CSR matrix or `LinearOperator`), or raise `ValueError`.
+
+    float32 stays float32, integers become float64, everything else that is not real is refused.
+    """
+    if isinstance(A, LinearOperator):
+        if np.dtype(A.dtype).kind != "f":
+            raise ValueError(f"A must be a LinearOperator with a real floating dtype, got {A.dtype}")
+        _check_shape(A.shape)
+        return A
+    if issparse(A):
+        A = A.tocsr()
+        entries = A.data
+    else:
+        try:
+            A = np.asarray(A)
+        except ValueError as error:  # a list of rows of different lengths
+            raise ValueError(f"A must be a matrix of real numbers: {error}") from None
+        entries = A
+    if entries.dtype.kind not in "biuf":
+        raise ValueError(f"A must have real entries, got dtype {entries.dtype}")
+    if A.ndim != 2:
+        raise ValueError(f"A must have two dimensions (m, n), got shape {A.shape}")
+    _check_shape(A.shape)
+    _check_range("A", entries)
+    if A.dtype not in (np.float32, np.float64):
+        A = A.astype(np.float64)
+    return A
+
+
+def as_data(y, A, dtype=None):
+    """Return `y` as a vector with one entry for each row of `A`, in the dtype of `A`."""
+    return as_vector("y", y, A.shape[0], "one entry for each row of A").astype(dtype or A.dtype)
+
+
+def as_vector(name, v, length, meaning):
+    """Return `v` as a finite real vector of the given length."""
+    v = np.asarray(v)
+    if v.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must have real entries, got dtype {v.dtype}")
+    if v.shape != (length,):
+        raise ValueError(f"{name} must have shape ({length},), {meaning}; got {v.shape}")
+    _check_range(name, v)
+    return v.astype(np.result_type(v.dtype, np.float32), copy=False)
+
+
+def as_alpha(alpha, n):
+    """Return the scale of the start as a positive float array that broadcasts to (..., n)."""
+    try:
+        alpha = np.asarray(alpha, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError("alpha must be a positive number or an array of them") from None
+    if alpha.ndim > 0 and alpha.shape[-1] not in (1, n):
+        raise ValueError(
+            f"alpha must be a number, or have shape ({n},) (one scale for each coordinate), (k, 1) "
+            f"(k uniform starts) or (k, {n}); got {alpha.shape}"
+        )
+    if alpha.ndim > 2:
+        raise ValueError(f"alpha must have at most two dimensions, got shape {alpha.shape}")
+    if not (alpha.size and np.all(np.isfinite(alpha)) and np.all(alpha > 0)):
+        raise ValueError(f"alpha must be positive and finite, got {alpha}")
+    return alpha
+
+
+def as_positive(name, value, *, zero=False, integer=False):
+    """Return `value` as a positive finite number (or zero, where `zero` allows it)."""
+    expected = ("a non-negative " if zero else "a positive ") + ("integer" if integer else "number")
+    number = np.asarray(value)
+    if number.ndim or number.dtype.kind not in ("iu" if integer else "iuf") or not np.isfinite(number):
+        raise ValueError(f"{name} must be {expected}, got {value!r}")
+    if number < 0 or (number == 0 and not zero):
+        raise ValueError(f"{name} must be {expected}, got {value!r}")
+    return int(number) if integer else float(number)
+
+
+def _check_shape(shape):
+    if 0 in shape:
+        raise ValueError(f"A must have at least one row and one column, got shape {shape}")
+
+
+def _check_range(name, entries):
+    if entries.size == 0:
+        return
+    largest = np.max(np.abs(entries.astype(float, copy=False)))
+    if not np.isfinite(largest):
+        raise ValueError(f"{name} must be finite, it has a NaN or an infinity")
+    if largest and not SMALLEST <= largest <= LARGEST:
+        raise ValueError(
+            f"{name} must have its largest entry between {SMALLEST:g} and {LARGEST:g}, got {largest:g}: rescale the problem"
+        )

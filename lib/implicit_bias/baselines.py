@@ -1,0 +1,109 @@
+"""What the field would use instead of the implicit bias: thin calls into SciPy and scikit-learn."""
+
+import numpy as np
+from scipy.optimize import linprog
+from scipy.sparse import hstack, issparse
+from scipy.sparse.linalg import LinearOperator, lsmr
+
+from ._matrices import as_entries
+from ._validation import as_data, as_matrix
+from .results import Result
+
+
+def basis_pursuit(A, y, *, nonnegative=False):
+    """The solution of ``A x = y`` of least l1-norm, by the linear programming solver HiGHS of SciPy.
+
+    Source: Foucart and Rauhut (2013), Chapter 3. Taught in the chapter "Sparse recovery".
+
+    Parameters
+    ----------
+    A : array_like, sparse matrix or LinearOperator, shape (m, n)
+    y : array_like, shape (m,)
+    nonnegative : bool
+        Minimize over ``x >= 0``.
+
+    Returns
+    -------
+    Result
+        `converged` is False, `x` is zero and `message` says why where ``A x = y`` has no (non-negative) solution.
+
+    Examples
+    --------
+    >>> basis_pursuit([[1.0, 2.0]], [2.0]).x.tolist()
+    [0.0, 1.0]
+    """
+    A = as_matrix(A)
+    y = as_data(y, A).astype(float)
+    n = A.shape[1]
+    matrix = as_entries(A)
+    if not nonnegative:
+        matrix = hstack([matrix, -matrix]) if issparse(matrix) else np.hstack([matrix, -matrix])
+    program = linprog(np.ones(matrix.shape[1]), A_eq=matrix, b_eq=y, method="highs")
+    parts = np.zeros(matrix.shape[1]) if program.x is None else program.x
+    x = (parts if nonnegative else parts[:n] - parts[n:]).astype(A.dtype)
+    residual = float(np.linalg.norm(A @ x - y) / (np.linalg.norm(y) or 1.0))
+    return Result(x, program.status == 0, int(program.nit or 0), program.message, residual, "|A x - y| / |y|")
+
+
+def minimum_norm(A, y):
+    """The least-squares solution of least Euclidean norm, ``pinv(A) @ y``.
+
+    Taught in the chapter "Sparse recovery".
+
+    Parameters
+    ----------
+    A : array_like, sparse matrix or LinearOperator, shape (m, n)
+    y : array_like, shape (m,)
+
+    Returns
+    -------
+    ndarray, shape (n,)
+
+    Examples
+    --------
+    >>> minimum_norm([[1.0, 2.0]], [5.0]).round(12).tolist()
+    [1.0, 2.0]
+    """
+    A = as_matrix(A)
+    y = as_data(y, A)
+    if issparse(A) or isinstance(A, LinearOperator):
+        return lsmr(A, y, atol=1e-12, btol=1e-12, maxiter=10 * max(A.shape))[0].astype(A.dtype)
+    return np.linalg.lstsq(A, y, rcond=None)[0]
+
+
+def lasso_path(A, y, penalties):
+    """Minimizers of ``1/2 |A x - y|^2 + penalty |x|_1``, by the coordinate descent of scikit-learn.
+
+    Taught in the chapter "Sparse recovery", "From saddle to saddle".
+
+    Parameters
+    ----------
+    A : array_like or sparse matrix, shape (m, n)
+    y : array_like, shape (m,)
+    penalties : array_like, shape (k,), positive
+
+    Returns
+    -------
+    ndarray, shape (k, n)
+
+    Examples
+    --------
+    Soft thresholding, for orthonormal columns:
+
+    >>> (lasso_path([[1.0, 0.0], [0.0, 1.0]], [2.0, -0.25], [0.5]) + 0.0).round(9).tolist()
+    [[1.5, 0.0]]
+    """
+    # Only this function needs scikit-learn, whose import takes a second.
+    from sklearn.linear_model import Lasso
+
+    A = as_entries(as_matrix(A))
+    y = as_data(y, A)
+    penalties = np.asarray(penalties, dtype=float)
+    if penalties.ndim != 1 or not penalties.size or not np.all(penalties > 0):
+        raise ValueError("penalties must be a non-empty list of positive numbers")
+    found = np.zeros((penalties.size, A.shape[1]))
+    model = Lasso(fit_intercept=False, tol=1e-13, max_iter=1_000_000, warm_start=True)
+    for k in np.argsort(-penalties):
+        # scikit-learn divides the loss by the number of rows.
+        found[k] = model.set_params(alpha=penalties[k] / A.shape[0]).fit(A, y).coef_
+    return found

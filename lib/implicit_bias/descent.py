@@ -1,0 +1,194 @@
+r"""Gradient descent, and its stochastic and heavy-ball forms, on the weights of any parametrization.
+
+One loop serves every parametrization and a whole stack of starts at once: the products with `A` are then products of
+matrices, which cost little more than one product with a vector.
+"""
+
+import warnings
+from itertools import count
+
+import numpy as np
+from scipy.sparse.linalg import LinearOperator
+
+from ._validation import as_data, as_matrix, as_positive
+from .measures import _kkt, column_norms, spectral_norm
+from .results import Path, Result
+
+
+def gradient_descent(
+    A,
+    y,
+    parametrization,
+    *,
+    alpha,
+    step_size=None,
+    momentum=0.0,
+    batch_size=None,
+    seed=None,
+    max_iterations=10_000,
+    tol=1e-8,
+    record=100,
+):
+    r"""Minimize ``1/2 |A x(w) - y|^2`` over the weights `w`, from ``w(0) = alpha``.
+
+    The vanilla method is :math:`w \leftarrow w - \eta\,\nabla_w`. With `momentum` it is the heavy-ball method; with
+    `batch_size` the gradient is estimated from that many rows of `A`, drawn afresh without replacement at each step by
+    ``numpy.random.default_rng(seed)``, and multiplied by ``m / batch_size``.
+
+    Source: Chou, Maly and Rauhut (2023). Taught in the chapter "Sparse recovery".
+
+    Parameters
+    ----------
+    A : array_like, sparse matrix or LinearOperator, shape (m, n)
+        float32 stays float32.
+    y : array_like, shape (m,)
+    parametrization : HadamardPower or SignedHadamardPower
+    alpha : float or array_like
+        Scale of the start: a number; shape (n,), one scale for each coordinate; (k, 1) or (k, n), a stack of k starts, for
+        which `x` has shape (k, n).
+    step_size : float, optional
+        The step `eta`. By default ``1 / (L^2 M^(2-2/L) |A|^2)`` with `M` the largest entry of `x` so far, and at least the
+        size of a solution that the data suggest: safe by the local stability bound, and never growing.
+    momentum : float
+        Share of the last step that is taken again, in [0, 1).
+    batch_size : int, optional
+        Rows per step; all rows by default. Not for a `LinearOperator`.
+    seed : int, optional
+        Required with `batch_size`.
+    max_iterations : int
+    tol : float
+        Stop when the KKT residual of every start is at most `tol`.
+    record : int
+        How many iterates to keep, at iterations spaced evenly in the logarithm (0: no path).
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    ValueError
+        For a wrong shape, a non-finite or non-real entry, or an option out of its range.
+
+    Warns
+    -----
+    RuntimeWarning
+        When the iteration diverged. `x` is then the last finite iterate.
+
+    Examples
+    --------
+    >>> from implicit_bias.parametrizations import SignedHadamardPower
+    >>> result = gradient_descent([[1.0, 2.0]], [2.0], SignedHadamardPower(2), alpha=1e-3)
+    >>> result.x.round(2).tolist()
+    [0.0, 1.0]
+    """
+    A = as_matrix(A)
+    y = as_data(y, A)
+    m, n = A.shape
+    max_iterations = as_positive("max_iterations", max_iterations, integer=True, zero=True)
+    record = as_positive("record", record, integer=True, zero=True)
+    tol = as_positive("tol", tol, zero=True)
+    momentum = as_positive("momentum", momentum, zero=True)
+    if momentum >= 1:
+        raise ValueError(f"momentum must be less than 1, got {momentum}")
+    rows = _batches(A, batch_size, seed)
+    w = parametrization.start(alpha, n).astype(A.dtype)
+    x = parametrization.value(w)
+    step = _Step(A, y, parametrization, x, step_size)
+    columns, data_norm = column_norms(A), np.linalg.norm(y)
+    kept = _log_spaced(max_iterations, record)
+
+    velocity = np.zeros_like(w)
+    alive = np.ones(x.shape[:-1], dtype=bool)
+    time, times, iterates, losses, iterations = np.zeros(x.shape[:-1]), [], [], [], []
+    k = 0
+    with np.errstate(over="ignore", invalid="ignore"):  # divergence is found below, and reported
+        while True:
+            residual = (A @ x.T).T - y
+            gradient = (A.T @ residual.T).T
+            finite = np.isfinite(np.sum(gradient, axis=-1)) & alive
+            if not np.all(finite == alive):
+                # A diverged start goes back to its last finite iterate and stays there.
+                w = np.where(finite[..., None] | ~alive[..., None], w, w_before)
+                alive = finite
+                x = parametrization.value(w)
+                continue
+            optimality = _kkt(x, gradient, columns, data_norm, parametrization.nonnegative)
+            done = k == max_iterations or not np.any(alive) or np.all((optimality <= tol) | ~alive)
+            if record and (k in kept or done):
+                times.append(time.copy())
+                iterates.append(x)
+                losses.append(np.sum(residual**2, axis=-1) / 2)
+                iterations.append(k)
+            if done:
+                break
+            if rows is not None:
+                gradient = _estimate(A, y, x, next(rows))
+            eta = step.size(x) * alive
+            velocity = momentum * velocity - eta[..., None] * parametrization.pullback(w, gradient)
+            w_before, w = w, (w + velocity).astype(A.dtype, copy=False)
+            x = parametrization.value(w)
+            time = time + eta
+            k += 1
+    converged = bool(np.all(alive) and np.all(optimality <= tol))
+    if not np.all(alive):
+        message = f"Diverged: the step size is too large for {np.count_nonzero(~alive)} of {alive.size} starts."
+        warnings.warn(f"gradient_descent: {message}", RuntimeWarning, stacklevel=2)
+    elif converged:
+        message = f"The KKT residual fell below {tol:g} after {k} iterations."
+    else:
+        message = f"Stopped after {k} iterations with a KKT residual of {np.max(optimality):.1e}."
+    path = None
+    if record:
+        path = Path(np.array(times), np.array(iterates), np.array(losses), np.array(iterations))
+    return Result(x, converged, k, message, optimality[()], "kkt_residual", path, w)
+
+
+class _Step:
+    """The step size: what the caller says, or the safe one."""
+
+    def __init__(self, A, y, parametrization, x, step_size):
+        self.curvature = parametrization.curvature
+        self.given = None
+        if step_size is not None:
+            self.given = np.full(x.shape[:-1], as_positive("step_size", step_size), dtype=x.dtype)
+            return
+        self.squared_norm = float(spectral_norm(A)) ** 2 or 1.0
+        # An entry is at least |y|/|A| in norm, and about <a_j, y>/|a_j|^2 where one column explains the data alone.
+        correlation = np.max(np.abs(A.T @ y) / np.maximum(column_norms(A), np.finfo(x.dtype).tiny) ** 2)
+        suggested = max(float(correlation), float(np.linalg.norm(y)) / np.sqrt(self.squared_norm))
+        self.largest = np.maximum(np.max(np.abs(x), axis=-1), suggested).astype(x.dtype)
+
+    def size(self, x):
+        if self.given is not None:
+            return self.given
+        self.largest = np.maximum(self.largest, np.max(np.abs(x), axis=-1))
+        return 1 / (self.curvature(self.largest) * self.squared_norm)
+
+
+def _batches(A, batch_size, seed):
+    """An endless stream of row indices, or None for the full gradient."""
+    if batch_size is None:
+        return None
+    batch_size = as_positive("batch_size", batch_size, integer=True)
+    if batch_size > A.shape[0]:
+        raise ValueError(f"batch_size must be at most the number of rows {A.shape[0]}, got {batch_size}")
+    if isinstance(A, LinearOperator):
+        raise ValueError("batch_size needs the rows of A, which a LinearOperator does not have")
+    if seed is None:
+        raise ValueError("seed must be given with batch_size, so that the run can be repeated")
+    rng = np.random.default_rng(seed)
+    return (rng.choice(A.shape[0], batch_size, replace=False) for _ in count())
+
+
+def _estimate(A, y, x, rows):
+    """The stochastic gradient ``(m/b) A_B.T (A_B x - y_B)``."""
+    part = A[rows]
+    return (A.shape[0] / len(rows)) * (part.T @ (part @ x.T - (y[rows] if x.ndim == 1 else y[rows][:, None]))).T
+
+
+def _log_spaced(last, number):
+    """The iterations to record: 0, and about `number` up to `last`, spaced evenly in the logarithm."""
+    if last == 0 or number == 0:
+        return {0}
+    return {0, *np.unique(np.rint(np.geomspace(1, last, number)).astype(int)).tolist()}

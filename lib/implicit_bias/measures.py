@@ -1,0 +1,158 @@
+"""How good a point is: distance to the truth, optimality, and constants of the measurement matrix."""
+
+from itertools import combinations, product
+
+import numpy as np
+from scipy.optimize import linprog
+from scipy.sparse import issparse
+from scipy.sparse.linalg import LinearOperator, norm as sparse_norm, svds
+
+from ._validation import as_data, as_matrix, as_positive, as_vector
+
+
+def recovery_error(x, x_true):
+    """Relative distance ``|x - x_true|_2 / |x_true|_2``, along the last axis.
+
+    Parameters
+    ----------
+    x : array_like, shape (..., n)
+    x_true : array_like, shape (n,), not zero
+
+    Returns
+    -------
+    float or ndarray, shape (...)
+
+    Examples
+    --------
+    >>> float(recovery_error([3.0, 4.5], [3.0, 4.0]))
+    0.1
+    """
+    x_true = np.asarray(x_true, dtype=float)
+    size = np.linalg.norm(x_true)
+    if not size > 0:
+        raise ValueError("x_true must not be zero: the error is relative to it")
+    return np.linalg.norm(np.asarray(x, dtype=float) - x_true, axis=-1) / size
+
+
+def spectral_norm(A):
+    """Largest singular value of a matrix, sparse matrix or `LinearOperator`.
+
+    Examples
+    --------
+    >>> float(spectral_norm([[3.0, 0.0], [0.0, 4.0]]))
+    4.0
+    """
+    A = as_matrix(A)
+    if isinstance(A, np.ndarray):
+        return np.linalg.norm(A, 2)
+    if min(A.shape) < 2:  # Lanczos needs room
+        return np.linalg.norm(A @ np.eye(A.shape[1], dtype=A.dtype), 2)
+    # A fixed start vector: ARPACK's own is random and would make runs differ.
+    return svds(A, k=1, return_singular_vectors=False, v0=np.ones(min(A.shape), dtype=A.dtype))[0]
+
+
+def column_norms(A):
+    """Euclidean norm of each column; for a `LinearOperator`, whose columns are not at hand, its spectral norm.
+
+    Examples
+    --------
+    >>> column_norms([[3.0, 0.0], [4.0, 2.0]]).tolist()
+    [5.0, 2.0]
+    """
+    A = as_matrix(A)
+    if isinstance(A, LinearOperator):
+        return np.full(A.shape[1], spectral_norm(A))
+    return sparse_norm(A, axis=0) if issparse(A) else np.linalg.norm(A, axis=0)
+
+
+def kkt_residual(A, y, x, *, nonnegative=False):
+    r"""How far `x` is from a least-squares solution, in a number without units.
+
+    With the gradient :math:`g = A^\top(Ax - y)` it is :math:`\max_j |g_j| / (|a_j|\,|y|)`, and for the problem with
+    ``x >= 0`` it is :math:`\max_j |\min(|a_j| x_j,\ g_j/|a_j|)| / |y|`. It is zero exactly at a solution, and does not
+    change when `A` or `y` is multiplied by a number.
+
+    Parameters
+    ----------
+    A : array_like, sparse matrix or LinearOperator, shape (m, n)
+    y : array_like, shape (m,)
+    x : array_like, shape (n,)
+    nonnegative : bool
+        Whether the solution is sought among ``x >= 0``.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> A, y = [[1.0, 0.0], [0.0, 1.0]], [2.0, -1.0]
+    >>> kkt_residual(A, y, [2.0, 0.0], nonnegative=True)
+    0.0
+    """
+    A = as_matrix(A)
+    y = as_data(y, A)
+    x = as_vector("x", x, A.shape[1], "one entry for each column of A")
+    return float(_kkt(x, A.T @ (A @ x - y), column_norms(A), np.linalg.norm(y), nonnegative))
+
+
+def _kkt(x, gradient, columns, data_norm, nonnegative):
+    """`kkt_residual` from what a loop has at hand, along the last axis."""
+    safe = np.where(columns > 0, columns, 1)
+    slack = gradient / safe
+    if nonnegative:
+        # A zero column has no unit of its own and leaves its entry free: only a negative entry is wrong there.
+        slack = np.minimum(columns * x, slack)
+        slack = np.where((x < 0) & (columns == 0), x, slack)
+    return np.max(np.abs(slack), axis=-1) / (data_norm or 1.0)
+
+
+def null_space_constant(A, s):
+    r"""Smallest `rho` such that ``|v_S|_1 <= rho |v_{S^c}|_1`` for all `v` in the kernel of `A` and all `S` of size `s`.
+
+    The matrix has the (stable) null space property of order `s` exactly when ``rho < 1``. Each support and each pattern of
+    signs on it is one linear program, so this is for small matrices: ``binom(n, s) 2^(s-1)`` programs.
+
+    Source: Foucart and Rauhut (2013), Definition 4.11. Taught in the chapter "Sparse recovery".
+
+    Parameters
+    ----------
+    A : array_like, shape (m, n)
+    s : int
+        Order, at least 1 and less than `n`.
+
+    Returns
+    -------
+    float
+        `inf` if some kernel vector vanishes off a set of size `s`.
+
+    Examples
+    --------
+    >>> round(null_space_constant([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]], 1), 12)
+    0.5
+    """
+    A = np.asarray(as_matrix(A))
+    n = A.shape[1]
+    s = as_positive("s", s, integer=True)
+    if s >= n:
+        raise ValueError(f"s must be less than the number of columns {n}, got {s}")
+    worst = 0.0
+    for support in combinations(range(n), s):
+        on = np.zeros(n, dtype=bool)
+        on[list(support)] = True
+        # v = a - b with a, b >= 0; maximize <sign, v_S> subject to |v_{S^c}|_1 <= 1 and A v = 0.
+        budget = np.where(on, 0.0, 1.0)
+        for signs in product([1.0, -1.0], repeat=s - 1):
+            cost = np.zeros(n)
+            cost[list(support)] = (1.0, *signs)
+            program = linprog(
+                np.r_[-cost, cost],
+                A_ub=np.r_[budget, budget][None],
+                b_ub=[1.0],
+                A_eq=np.hstack([A, -A]),
+                b_eq=np.zeros(A.shape[0]),
+            )
+            if program.status == 3:
+                return np.inf
+            worst = max(worst, -program.fun)
+    return worst

@@ -1,0 +1,61 @@
+"""What a solver gives back: one record with named fields, the same for all solvers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Path:
+    """The recorded iterates of a descent or a flow.
+
+    Attributes
+    ----------
+    times : ndarray, shape (k,) or (k, starts)
+        Time of each record: the sum of the step sizes so far for a descent, the time of the flow otherwise.
+    x : ndarray, shape (k, ..., n)
+        The parametrized vector at these times.
+    loss : ndarray, shape (k, ...)
+        ``1/2 |A x - y|^2`` at these times.
+    iterations : ndarray of int, shape (k,), or None
+        Number of the iteration of each record; None for a flow.
+    """
+
+    times: np.ndarray
+    x: np.ndarray
+    loss: np.ndarray
+    iterations: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a solver found and how far it can be trusted.
+
+    Attributes
+    ----------
+    x : ndarray, shape (..., n)
+        The parametrized vector at the end; never NaN.
+    converged : bool
+        Whether `optimality` fell below the tolerance, for every start of a stack.
+    iterations : int
+        Iterations of the method (Newton steps, descent steps, or evaluations of an integrator's right-hand side).
+    message : str
+        Why the solver stopped, in words.
+    optimality : float or ndarray
+        The number that decided on `converged`, one for each start.
+    measured_by : str
+        What `optimality` is.
+    path : Path or None
+        The recorded path, for methods that follow one.
+    weights : ndarray or None
+        The trained weights at the end, for a descent.
+    """
+
+    x: np.ndarray
+    converged: bool
+    iterations: int
+    message: str
+    optimality: float | np.ndarray
+    measured_by: str
+    path: Path | None = None
+    weights: np.ndarray | None = None
