@@ -2,7 +2,7 @@
 
 Gradient descent and gradient flow on overparameterized models, the points they converge to, and what the field would use
 instead. The modules are layered, and each imports only from those before it: `problems`, `parametrizations`, `measures`,
-`descent`, `flow`, `limits`, `baselines`, `explore`.
+`baselines`, `descent`, `flow`, `limits`, `explore`.
 """
 
 from .baselines import basis_pursuit, lasso_path, minimum_norm

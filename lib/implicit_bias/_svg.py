@@ -157,7 +157,7 @@ class Renderer(RendererBase):
         hatch = gc.get_hatch()
         open_line = rgbFace is None and hatch is None
         attributes = self._style(gc, rgbFace)
-        data = _path_data(
+        data = _path(
             path,
             transform + self._flip,
             clip=(0, 0, self.width * UNIT, self.height * UNIT) if open_line else None,
@@ -169,16 +169,14 @@ class Renderer(RendererBase):
 
     def draw_markers(self, gc, marker_path, marker_trans, path, trans, rgbFace=None):
         attributes = self._style(gc, rgbFace)
+        (x, y), shape = _path_data(marker_path, marker_trans + Affine2D().scale(1, -1))
         points = _points(path, trans + self._flip, self.width, self.height)
-        shape = marker_trans.frozen().scale(1, -1)
-        translucent = "opacity" in "".join(attributes)
-        if attributes.get("fill") and attributes.get("stroke") not in (None, attributes["fill"]) or translucent:
-            # Where markers overlap, each has to lie on the one before.
-            for point in points:
-                self._add(Node("path", {"d": _path_data(marker_path, shape + Affine2D().translate(*point)), **attributes}), gc)
-            return
-        data = "".join(_path_data(marker_path, shape + Affine2D().translate(*point)) for point in points)
-        self._add(Node("path", {"d": data, **attributes}), gc)
+        data = [f"M{i} {j}{shape}" for i, j in (points + (x, y)).tolist()]
+        one_color = len({attributes.get(part, "none") for part in ("fill", "stroke")} - {"none"}) == 1
+        if one_color and not any("opacity" in name for name in attributes):
+            data = ["".join(data)]  # else each has to lie on the one before
+        for piece in data:
+            self._add(Node("path", {"d": piece, **attributes}), gc)
 
     def draw_image(self, gc, x, y, im, transform=None):
         height, width = im.shape[:2]
@@ -263,11 +261,11 @@ class Renderer(RendererBase):
                 return None
             path, transform = Path.unit_rectangle(), Affine2D().scale(*rectangle.size).translate(*rectangle.p0)
         outline = Affine2D().scale(1, -1).translate(0, self.height)
-        return self._define("clipPath", {}, Node("path", {"d": _path_data(path, transform + outline)}))
+        return self._define("clipPath", {}, Node("path", {"d": _path(path, transform + outline)}))
 
     def _hatch(self, gc):
         color, _ = self._color(gc.get_hatch_color(), gc)
-        data = _path_data(gc.get_hatch_path(), Affine2D().scale(72))
+        data = _path(gc.get_hatch_path(), Affine2D().scale(72))
         lines = {"d": data, "fill": color, "stroke": color, "stroke-width": _number(gc.get_hatch_linewidth() * UNIT)}
         size = {"width": 72 * UNIT, "height": 72 * UNIT, "patternUnits": "userSpaceOnUse"}
         return {"fill": f"url(#{self._define('pattern', size, Node('path', lines))})"}
@@ -318,39 +316,45 @@ def _plain(s, ismath):
 
 
 def _points(path, transform, width, height):
-    """Return the vertices of a path that are on the canvas, or near it."""
+    """Return the vertices of a path that are on the canvas or near it, in units of the SVG."""
     points = transform.transform(path.vertices)
     with np.errstate(invalid="ignore"):
-        seen = (np.abs(points - (width / 2, height / 2)) < (width, height)).all(axis=1)
-    return points[seen]
+        near = (np.abs(points - (width / 2, height / 2)) < (width, height)).all(axis=1)
+    return np.rint(points[near] * UNIT).astype(int)
 
 
 _LETTERS = {Path.LINETO: ("l", 1), Path.CURVE3: ("q", 2), Path.CURVE4: ("c", 3)}
 
 
-def _path_data(path, transform, clip=None, simplify=False):
-    """Write a path with relative integer coordinates, which are short and compress well."""
-    path = path.cleaned(
-        transform + Affine2D().scale(UNIT), remove_nans=True, clip=clip, simplify=simplify, curves=True
-    )
+def _path(path, transform, **cleaning):
+    """Write a path for the attribute ``d``."""
+    (x, y), shape = _path_data(path, transform, **cleaning)
+    return f"M{x} {y}{shape}"
+
+
+def _path_data(path, transform, **cleaning):
+    """Return where a path starts, and the rest of it in relative integer coordinates: short, and easy to compress."""
+    path = path.cleaned(transform + Affine2D().scale(UNIT), remove_nans=True, curves=True, **cleaning)
     vertices, codes = np.rint(path.vertices).astype(int).tolist(), path.codes.tolist()
-    data, here, start, last, i = [], None, None, "", 0
+    origin = here = start = vertices[0]
+    data, last, i = [], "", 0
     while codes[i] != Path.STOP:
         code = codes[i]
-        if code == Path.MOVETO:
-            here = start = vertices[i]
-            data.append(f"M{here[0]} {here[1]}")
-            last, i = "", i + 1
-        elif code == Path.CLOSEPOLY:
+        if code == Path.CLOSEPOLY:
             data.append("z")
+            here, last, i = start, "", i + 1
+        elif code == Path.MOVETO:
+            x, y = start = vertices[i]
+            if data or i:
+                data.append(f"m{x - here[0]} {y - here[1]}")
             here, last, i = start, "", i + 1
         else:
             letter, count = _LETTERS[code]
             points = vertices[i : i + count]
             i += count
             if letter == "l" and points[0] == here and codes[i] == Path.LINETO:
-                continue
+                continue  # too small a step to be seen
             numbers = " ".join(f"{x - here[0]} {y - here[1]}" for x, y in points)
             data.append((letter if letter != last else " ") + numbers)
             here, last = points[-1], letter
-    return "".join(data).replace(" -", "-")
+    return origin, "".join(data).replace(" -", "-")

@@ -6,6 +6,7 @@ travels in the page, where `explore.js` moves it.
 """
 
 import functools
+import gc
 import hashlib
 import html
 import inspect
@@ -388,8 +389,10 @@ class _StaticFigure:
     _made = Counter()
 
     def __init__(self, panels):
+        gc.freeze()  # figures leave many cycles, and to search all modules for them each time would take a tenth longer
         with _style():
             groups = [_StaticFigure._group(group) for group in _groups(panels)]
+        gc.unfreeze()
         page = f'<div class="explore">{"".join(groups)}</div>'
         # Ids have to differ between the figures of a page and be the same at every build: they come from the content.
         digest = hashlib.sha256(page.encode()).hexdigest()[:8]

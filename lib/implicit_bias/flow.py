@@ -12,12 +12,14 @@ from scipy.integrate import solve_ivp
 
 from ._validation import as_alpha, as_data, as_matrix
 from ._matrices import as_entries, gram, largest_entry
+from .baselines import minimum_norm
 from .measures import _kkt, column_norms
 from .parametrizations import DualPoint
 from .results import Path, Result
 
 # Below this value of alpha^(L-2) the subtraction 1 - s in the dual coordinate loses all digits that a plot can show.
 SMALLEST_GAP = 1e-11
+LARGEST_START = 1e12
 LONGEST = 1e40  # a flow that has not converged at this time (in units of the problem) never will
 TOLERANCE = 1e-8
 
@@ -97,11 +99,13 @@ def gradient_flow(A, y, parametrization, *, alpha, times=None):
             atol=1e-9 * dual.gap,
         )
     x = np.array([dual.x(mu) for mu in run.y.T]) * dual.unit
+    finite = np.logical_and.accumulate(np.all(np.isfinite(x), axis=1))
+    x, run.t, run.y = x[finite], run.t[finite], run.y[:, finite]
     residuals = (A @ x.T.astype(dtype)).T - y
     path = Path(run.t / dual.clock, x.astype(dtype), np.sum(residuals**2, axis=-1) / 2)
     optimality = float(dual.kkt_residual(run.y[:, -1]))
     converged = optimality <= TOLERANCE
-    if run.status < 0:
+    if run.status < 0 or not np.all(finite):
         message = f"The integrator stopped at time {path.times[-1]:.3g}: {run.message}"
         warnings.warn(f"gradient_flow: {message}", RuntimeWarning, stacklevel=2)
     elif converged:
@@ -121,7 +125,9 @@ class _Dual:
     def __init__(self, A, y, parametrization, alpha):
         L = parametrization.depth
         a, b = largest_entry(A) or 1.0, np.max(np.abs(y)) or 1.0
-        self.A, self.y, self.parametrization = A / a, y / b, parametrization
+        self.A, self.parametrization = A / a, parametrization
+        # The part of y outside the range of A moves nothing but mu, which would grow without end.
+        self.y = self.A @ minimum_norm(self.A, y / b)
         self.unit = b / a
         self.clock = a * b * self.unit ** (1 - 2 / L)
         self.log_start = parametrization.log_start(alpha) - np.log(self.unit)
@@ -135,7 +141,12 @@ class _Dual:
                 f"alpha {np.max(alpha):g} is too small to follow the flow at depth {L}: it would stay at its start for a time "
                 f"of about alpha^(2-L); use flow_limit for its end, or a larger alpha"
             )
-        self.columns, self.data_norm = column_norms(self.A), np.linalg.norm(self.y)
+        if parametrization.nonnegative and scale**L > LARGEST_START:
+            raise ValueError(
+                f"alpha {np.max(alpha):g} is too large at depth {L}: the start exceeds the size of a solution "
+                f"{LARGEST_START:g} times, and rounding hides the flow"
+            )
+        self.columns, self.data_norm = column_norms(self.A), np.linalg.norm(y / b)
 
     def point(self, mu):
         return DualPoint.at(self.rates * (self.A.T @ mu))
