@@ -255,13 +255,15 @@ class Renderer(RendererBase):
 
     def _clip(self, gc):
         path, transform = gc.get_clip_path()
-        if path is None:
-            rectangle = gc.get_clip_rectangle()
-            if rectangle is None:
-                return None
-            path, transform = Path.unit_rectangle(), Affine2D().scale(*rectangle.size).translate(*rectangle.p0)
-        outline = Affine2D().scale(1, -1).translate(0, self.height)
-        return self._define("clipPath", {}, Node("path", {"d": _path(path, transform + outline)}))
+        if path is not None:
+            return self._define("clipPath", {}, Node("path", {"d": _path(path, transform.frozen() + self._flip)}))
+        rectangle = gc.get_clip_rectangle()
+        if rectangle is None:
+            return None
+        x, y, width, height = rectangle.bounds
+        place = {"x": x, "y": self.height - y - height, "width": width, "height": height}
+        rectangle = Node("rect", {name: _number(value * UNIT) for name, value in place.items()})
+        return self._define("clipPath", {}, rectangle)
 
     def _hatch(self, gc):
         color, _ = self._color(gc.get_hatch_color(), gc)
