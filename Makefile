@@ -21,7 +21,7 @@ test: book ## run every test, the fast ones first
 	$(BIN)/python -m pytest tests/site
 
 lab: $(VENV)/installed ## open the chapters in JupyterLab, as notebooks
-	JUPYTERLAB_SETTINGS_DIR=$(CURDIR)/_build/lab $(BIN)/jupyter lab --LabApp.app_settings_dir=$(CURDIR)/lib/book/lab chapters
+	$(BIN)/jupyter lab --LabApp.app_settings_dir=$(CURDIR)/lib/book/lab chapters
 
 serve: ## show the built website on this machine
 	$(PYTHON) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)

@@ -20,6 +20,7 @@ def setup(app: Sphinx) -> dict:
     app.add_css_file("explore.css")
     app.add_css_file("book.css", priority=900)  # last, so that it has the last word
     app.add_js_file("explore.js", loading_method="defer")
+    app.add_js_file("book.js", loading_method="defer")
     for part in (execution, mathematics, claims, boxes):
         part.setup(app)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": False}

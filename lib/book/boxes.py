@@ -1,4 +1,4 @@
-"""Theorems, exercises and solutions as valid HTML; ``:class: dropdown`` works without JavaScript."""
+"""Makes the boxes and captions of the pages accessible; ``:class: dropdown`` works without JavaScript."""
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -15,6 +15,8 @@ class FoldDropdowns(SphinxPostTransform):
         for node in list(self.document.findall(nodes.Admonition)):
             if "dropdown" not in node["classes"] or not isinstance(node[0], nodes.title):
                 continue
+            for link in list(node[0].findall(nodes.reference)):
+                link.replace_self(link.children)  # a link inside of a button cannot be reached by keyboard
             title = nodes.rubric("", "", *node[0].children, ids=node["ids"])
             dropdown = create_component(
                 "dropdown",
@@ -43,6 +45,17 @@ class DropRepeatedIds(SphinxPostTransform):
                 node["ids"] = [name for name in node["ids"] if name not in self.repeated]
 
 
+def tidy_page(app: Sphinx, pagename, templatename, context, doctree):
+    # Sphinx makes headings of the captions in the table of contents, without a level.
+    tree = context["furo_navigation_tree"]
+    context["furo_navigation_tree"] = tree.replace('role="heading"', 'role="heading" aria-level="2"')
+    # The boxes are styled in book.css, and no page has tabs that belong together.
+    unused = ("_static/proof.css", "_static/exercise.css", "_static/design-tabs.js")
+    for kind in ("css_files", "script_files"):
+        context[kind] = [file for file in context[kind] if getattr(file, "filename", file) not in unused]
+
+
 def setup(app: Sphinx):
+    app.connect("html-page-context", tidy_page, priority=900)  # after Furo
     app.add_post_transform(FoldDropdowns)
     app.add_post_transform(DropRepeatedIds)

@@ -52,7 +52,9 @@ def find_tests(root: Path) -> list[ClaimTest]:
 def find_theorems(root: Path) -> list[tuple[str, int, str | None]]:
     """Page, line and label (or None) of every theorem below ``chapters``, read without building."""
     found = []
-    opening = re.compile(rf"^[ \t]*(?:`{{3,}}|:{{3,}})\{{prf:(?:{'|'.join(KINDS)})\}}.*\n((?:[ \t]*:[\w-]+:.*\n)*)", re.M)
+    opening = re.compile(
+        rf"^[ \t]*(?:`{{3,}}|:{{3,}})\{{prf:(?:{'|'.join(KINDS)})\}}.*\n((?:[ \t]*:[\w-]+:.*\n)*)", re.M
+    )
     for path in sorted((root / "chapters").rglob("*.md")):
         text = path.read_text(encoding="utf-8")
         for match in opening.finditer(text):
@@ -147,9 +149,7 @@ def list_of_tests(app: Sphinx, docname: str) -> list[nodes.Node]:
                 if test not in shown:
                     shown.add(test)
                     content.append(nodes.paragraph("", "", nodes.literal(test.path, test.path)))
-                    content.append(
-                        nodes.literal_block(test.source, test.source, language="python", ids=[anchor(test)])
-                    )
+                    content.append(nodes.literal_block(test.source, test.source, language="python", ids=[anchor(test)]))
     return content
 
 
@@ -170,7 +170,10 @@ def link(text: str, uri: str) -> nodes.reference:
 def line_of_links(start: str, links: list[tuple[str, str]]) -> nodes.paragraph:
     line = nodes.paragraph("", start, classes=["tested-by"])
     for k, (name, uri) in enumerate(links):
-        line += [nodes.Text(", " if k else ""), nodes.reference("", "", nodes.literal(name, name), refuri=uri, internal=True)]
+        line += [
+            nodes.Text(", " if k else ""),
+            nodes.reference("", "", nodes.literal(name, name), refuri=uri, internal=True),
+        ]
     return line
 
 

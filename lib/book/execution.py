@@ -44,6 +44,8 @@ class ChapterClient(NotebookClientBase):
     chapters: ClassVar[dict[Path, str]]  # path: "chapter 2 of 7, chapters/sparse_recovery"
 
     def start_client(self):
+        if not any(cell.cell_type == "code" for cell in self.notebook.cells):
+            return
         name = self.chapters[self.path]
         cache = get_cache(self.nb_config.execution_cache_path)
         try:
@@ -124,13 +126,15 @@ def choose_cache(app: Sphinx, config):
 def prepare_kernels(app: Sphinx):
     """Set what the kernels inherit."""
     root = Path(app.srcdir)
+    ipython = Path(app.outdir).parent / "ipython"
+    shutil.copytree(Path(__file__).parent / "ipython", ipython, dirs_exist_ok=True)  # a copy: kernels write into it
     lib = os.pathsep.join(filter(None, [str(root / "lib"), os.environ.get("PYTHONPATH")]))
     os.environ.update(
         IMPLICIT_BIAS_FIGURES="static",  # explore() draws for a page, not for a live kernel
         PYTHONPATH=lib,  # this checkout, even if another one is installed
         PYTHONHASHSEED="0",
         SOURCE_DATE_EPOCH="0",  # no dates in SVG files
-        IPYTHONDIR=str(Path(app.outdir).parent / "ipython"),  # no start-up files of the user
+        IPYTHONDIR=str(ipython),  # ours, not the user's with his start-up files
     )
 
 
