@@ -16,9 +16,7 @@ book: $(VENV)/installed ## execute the chapters and build the website
 	@echo "The book is built. Open $(CURDIR)/_build/html/index.html, or run: make serve"
 
 test: book ## run every test, the fast ones first
-	$(BIN)/python -m pytest -m "not slow" --ignore=tests/site
-	$(BIN)/python -m pytest -m slow --ignore=tests/site
-	$(BIN)/python -m pytest tests/site
+	$(BIN)/python -m pytest
 
 lab: $(VENV)/installed ## open the chapters in JupyterLab, as notebooks
 	$(BIN)/jupyter lab --LabApp.app_settings_dir=$(CURDIR)/lib/book/lab chapters
@@ -35,6 +33,7 @@ bench: $(VENV)/installed ## time the solvers against what else one could call
 	$(BIN)/python -m benchmarks
 
 pins: $(VENV)/installed ## renew requirements.txt from pyproject.toml
+	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --all-extras --generate-hashes \
 	  --no-emit-index-url --no-header pyproject.toml --output-file requirements.txt
 

@@ -3,20 +3,33 @@
 ``jupyter-book build . -W -n --keep-going`` does with it all that ``make book`` does.
 """
 
+import hashlib
 from pathlib import Path
 
 from sphinx.application import Sphinx
 
 from book import boxes, claims, execution, mathematics
 
-STATIC = Path(__file__).parent / "static"
+HERE = Path(__file__).parent
+
+
+def own_digest() -> str:
+    files = sorted(path for path in HERE.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def add_static_files(app: Sphinx):
+    # As late as here, for Sphinx to leave this absolute path out of what it writes into the site.
+    app.config.html_static_path.append(str(HERE / "static"))
 
 
 def setup(app: Sphinx) -> dict:
     # Both read settings that Sphinx otherwise calls unknown: Furo is loaded too late, sphinx-comments not at all.
     app.setup_extension("furo")
     app.add_config_value("comments_config", {}, "html")
-    app.connect("config-inited", lambda app, config: config.html_static_path.append(str(STATIC)))
+    # In the environment, so that Sphinx makes every page again when this extension has changed.
+    app.add_config_value("book_digest", own_digest(), "env")
+    app.connect("builder-inited", add_static_files)
     app.add_css_file("explore.css")
     app.add_css_file("book.css", priority=900)  # last, so that it has the last word
     app.add_js_file("explore.js", loading_method="defer")

@@ -24,7 +24,8 @@ SILENCE = 5.0  # a chapter that is still running says so after this many seconds
 def fingerprint(root: Path) -> str:
     """Hash of all that decides what a cell computes, besides the cells themselves."""
     digest = hashlib.sha256(sys.version.encode())
-    for path in [root / "requirements.txt", *sorted((root / "lib" / "implicit_bias").rglob("*.py"))]:
+    code = [*(root / "lib" / "implicit_bias").rglob("*.py"), *(root / "lib" / "book" / "ipython").rglob("*.py")]
+    for path in [root / "requirements.txt", *sorted(code)]:
         digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
@@ -86,6 +87,8 @@ class ChapterClient(NotebookClientBase):
             stop(name, f"cell {running}", cells[running - 1], f"{error.ename}: {error.evalue}", error.traceback)
         except CellTimeoutError:
             stop(name, f"cell {running}", cells[running - 1], f"no end after {client.timeout} s")
+        except KeyboardInterrupt:
+            sys.exit(f"[book] interrupted in {name}, cell {running}")
         done = time.monotonic()
         say(f"{name}: done in {done - started:.1f} s ({done - self.started:.0f} s since the build began)")
 

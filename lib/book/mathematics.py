@@ -46,7 +46,7 @@ def installed_version(package: Path) -> str | None:
     return json.loads(description.read_text())["version"] if description.exists() else None
 
 
-def copy_style(app: Sphinx, config):
+def copy_style(app: Sphinx):
     """Put the style sheet and the fonts of KaTeX where Sphinx takes static files from."""
     build = Path(app.outdir).parent
     source = install_packages(build) / "katex"
@@ -64,7 +64,7 @@ def copy_style(app: Sphinx, config):
     # Every browser of the last ten years takes woff2; the older formats are not shipped.
     css = re.sub(r",url\([^)]*\.(?:woff|ttf)\) format\([^)]*\)", "", css)
     (target / "katex" / "katex.min.css").write_text(css, encoding="utf-8")
-    config.html_static_path.append(str(target))
+    app.config.html_static_path.append(str(target))
 
 
 def strict(render):
@@ -85,4 +85,4 @@ def setup(app: Sphinx):
     katex.render_latex = strict(katex.render_latex)
     app.config.katex_prerender = True
     app.config.katex_css_path = "katex/katex.min.css"
-    app.connect("config-inited", copy_style)
+    app.connect("builder-inited", copy_style)

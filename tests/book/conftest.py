@@ -109,7 +109,10 @@ class Book:
         self.write("_toc.yml", TOC)
         self.write("lib/implicit_bias/__init__.py", "VALUE = 'eleven'\n")
         self.write("tests/claims/test_first.py", CLAIMS)
-        self.write("chapters/references.bib", "@book{someone, title={A Book}, author={One, Some}, year={2020}, publisher={Press}}\n")
+        self.write(
+            "chapters/references.bib",
+            "@book{someone, title={A Book}, author={One, Some}, year={2020}, publisher={Press}}\n",
+        )
         self.write("chapters/index.md", "# The book\n")
         self.write("chapters/first.md", HEADER + CHAPTER)
         self.write("chapters/claims.md", "# Tests\n\n```{claims}\n```\n")
