@@ -1,8 +1,8 @@
 """Small SVG from matplotlib, and what changes from one picture to the next.
 
 `Renderer` is a matplotlib backend that builds a tree of `Node` instead of a file. Compared with matplotlib's own SVG it
-has integer coordinates (a tenth of a point is the unit), colours that a style sheet can replace, text that stays text, and
-one path where many markers look alike: a state of a figure is a few kilobytes.
+has integer coordinates (a tenth of a point is the unit), colours that a style sheet can replace, text that stays text,
+and one path where many markers look alike: a state of a figure is a few kilobytes.
 `slots` compares the trees of many states and returns what has to be set to go from one to another.
 """
 
@@ -20,7 +20,9 @@ from matplotlib.transforms import Affine2D
 from PIL import Image
 
 UNIT = 10  # units of the SVG in a point: what is smaller cannot be seen
-ZOOM = 1.5  # CSS pixels in a point, where there is room: letters of 10 points are then about as large as those of the page
+ZOOM = (
+    1.5  # CSS pixels in a point, where there is room: letters of 10 points are then about as large as those of the page
+)
 
 SUPERSCRIPTS = str.maketrans("0123456789-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻")
 
@@ -52,9 +54,9 @@ def _escape(text):
 def slots(states, opening):
     """Return what differs between the trees `states`, as few and as small pieces as possible.
 
-    Each slot is ``(number, name, values, index)``: in state `i`, the element with this number (counted in document order in
-    the tree of the opening state) has ``values[index[i]]`` as the attribute `name`, as its text where `name` is ``"#"``; where
-    `name` is empty the element as a whole is this piece of SVG.
+    Each slot is ``(number, name, values, index)``: in state `i`, the element with this number (counted in document
+    order in the tree of the opening state) has ``values[index[i]]`` as the attribute `name`, or as its text where
+    `name` is ``"#"``; where `name` is empty the element as a whole is this piece of SVG.
     """
     found = []
 
@@ -64,7 +66,7 @@ def slots(states, opening):
             return
         if any(
             node.tag != first.tag
-            or node.attributes.keys() != first.attributes.keys()
+            or list(node.attributes) != list(first.attributes)
             or len(node.children) != len(first.children)
             for node in nodes
         ):
@@ -74,7 +76,7 @@ def slots(states, opening):
             add(number, name, [str(node.attributes[name]) for node in nodes])
         add(number, "#", [node.text for node in nodes])
         number += 1
-        for children in zip(*(node.children for node in nodes)):
+        for children in zip(*(node.children for node in nodes), strict=True):
             compare(children, number)
             number += children[opening].size()
 
@@ -97,7 +99,7 @@ class Canvas(FigureCanvasBase):
 
 
 def render(fig, colors, prefix):
-    """Draw a figure as a tree; `colors` maps hexadecimal colours to what is written for them, ids begin with `prefix`."""
+    """Draw a figure as a tree; `colors` maps hexadecimal colours to what is written for them, `prefix` begins ids."""
     width, height = fig.get_size_inches() * 72
     renderer = Renderer(width, height, colors, prefix)
     fig.draw(renderer)
@@ -165,13 +167,14 @@ class Renderer(RendererBase):
         )
         if hatch:
             self._add(Node("path", {"d": data, **self._hatch(gc)}), gc)
-        self._add(Node("path", {"d": data, **attributes}), gc)
+        if attributes:
+            self._add(Node("path", {"d": data, **attributes}), gc)
 
     def draw_markers(self, gc, marker_path, marker_trans, path, trans, rgbFace=None):
         attributes = self._style(gc, rgbFace)
         (x, y), shape = _path_data(marker_path, marker_trans + Affine2D().scale(1, -1))
         points = _points(path, trans + self._flip, self.width, self.height)
-        data = [f"M{i} {j}{shape}" for i, j in (points + (x, y)).tolist()]
+        data = [f"M{i + x} {j + y}{shape}" for i, j in points.tolist()]
         one_color = len({attributes.get(part, "none") for part in ("fill", "stroke")} - {"none"}) == 1
         if one_color and not any("opacity" in name for name in attributes):
             data = ["".join(data)]  # else each has to lie on the one before
@@ -183,12 +186,13 @@ class Renderer(RendererBase):
         if not width or not height:
             return
         if transform is None:
-            transform = Affine2D().scale(width / self.get_image_magnification(), height / self.get_image_magnification())
-        # Matplotlib gives the lowest row first.
-        place = Affine2D().scale(1 / width, -1 / height).translate(0, 1) + transform + Affine2D().translate(x, y)
+            transform = Affine2D().scale(
+                width / self.get_image_magnification(), height / self.get_image_magnification()
+            )
+        place = Affine2D().scale(1 / width, 1 / height) + transform + Affine2D().translate(x, y)
         matrix = (place + self._flip + Affine2D().scale(UNIT)).get_affine().to_values()
         file = io.BytesIO()
-        Image.fromarray(np.ascontiguousarray(im[::-1])).save(file, "png", optimize=True)
+        Image.fromarray(im).save(file, "png", optimize=True)
         attributes = {
             "width": width,
             "height": height,
@@ -203,7 +207,7 @@ class Renderer(RendererBase):
     def draw_text(self, gc, x, y, s, prop, angle, ismath=False, mtext=None):
         s, ismath = _plain(s, ismath)
         if ismath:
-            # Mathematics needs fonts that a reader may not have: it is drawn, on a finer grid because letters are small.
+            # Mathematics needs fonts that a reader may not have: it is drawn, on a finer grid as letters are small.
             group = Node("g", {"transform": "scale(.1)"})
             self._open.append(group)
             flip, self._flip = self._flip, self._flip + Affine2D().scale(10)
@@ -221,7 +225,11 @@ class Renderer(RendererBase):
             at = mtext.get_transform().transform(mtext.get_unitless_position()) * (1, -1) + (0, self.height)
             down = np.array([np.sin(np.deg2rad(angle)), np.cos(np.deg2rad(angle))])
             x, y = at + down * (down @ ((x, y) - at))
-        attributes = {"x": _number(x * UNIT), "y": _number(y * UNIT), "font-size": _number(prop.get_size_in_points() * UNIT)}
+        attributes = {
+            "x": _number(x * UNIT),
+            "y": _number(y * UNIT),
+            "font-size": _number(prop.get_size_in_points() * UNIT),
+        }
         color, opacity = self._color(gc.get_rgb(), gc)
         attributes["fill"] = color
         if opacity != 1:

@@ -1,8 +1,8 @@
 """The slider figure: one call for a notebook, for a web page without a kernel, and for paper.
 
-A chapter writes ``explore(draw, alpha=grid)``, where ``draw(fig, alpha=...)`` is ordinary matplotlib. In a live kernel this
-shows sliders that recompute. While the book is built (``IMPLICIT_BIAS_FIGURES=static``) every state is drawn beforehand and
-travels in the page, where `explore.js` moves it.
+A chapter writes ``explore(draw, alpha=grid)``, where ``draw(fig, alpha=...)`` is ordinary matplotlib. In a live kernel
+this shows sliders that recompute. While the book is built (``IMPLICIT_BIAS_FIGURES=static``) every state is drawn
+beforehand and travels in the page, where `explore.js` moves it.
 """
 
 import functools
@@ -17,17 +17,19 @@ import os
 import traceback
 from collections import Counter
 from numbers import Integral, Real
+from typing import ClassVar
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from implicit_bias import _svg
 
 __all__ = ["COLORS", "explore"]
 
-#: What a colour means, in every chapter. In the SVG each is a CSS custom property (``--fig-depth2``), because a dark page
-#: needs lighter ones. They stay apart for colour-blind readers; a line style or a marker says the same once more.
+#: What a colour means, in every chapter. In the SVG each is a CSS custom property (``--fig-depth2``), because a dark
+#: page needs lighter ones. They stay apart for colour-blind readers; a line style or a marker says the same once more.
 COLORS = {
     "ink": "#1f2328",  # text, axes, what has no other meaning
     "muted": "#6a737d",  # what may be overlooked
@@ -133,10 +135,10 @@ def explore(*draws, **grid):
     Parameters
     ----------
     *draws : callable
-        One for each panel. ``draw(fig, alpha=..., depth=...)`` draws with matplotlib on the empty figure `fig`. Its further
-        arguments name the sliders it listens to, their default values give the opening state. Its docstring is the
-        alternative text of the panel. It returns a short text that says what is seen, or None; the values of the sliders
-        are put before this text.
+        One for each panel. ``draw(fig, alpha=..., depth=...)`` draws with matplotlib on the empty figure `fig`. Its
+        further arguments name the sliders it listens to, their default values give the opening state. Its docstring is
+        the alternative text of the panel. It returns a short text that says what is seen, or None; the values of the
+        sliders are put before this text.
     **grid : array_like, one-dimensional
         The values of each slider, in order: numbers, strings or truth values. In a live kernel, a slider over evenly or
         geometrically spaced reals takes any value in between.
@@ -204,7 +206,7 @@ class _Slider:
 
 
 def _grid_values(name, values):
-    if isinstance(values, str) or np.ndim(values) != 1:
+    if isinstance(values, str) or not np.iterable(values):
         raise ValueError(f"{name}: the values of a slider are a one-dimensional sequence, not {values!r}")
     values = [value.item() if isinstance(value, np.generic) else value for value in values]
     for value in values:
@@ -230,7 +232,7 @@ class _Panel:
         self.description = " ".join((inspect.getdoc(_unwrapped(draw)) or "").split())
         if not self.description:
             raise ValueError(f"{_name(draw)}: the docstring is the alternative text of the figure and is missing")
-        self._boxes = {}
+        self._places = {}
 
     @property
     def opening(self):
@@ -250,19 +252,20 @@ class _Panel:
     def picture(self, state):
         """Return the tree and the live text of one state."""
         fig, text = self._figure(state)
-        boxes = self._boxes.get(self._kind(fig)) or self._keep(fig)
-        for axes, box in zip(fig.axes, boxes):
-            if box is not None:
-                axes.set_position(box)
+        places = self._places.get(self._kind(fig)) or self._keep(fig)
+        if fig.get_layout_engine() is not None:
+            fig.set_layout_engine("none")
+            for axes, (box, anchor, aspect) in zip(fig.axes, places, strict=True):
+                axes.set(position=box, anchor=anchor, box_aspect=aspect)
         tree = _svg.render(fig, _CSS_COLORS, self.prefix)
         tree.attributes |= {"role": "img", "aria-label": self.description}
-        said = ", ".join(slider.say(value) for slider, value in zip(self.sliders, state))
+        said = ", ".join(slider.say(value) for slider, value in zip(self.sliders, state, strict=True))
         return tree, ": ".join(part for part in (said, text) if part)
 
     def _figure(self, state):
-        fig = Figure(dpi=72)
+        fig = Figure(dpi=72, layout="constrained")
         _svg.Canvas(fig)
-        text = self.draw(fig, **{slider.name: value for slider, value in zip(self.sliders, state)})
+        text = self.draw(fig, **{slider.name: value for slider, value in zip(self.sliders, state, strict=True)})
         if text is not None and not isinstance(text, str):
             raise ValueError(f"{_name(self.draw)}: it has to return a text or None, not {text!r}")
         return fig, text
@@ -272,19 +275,16 @@ class _Panel:
         return len(fig.axes), *fig.get_size_inches()
 
     def _keep(self, fig):
-        """Let matplotlib lay this figure out, and shrink the boxes kept for such figures to what it found."""
-        own = fig.get_layout_engine() is not None or vars(fig.subplotpars) != vars(Figure().subplotpars)
-        if own:
-            boxes = [None] * len(fig.axes)
-        else:
-            fig.set_layout_engine("constrained")
+        """Let matplotlib lay this figure out, and shrink the places kept for such figures to what it found."""
+        if fig.get_layout_engine() is not None and any(axes.get_subplotspec() for axes in fig.axes):
             fig.get_layout_engine().execute(fig)
-            fig.set_layout_engine("none")
-            boxes = [axes.get_position(original=True) for axes in fig.axes]
-            kept = self._boxes.get(self._kind(fig), boxes)
-            boxes = [mpl.transforms.Bbox.intersection(box, other) for box, other in zip(boxes, kept)]
-        self._boxes[self._kind(fig)] = boxes
-        return boxes
+        places = [(axes.get_position(original=True), axes.get_anchor(), axes.get_box_aspect()) for axes in fig.axes]
+        kept = self._places.get(self._kind(fig), places)
+        self._places[self._kind(fig)] = [
+            (Bbox.intersection(box, other), anchor, aspect)
+            for (box, anchor, aspect), (other, *_) in zip(places, kept, strict=True)
+        ]
+        return self._places[self._kind(fig)]
 
 
 def _unwrapped(draw):
@@ -305,7 +305,7 @@ def _panels(draws, sliders):
         if not callable(draw):
             raise ValueError(f"draws: {draw!r} cannot be called")
         try:
-            figure, *parameters = inspect.signature(draw).parameters.values()
+            _, *parameters = inspect.signature(draw).parameters.values()
         except ValueError:
             raise ValueError(f"{_name(draw)}: its first argument has to be the figure") from None
         listens = []
@@ -331,7 +331,8 @@ def _groups(panels):
     groups = []
     for panel in panels:
         sharing = [group for group in groups if any(s in other.sliders for other in group for s in panel.sliders)]
-        groups = [group for group in groups if group not in sharing] + [sum(sharing, []) + [panel]]
+        joined = [*itertools.chain(*sharing), panel]
+        groups = [*(group for group in groups if group not in sharing), joined]
     return groups
 
 
@@ -344,7 +345,7 @@ def _style():
     return mpl.rc_context({**mpl.rcParamsDefault, **_STYLE, "backend": mpl.rcParams["backend"]})
 
 
-# --- Numbers as text ---------------------------------------------------------------------------------------------------
+# --- Numbers as text
 
 
 def _decimal(value):
@@ -376,17 +377,17 @@ def _spoken(value):
     if isinstance(value, str) or "10" not in shown or not set(shown) & set("⁰¹²³⁴⁵⁶⁷⁸⁹"):
         return shown
     mantissa, exponent = _decimal(value)
-    power = f"10 to the power {exponent}".replace("-", "minus ")
-    return power if mantissa == "1" else f"{mantissa} times {power}"
+    spoken = f"10 to the power {exponent}" if mantissa == "1" else f"{mantissa} times 10 to the power {exponent}"
+    return spoken.replace("-", "minus ")
 
 
-# --- On the website ----------------------------------------------------------------------------------------------------
+# --- On the website
 
 
 class _StaticFigure:
     """All states of a figure, as HTML that `explore.js` moves."""
 
-    _made = Counter()
+    _made: ClassVar[Counter] = Counter()
 
     def __init__(self, panels):
         gc.freeze()  # figures leave many cycles, and to search all modules for them each time would take a tenth longer
@@ -412,7 +413,7 @@ class _StaticFigure:
             states = panel.states
             opening = states.index(tuple(panel.opening))
             panel.lay_out([states[opening], states[0], states[-1]] if panel.sliders else [states[0]])
-            pictures, texts = zip(*map(panel.picture, states))
+            pictures, texts = zip(*map(panel.picture, states), strict=True)
             shown.append(_panel_html(pictures[opening], texts[opening], max(texts, key=len)))
             data.append(
                 {
@@ -448,17 +449,19 @@ def _input_html(slider):
     value = slider.values[slider.opening]
     return (
         f'<label><span class="explore-label">{html.escape(slider.label)}</span>'
-        f'<input type="range" min="0" max="{len(slider.values) - 1}" step="1" value="{slider.opening}" autocomplete="off"'
-        f' aria-valuetext="{html.escape(_spoken(value))}">'
+        f'<input type="range" min="0" max="{len(slider.values) - 1}" step="1" value="{slider.opening}"'
+        f' autocomplete="off" aria-valuetext="{html.escape(_spoken(value))}">'
         f'<span class="explore-value" aria-hidden="true">{html.escape(_shown(value))}</span></label>'
     )
 
 
-# --- In a live kernel --------------------------------------------------------------------------------------------------
+# --- In a live kernel
 
 # JupyterLab says on its body whether it is dark.
-_LIVE_CSS = "<style>body[data-jp-theme-light='false'] .explore{{{}}}.explore svg{{max-width:100%;height:auto}}</style>".format(
-    "".join(f"--fig-{name}:{value};" for name, value in DARK_COLORS.items())
+_LIVE_CSS = (
+    "<style>body[data-jp-theme-light='false'] .explore{{{}}}.explore svg{{max-width:100%;height:auto}}</style>".format(
+        "".join(f"--fig-{name}:{value};" for name, value in DARK_COLORS.items())
+    )
 )
 
 
