@@ -59,7 +59,7 @@ def gradient_descent(
     tol : float
         Stop when the KKT residual of every start is at most `tol`.
     record : int
-        How many iterates to keep, at iterations spaced evenly in the logarithm (0: no path).
+        How many iterates to keep, at iterations spaced evenly in the logarithm (0: no path; `max_iterations`: all).
 
     Returns
     -------
@@ -191,4 +191,6 @@ def _log_spaced(last, number):
     """The iterations to record: 0, and about `number` up to `last`, spaced evenly in the logarithm."""
     if last == 0 or number == 0:
         return {0}
+    if number >= last:
+        return set(range(last + 1))
     return {0, *np.unique(np.rint(np.geomspace(1, last, number)).astype(int)).tolist()}
