@@ -149,7 +149,12 @@ class _Dual:
         self.columns, self.data_norm = column_norms(self.A), np.linalg.norm(y / b)
 
     def point(self, mu):
-        return DualPoint.at(self.rates * (self.A.T @ mu))
+        s = self.rates * (self.A.T @ mu)
+        if self.parametrization.depth == 2:
+            # The integrator's predictions overshoot where x wakes up; e^18 times the scale of the data is far enough.
+            far = 18.0 + np.maximum(-self.log_start, 0)
+            s = np.clip(s, -far, far)
+        return DualPoint.at(s)
 
     def x(self, mu):
         return self.parametrization.from_dual(self.point(mu), self.log_start)[0]
