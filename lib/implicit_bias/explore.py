@@ -236,16 +236,19 @@ class _Panel:
 
     @property
     def opening(self):
-        return [slider.values[slider.opening] for slider in self.sliders]
+        return tuple(slider.values[slider.opening] for slider in self.sliders)
 
     @property
     def states(self):
         """The values of the sliders in every state; the last slider runs fastest."""
         return list(itertools.product(*(slider.values for slider in self.sliders)))
 
-    def lay_out(self, states):
-        """Find one place for the axes that leaves room for the labels in all of `states`, so that nothing jumps."""
-        for state in states:
+    def lay_out(self):
+        """Find one place for the axes that leaves room for the labels in the opening and in extreme states.
+
+        Otherwise the axes would jump when a slider moves.
+        """
+        for state in dict.fromkeys([self.opening, self.states[0], self.states[-1]]):
             fig, _ = self._figure(state)
             self._keep(fig)
 
@@ -410,10 +413,9 @@ class _StaticFigure:
         sliders = _sliders(panels)
         shown, data = [], []
         for panel in panels:
-            states = panel.states
-            opening = states.index(tuple(panel.opening))
-            panel.lay_out([states[opening], states[0], states[-1]] if panel.sliders else [states[0]])
-            pictures, texts = zip(*map(panel.picture, states), strict=True)
+            opening = panel.states.index(panel.opening)
+            panel.lay_out()
+            pictures, texts = zip(*map(panel.picture, panel.states), strict=True)
             shown.append(_panel_html(pictures[opening], texts[opening], max(texts, key=len)))
             data.append(
                 {

@@ -65,15 +65,16 @@
       }
       this.show(positions);
       this.element.after(this.row);
+      this.element.hidden = true;
     }
 
     restore() {
       this.row?.remove();
+      this.element.hidden = false;
     }
   }
 
-  function start(group) {
-    const data = JSON.parse(group.querySelector("script").textContent);
+  function start(group, data) {
     const inputs = [...group.querySelectorAll("input")];
     const counts = data.sliders.map((slider) => slider.shown.length);
     const positions = () => inputs.map((input) => Number(input.value));
@@ -96,5 +97,5 @@
     group.classList.add("explore-ready");
   }
 
-  document.querySelectorAll(".explore-group:has(> script)").forEach(start);
+  document.querySelectorAll(".explore-group > script").forEach((table) => start(table.parentElement, JSON.parse(table.text)));
 })();

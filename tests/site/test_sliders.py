@@ -1,0 +1,344 @@
+"""The sliders in a browser: each state that the keyboard reaches is the one the library draws.
+
+First on pages made here, then on the chapters of the built site.
+"""
+
+import gzip
+import html
+import itertools
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from implicit_bias import explore as explore_module
+from implicit_bias.explore import COLORS, explore
+
+ROOT = Path(__file__).parents[2]
+STATIC = ROOT / "lib" / "book" / "static"
+CHAPTERS = sorted(path.stem for path in (ROOT / "chapters").glob("*.md") if "{code-cell}" in path.read_text())
+
+
+# --- What a state should look like
+
+
+def fresh_states(draws, grid):
+    """Draw all panels of a figure anew: for each group, for each panel, the picture and text of every state."""
+    panels = explore_module._panels(draws, {name: explore_module._Slider(name, v) for name, v in grid.items()})
+    groups = []
+    with explore_module._style():
+        for group in explore_module._groups(panels):
+            for panel in group:
+                panel.lay_out()
+            pictures = [[panel.picture(state) for state in panel.states] for panel in group]
+            groups.append([[(normal(str(tree)), text) for tree, text in states] for states in pictures])
+    return groups
+
+
+def normal(svg):
+    """Rid an SVG of what may differ: the names of ids, and how a character is escaped."""
+    return html.unescape(re.sub(r"(FIGURE-|fig-[0-9a-f]{8}-)", "", svg))
+
+
+def walk(group, expected):
+    """Move the sliders of a group by keyboard through all combinations, and compare each with what is expected."""
+    inputs = group.locator("input").all()
+    table = json.loads(group.locator("script").text_content())
+    counts = [len(slider["shown"]) for slider in table["sliders"]]
+    assert counts == [int(slider.get_attribute("max")) + 1 for slider in inputs]
+    for slider in inputs:
+        slider.press("Home")
+    now = [0] * len(inputs)
+    for positions in itertools.product(*map(range, counts)):
+        for k, slider in enumerate(inputs):
+            if positions[k] != now[k]:
+                slider.press("Home" if positions[k] == 0 else "ArrowRight")
+                now[k] = positions[k]
+        shown = group.evaluate(
+            """group => ({
+                values: [...group.querySelectorAll(".explore-value")].map((value) => value.textContent),
+                spoken: [...group.querySelectorAll("input")].map((input) => input.ariaValueText
+                                                                         ?? input.getAttribute("aria-valuetext")),
+                pictures: [...group.querySelectorAll("svg")].map((svg) => svg.outerHTML),
+                texts: [...group.querySelectorAll(".explore-panel")].map(
+                    (panel) => panel.querySelector("output")?.textContent ?? ""),
+            })"""
+        )
+        assert shown["values"] == [s["shown"][i] for s, i in zip(table["sliders"], positions, strict=True)]
+        assert shown["spoken"] == [s["spoken"][i] for s, i in zip(table["sliders"], positions, strict=True)]
+        for panel, states, picture, text in zip(
+            table["panels"], expected, shown["pictures"], shown["texts"], strict=True
+        ):
+            state = 0
+            for slider in panel["sliders"]:
+                state = state * counts[slider] + positions[slider]
+            assert text == states[state][1]
+            assert normal(picture) == states[state][0]
+
+
+# --- Pages made here
+
+
+def typical(fig, alpha=1e-2, depth=2):
+    """The recovered vector beside the truth, and the error along the path."""
+    fig.set_size_inches(5.6, 2.9)
+    left, right = fig.subplots(1, 2)
+    noise = np.random.default_rng(0).normal(size=40) * alpha**0.5 / depth
+    left.vlines(range(40), 0, noise, color=COLORS["depth2"])
+    left.plot(noise, "o", color=COLORS["depth2"], label="recovered")
+    left.plot(np.zeros(40), "o", color=COLORS["truth"], mfc="none", label="truth")
+    left.set(xlabel="coordinate", ylabel="value")
+    left.legend()
+    t = np.geomspace(1e-2, 1e6, 300)
+    right.loglog(t, alpha + 1 / (1 + t ** (1 / depth) * alpha), color=COLORS["descent"], label="descent")
+    right.loglog(t, alpha / 2 + 1 / (1 + t * alpha**0.5) ** 2, "--", color=COLORS["l1"], label="l1")
+    right.loglog(t, np.exp(-alpha * t) + alpha**2, "-.", color=COLORS["l2"], label="l2")
+    right.axhline(alpha, color=COLORS["bound"], ls=":")
+    right.set(xlabel="time t", ylabel="error")
+    right.legend()
+    return f"‖x‖₁ = {abs(noise).sum():.2f}, error {abs(noise).max():.2g}"
+
+
+def growing(fig, m=2):
+    """As many lines as m says, and every second time a note."""
+    ax = fig.subplots()
+    for k in range(m):
+        ax.plot([0, 1], [k, k * m], "o-")
+    if m % 2:
+        ax.text(0.5, 0.5, f"<{m} & more>", transform=ax.transAxes)
+
+
+def image(fig, depth=3, m=2):
+    """An image with mathematics below it."""
+    ax = fig.subplots()
+    fig.colorbar(ax.imshow(np.outer(np.arange(m + 3), np.arange(7)) ** (1 / depth)))
+    ax.set(xlabel=rf"$x^{depth}$")
+    return "</script> & <b>"
+
+
+def alone(fig, method="hat"):
+    """A word that is independent of the rest."""
+    fig.text(0.1, 0.5, method)
+
+
+def still(fig):
+    """A figure without sliders."""
+    fig.subplots().plot([0, 1])
+
+
+FIGURES = {
+    "typical": ((typical,), {"alpha": np.geomspace(1, 1e-6, 31), "depth": [2, 3]}),
+    "panels": ((growing, image, alone), {"m": [1, 2, 3, 4], "depth": [2, 3, 4], "method": ["hat", "check"]}),
+    "still": ((still,), {}),
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The address of a page with all figures, and the HTML of each."""
+    folder = tmp_path_factory.mktemp("page")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IMPLICIT_BIAS_FIGURES", "static")
+        figures = {
+            name: explore(*draws, **grid)._repr_mimebundle_()["text/html"] for name, (draws, grid) in FIGURES.items()
+        }
+    body = "".join(f'<section id="{name}">{figure}</section>' for name, figure in figures.items())
+    folder.joinpath("page.html").write_text(
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Figures</title>'
+        '<meta name="viewport" content="width=device-width">'
+        f'<link rel="stylesheet" href="{(STATIC / "explore.css").as_uri()}">'
+        f'<script defer src="{(STATIC / "explore.js").as_uri()}"></script>'
+        f"<body><p>before</p>{body}<p>after</p>",
+        encoding="utf-8",
+    )
+    return folder.joinpath("page.html").as_uri(), figures
+
+
+@pytest.fixture
+def page(browser, made):
+    page = browser.new_page()
+    wrong = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda line: wrong.append(line.text))
+    page.goto(made[0])
+    yield page
+    assert not wrong
+    page.close()
+
+
+@pytest.mark.parametrize("name", ["typical", "panels"])
+def test_every_state_is_the_one_that_is_drawn_afresh(page, name):
+    expected = fresh_states(*FIGURES[name])
+    groups = page.locator(f"#{name} .explore-group").all()
+    assert len(groups) == len(expected)
+    for group, states in zip(groups, expected, strict=True):
+        walk(group, states)
+
+
+def test_the_figure_opens_with_the_values_of_the_signature(page):
+    sliders = page.locator("#typical input")
+    assert [slider.input_value() for slider in sliders.all()] == ["10", "0"]
+    assert page.locator("#typical output").text_content().startswith("α = 0.01, depth 2: ")
+
+
+def test_a_move_fits_into_one_frame(page, record_property):
+    times = page.evaluate(
+        """() => {
+            const group = document.querySelector("#typical .explore-group");
+            const [alpha, depth] = group.querySelectorAll("input");
+            const times = [];
+            for (let round = 0; round < 3; round++)
+                for (depth.value = 0; ; depth.value = 1) {
+                    for (let i = 0; i < 31; i++) {
+                        const start = performance.now();
+                        alpha.value = i;
+                        alpha.dispatchEvent(new Event("input", {bubbles: true}));
+                        group.getBoundingClientRect();
+                        times.push(performance.now() - start);
+                    }
+                    if (depth.value === "1") break;
+                }
+            return times;
+        }"""
+    )
+    report = f"median {statistics.median(times):.2f} ms, longest {max(times):.2f} ms of {len(times)} moves"
+    record_property("move", report)
+    print(report)
+    assert statistics.median(times) < 16, report
+
+
+def test_sixty_states_are_small(made, record_property):
+    size = len(gzip.compress(made[1]["typical"].encode())) / 1000
+    record_property("kilobytes", size)
+    print(f"{size:.1f} kB gzipped")
+    assert size < 60
+
+
+def test_nothing_moves_when_the_script_starts_or_a_slider_moves(browser, made):
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.route("**/explore.js", lambda route: route.abort())
+    page.goto(made[0])
+    boxes = "[...document.querySelectorAll('svg, p')].map((e) => JSON.stringify(e.getBoundingClientRect()))"
+    before = page.evaluate(boxes)
+    assert not page.locator("#typical input").first.is_visible()
+    page.add_script_tag(path=STATIC / "explore.js")
+    assert page.locator("#typical input").first.is_visible()
+    assert page.evaluate(boxes) == before
+    for position in range(31):
+        page.locator("#typical input").first.press("ArrowRight" if position else "Home")
+        assert page.evaluate(boxes) == before
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.close()
+
+
+def test_a_slider_is_large_enough_for_a_finger(page):
+    for slider in page.locator("input").all():
+        assert slider.bounding_box()["height"] >= 44
+
+
+def test_each_slider_has_a_name(page):
+    page.get_by_role("slider", name="initialization scale α", exact=True).press("End")
+    assert page.locator("#typical output").text_content().startswith("α = 10⁻⁶")
+    assert page.get_by_role("img", name=typical.__doc__).count() == 1
+
+
+def test_without_scripts_the_opening_state_is_there(browser, made):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(made[0])
+    assert page.locator("#typical svg").bounding_box()["width"] > 300
+    assert not page.locator("#typical input").first.is_visible()
+    assert page.locator("#typical output").text_content().startswith("α = 0.01")
+    context.close()
+
+
+def test_paper_shows_chosen_states(page):
+    page.locator("#typical input").last.press("End")
+    before = page.locator("#typical").inner_html()
+    page.emulate_media(media="print", color_scheme="dark")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    texts = [text.split(":")[0] for text in page.locator("#typical output:visible").all_text_contents()]
+    assert texts == ["α = 1, depth 3", "α = 10⁻³, depth 3", "α = 10⁻⁶, depth 3"]
+    tops = {svg.bounding_box()["y"] for svg in page.locator("#typical svg:visible").all()}
+    assert len(tops) == 1  # side by side
+    assert not any(slider.is_visible() for slider in page.locator("input").all())
+    assert page.locator("#panels svg:visible").count() == 3 + 3 + 2
+    ids = page.evaluate("[...document.querySelectorAll('[id]')].map((element) => element.id)")
+    assert len(ids) == len(set(ids))
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.locator("#typical").inner_html().replace(' hidden=""', "") == before
+
+
+def test_printing_calls_for_the_chosen_states(page):
+    page.evaluate("addEventListener('beforeprint', () => { window.seen = document.querySelectorAll('svg').length })")
+    before = page.locator("svg").count()
+    assert page.pdf()[:4] == b"%PDF"
+    assert page.evaluate("window.seen") > before
+    assert page.locator("svg").count() == before
+
+
+# --- The chapters
+
+
+def collect(chapter):
+    """Run the cells of a chapter and return, for each call of `explore`, its states drawn anew.
+
+    It runs in a process of its own, with the settings of the build, and takes the place of `explore` before a cell
+    imports it.
+    """
+    import jupytext
+    from IPython.core.interactiveshell import InteractiveShell
+
+    figures = []
+
+    def record(*draws, **grid):
+        figures.append(fresh_states(draws, grid))
+
+    explore_module.explore = record
+    os.chdir(ROOT / "chapters")
+    shell = InteractiveShell.instance()
+    for cell in jupytext.read(f"{chapter}.md").cells:
+        if cell.cell_type == "code":
+            shell.run_cell(cell.source, silent=True).raise_error()
+    return figures
+
+
+@pytest.fixture(scope="module", params=CHAPTERS)
+def chapter(request, site):
+    """The name of a chapter and the states of its figures."""
+    program = f"import json, sys, test_sliders as t; json.dump(t.collect({request.param!r}), open(sys.argv[1], 'w'))"
+    target = request.getfixturevalue("tmp_path_factory").mktemp("states") / "states.json"
+    run = subprocess.run(
+        [sys.executable, "-c", program, str(target)],
+        env={**os.environ, "IMPLICIT_BIAS_FIGURES": "static", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        cwd=ROOT / "tests" / "site",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    return request.param, json.loads(target.read_text())
+
+
+def test_the_sliders_of_a_chapter_show_what_the_library_computes(browser, site, chapter):
+    name, figures = chapter
+    page = browser.new_page()
+    page.goto((site / "chapters" / f"{name}.html").as_uri())
+    shown = page.locator(".explore").all()
+    assert len(shown) == len(figures)
+    for figure, expected in zip(shown, figures, strict=True):
+        groups = figure.locator(".explore-group").all()
+        assert len(groups) == len(expected)
+        for group, states in zip(groups, expected, strict=True):
+            if group.locator("input").count():
+                walk(group, states)
+            else:
+                assert [normal(svg.evaluate("svg => svg.outerHTML")) for svg in group.locator("svg").all()] == [
+                    picture for ((picture, _),) in states
+                ]
+    page.close()
