@@ -293,6 +293,8 @@ class Renderer(RendererBase):
                 attributes["fill"] = color
             if opacity not in (0, 1):
                 attributes["fill-opacity"] = _number(opacity)
+        if attributes and not gc.get_antialiased():  # the cells of a mesh, between which seams would show
+            attributes["shape-rendering"] = "crispEdges"
         color, opacity = self._color(gc.get_rgb(), gc)
         if gc.get_linewidth() and opacity:
             attributes["stroke"] = color

@@ -38,11 +38,11 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="session")
 def address(site):
-    """The built site on a server of this machine, below a path as on most hosts: the address ends with a slash."""
-    handler = functools.partial(_Quiet, directory=site)
+    """The address of the built site on a server of this machine, below a path as on many hosts."""
+    handler = functools.partial(_Quiet, directory=site.parent)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
+        yield f"http://127.0.0.1:{server.server_port}/{site.name}/"
         server.shutdown()
 
 
