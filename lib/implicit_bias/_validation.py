@@ -17,16 +17,14 @@ def as_matrix(A):
         if np.dtype(A.dtype).kind != "f":
             raise ValueError(f"A must be a LinearOperator with a real floating dtype, got {A.dtype}")
         _check_shape(A.shape)
+        # Its entries are not at hand, but a NaN or an infinity among them shows in one product.
+        _check_range("A", A @ np.ones(A.shape[1], dtype=A.dtype))
         return A
     if issparse(A):
         A = A.tocsr()
         entries = A.data
     else:
-        try:
-            A = np.asarray(A)
-        except ValueError as error:  # a list of rows of different lengths
-            raise ValueError(f"A must be a matrix of real numbers: {error}") from None
-        entries = A
+        A = entries = as_reals("A", A)
     if entries.dtype.kind not in "biuf":
         raise ValueError(f"A must have real entries, got dtype {entries.dtype}")
     if A.ndim != 2:
@@ -38,6 +36,17 @@ def as_matrix(A):
     return A
 
 
+def as_reals(name, values):
+    """Return `values` as an array of real numbers, in whatever real dtype it has."""
+    try:
+        array = np.asarray(values)
+    except ValueError as error:  # lists of different lengths
+        raise ValueError(f"{name} must be an array of real numbers: {error}") from None
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must have real entries, got dtype {array.dtype}")
+    return array
+
+
 def as_data(y, A, dtype=None):
     """Return `y` as a vector with one entry for each row of `A`, in the dtype of `A`."""
     return as_vector("y", y, A.shape[0], "one entry for each row of A").astype(dtype or A.dtype)
@@ -45,9 +54,7 @@ def as_data(y, A, dtype=None):
 
 def as_vector(name, v, length, meaning):
     """Return `v` as a finite real vector of the given length."""
-    v = np.asarray(v)
-    if v.dtype.kind not in "biuf":
-        raise ValueError(f"{name} must have real entries, got dtype {v.dtype}")
+    v = as_reals(name, v)
     if v.shape != (length,):
         raise ValueError(f"{name} must have shape ({length},), {meaning}; got {v.shape}")
     _check_range(name, v)
@@ -56,10 +63,7 @@ def as_vector(name, v, length, meaning):
 
 def as_alpha(alpha, n):
     """Return the scale of the start as a positive float array that broadcasts to (..., n)."""
-    try:
-        alpha = np.asarray(alpha, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError("alpha must be a positive number or an array of them") from None
+    alpha = as_reals("alpha", alpha).astype(float)
     if alpha.ndim > 0 and alpha.shape[-1] not in (1, n):
         raise ValueError(
             f"alpha must be a number, or have shape ({n},) (one scale for each coordinate), (k, 1) "
@@ -70,6 +74,18 @@ def as_alpha(alpha, n):
     if not (alpha.size and np.all(np.isfinite(alpha)) and np.all(alpha > 0)):
         raise ValueError(f"alpha must be positive and finite, got {alpha}")
     return alpha
+
+
+def as_parametrization(parametrization):
+    """Return `parametrization`, or raise `ValueError` for what is none, such as the class instead of an instance."""
+    if isinstance(parametrization, type) or not hasattr(parametrization, "value"):
+        raise ValueError(f"parametrization must be one like HadamardPower(2), got {parametrization!r}")
+    return parametrization
+
+
+def as_seed(seed):
+    """Return `seed` as a non-negative integer: None would draw something else at every call."""
+    return as_positive("seed", seed, zero=True, integer=True)
 
 
 def as_positive(name, value, *, zero=False, integer=False):

@@ -10,8 +10,8 @@ import warnings
 import numpy as np
 from scipy.integrate import solve_ivp
 
-from ._validation import as_alpha, as_data, as_matrix
 from ._matrices import as_entries, gram, largest_entry
+from ._validation import as_alpha, as_data, as_matrix, as_parametrization, as_reals
 from .baselines import minimum_norm
 from .measures import _kkt, column_norms
 from .parametrizations import DualPoint
@@ -19,7 +19,8 @@ from .results import Path, Result
 
 # Below this value of alpha^(L-2) the subtraction 1 - s in the dual coordinate loses all digits that a plot can show.
 SMALLEST_GAP = 1e-11
-LARGEST_START = 1e12
+# A start this many times the size of a solution: rounding hides the flow (one sign), or the integrator overflows (both).
+LARGEST_POSITIVE_START, LARGEST_SIGNED_START = 1e12, 1e50
 LONGEST = 1e40  # a flow that has not converged at this time (in units of the problem) never will
 TOLERANCE = 1e-8
 
@@ -73,6 +74,7 @@ def gradient_flow(A, y, parametrization, *, alpha, times=None):
     A = as_matrix(A)
     dtype, n = A.dtype, A.shape[1]
     y = as_data(y, A).astype(float)
+    parametrization = as_parametrization(parametrization)
     alpha = as_alpha(alpha, n)
     if alpha.ndim == 2:
         raise ValueError(f"alpha must be a number or have shape ({n},), got {alpha.shape}: one flow at a time")
@@ -96,7 +98,7 @@ def gradient_flow(A, y, parametrization, *, alpha, times=None):
             t_eval=None if times is None else times * dual.clock,
             events=settled if times is None else None,
             rtol=1e-6,
-            atol=1e-9 * dual.gap,
+            atol=1e-9 * dual.size,
         )
     x = np.array([dual.x(mu) for mu in run.y.T]) * dual.unit
     finite = np.logical_and.accumulate(np.all(np.isfinite(x), axis=1))
@@ -131,20 +133,23 @@ class _Dual:
         self.unit = b / a
         self.clock = a * b * self.unit ** (1 - 2 / L)
         self.log_start = parametrization.log_start(alpha) - np.log(self.unit)
+        largest = LARGEST_POSITIVE_START if parametrization.nonnegative else LARGEST_SIGNED_START
+        if np.max(self.log_start) > np.log(largest):
+            raise ValueError(
+                f"alpha {np.max(alpha):g} is too large at depth {L}: the start exceeds the size of a solution "
+                f"{largest:g} times, beyond what can be integrated"
+            )
         scale = np.exp(np.max(self.log_start) / L)
         self.rate = parametrization.dual_rate(scale)
         # A coordinate that starts higher moves faster: its dual rate is alpha_i^(L-2).
         self.rates = (alpha / np.max(alpha)) ** (L - 2)
         self.gap = min(1.0, scale ** (L - 2))
+        # How far mu goes: up to the gap, or only as far as moves the signed model, whose dx/ds is the start, by 1.
+        self.size = self.gap if parametrization.nonnegative else min(self.gap, 1 / max(scale, 1.0) ** L)
         if self.gap < SMALLEST_GAP:
             raise ValueError(
                 f"alpha {np.max(alpha):g} is too small to follow the flow at depth {L}: it would stay at its start for a time "
                 f"of about alpha^(2-L); use flow_limit for its end, or a larger alpha"
-            )
-        if parametrization.nonnegative and scale**L > LARGEST_START:
-            raise ValueError(
-                f"alpha {np.max(alpha):g} is too large at depth {L}: the start exceeds the size of a solution "
-                f"{LARGEST_START:g} times, and rounding hides the flow"
             )
         self.columns, self.data_norm = column_norms(self.A), np.linalg.norm(y / b)
 
@@ -177,7 +182,7 @@ class _Dual:
 
 
 def _as_times(times):
-    times = np.asarray(times, dtype=float)
+    times = as_reals("times", times).astype(float)
     if times.ndim != 1 or not times.size or not np.all(np.isfinite(times)):
         raise ValueError("times must be a non-empty list of numbers")
     if times[0] < 0 or np.any(np.diff(times) <= 0):
