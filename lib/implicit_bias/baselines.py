@@ -5,8 +5,9 @@ from scipy.optimize import linprog
 from scipy.sparse import hstack, issparse
 from scipy.sparse.linalg import LinearOperator, lsmr
 
-from ._matrices import as_entries
-from ._validation import as_data, as_matrix
+from ._matrices import as_entries, largest_entry
+from ._validation import as_data, as_matrix, as_reals
+from .measures import spectral_norm
 from .results import Result
 
 
@@ -35,12 +36,16 @@ def basis_pursuit(A, y, *, nonnegative=False):
     A = as_matrix(A)
     y = as_data(y, A).astype(float)
     n = A.shape[1]
-    matrix = as_entries(A)
+    # The tolerances of HiGHS are absolute, so the problem is brought to size 1.
+    entries = as_entries(A)
+    size_A, size_y = largest_entry(entries) or 1.0, np.max(np.abs(y)) or 1.0
+    matrix = entries / size_A
     if not nonnegative:
         matrix = hstack([matrix, -matrix]) if issparse(matrix) else np.hstack([matrix, -matrix])
-    program = linprog(np.ones(matrix.shape[1]), A_eq=matrix, b_eq=y, method="highs")
+    program = linprog(np.ones(matrix.shape[1]), A_eq=matrix, b_eq=y / size_y, method="highs")
     parts = np.zeros(matrix.shape[1]) if program.x is None else program.x
-    x = (parts if nonnegative else parts[:n] - parts[n:]).astype(A.dtype)
+    x = (parts if nonnegative else parts[:n] - parts[n:]) * (size_y / size_A)
+    x = x.astype(A.dtype)
     residual = float(np.linalg.norm(A @ x - y) / (np.linalg.norm(y) or 1.0))
     return Result(x, program.status == 0, int(program.nit or 0), program.message, residual, "|A x - y| / |y|")
 
@@ -67,7 +72,9 @@ def minimum_norm(A, y):
     A = as_matrix(A)
     y = as_data(y, A)
     if issparse(A) or isinstance(A, LinearOperator):
-        return lsmr(A, y, atol=1e-12, btol=1e-12, maxiter=10 * max(A.shape))[0].astype(A.dtype)
+        size = float(spectral_norm(A)) or 1.0  # LSMR gives up early on a matrix far below 1
+        x = lsmr(A * (1 / size), y, atol=1e-12, btol=1e-12, maxiter=10 * max(A.shape))[0]
+        return (x / size).astype(A.dtype)
     return np.linalg.lstsq(A, y, rcond=None)[0]
 
 
@@ -98,8 +105,8 @@ def lasso_path(A, y, penalties):
 
     A = as_entries(as_matrix(A))
     y = as_data(y, A)
-    penalties = np.asarray(penalties, dtype=float)
-    if penalties.ndim != 1 or not penalties.size or not np.all(penalties > 0):
+    penalties = as_reals("penalties", penalties).astype(float)
+    if penalties.ndim != 1 or not (penalties.size and np.all(np.isfinite(penalties)) and np.all(penalties > 0)):
         raise ValueError("penalties must be a non-empty list of positive numbers")
     found = np.zeros((penalties.size, A.shape[1]))
     model = Lasso(fit_intercept=False, tol=1e-13, max_iter=1_000_000, warm_start=True)
