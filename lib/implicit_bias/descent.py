@@ -10,7 +10,7 @@ from itertools import count
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from ._validation import as_data, as_matrix, as_positive
+from ._validation import as_data, as_matrix, as_parametrization, as_positive, as_seed
 from .measures import _kkt, column_norms, spectral_norm
 from .results import Path, Result
 
@@ -84,7 +84,6 @@ def gradient_descent(
     """
     A = as_matrix(A)
     y = as_data(y, A)
-    m, n = A.shape
     max_iterations = as_positive("max_iterations", max_iterations, integer=True, zero=True)
     record = as_positive("record", record, integer=True, zero=True)
     tol = as_positive("tol", tol, zero=True)
@@ -92,13 +91,13 @@ def gradient_descent(
     if momentum >= 1:
         raise ValueError(f"momentum must be less than 1, got {momentum}")
     rows = _batches(A, batch_size, seed)
-    w = parametrization.start(alpha, n).astype(A.dtype)
-    x = parametrization.value(w)
+    parametrization = as_parametrization(parametrization)
+    w, x = _start(A, parametrization, alpha)
     step = _Step(A, y, parametrization, x, step_size)
     columns, data_norm = column_norms(A), np.linalg.norm(y)
     kept = _log_spaced(max_iterations, record)
 
-    velocity = np.zeros_like(w)
+    w_before, velocity = w, np.zeros_like(w)
     alive = np.ones(x.shape[:-1], dtype=bool)
     time, times, iterates, losses, iterations = np.zeros(x.shape[:-1]), [], [], [], []
     k = 0
@@ -144,6 +143,17 @@ def gradient_descent(
     return Result(x, converged, k, message, optimality[()], "kkt_residual", path, w)
 
 
+def _start(A, parametrization, alpha):
+    """The first weights and the first `x`, refused where they or the products with `A` are beyond the dtype of `A`."""
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        w = parametrization.start(alpha, A.shape[1]).astype(A.dtype)
+        x = parametrization.value(w)
+        fits = np.all(w != 0) and np.all(np.isfinite(A.T @ (A @ x.T)))
+    if not fits:
+        raise ValueError(f"alpha is beyond the range of {A.dtype} for this A and depth, got {alpha}")
+    return w, x
+
+
 class _Step:
     """The step size: what the caller says, or the safe one."""
 
@@ -155,7 +165,8 @@ class _Step:
             return
         self.squared_norm = float(spectral_norm(A)) ** 2 or 1.0
         # An entry is at least |y|/|A| in norm, and about <a_j, y>/|a_j|^2 where one column explains the data alone.
-        correlation = np.max(np.abs(A.T @ y) / np.maximum(column_norms(A), np.finfo(x.dtype).tiny) ** 2)
+        norms = column_norms(A)
+        correlation = np.max(np.abs(A.T @ y) / np.where(norms > 0, norms, 1) ** 2)
         suggested = max(float(correlation), float(np.linalg.norm(y)) / np.sqrt(self.squared_norm))
         self.largest = np.maximum(np.max(np.abs(x), axis=-1), suggested).astype(x.dtype)
 
@@ -177,7 +188,7 @@ def _batches(A, batch_size, seed):
         raise ValueError("batch_size needs the rows of A, which a LinearOperator does not have")
     if seed is None:
         raise ValueError("seed must be given with batch_size, so that the run can be repeated")
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(as_seed(seed))
     return (rng.choice(A.shape[0], batch_size, replace=False) for _ in count())
 
 
