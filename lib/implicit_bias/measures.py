@@ -7,7 +7,8 @@ from scipy.optimize import linprog
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator, norm as sparse_norm, svds
 
-from ._validation import as_data, as_matrix, as_positive, as_vector
+from ._matrices import as_entries
+from ._validation import as_data, as_matrix, as_positive, as_reals, as_vector
 
 
 def recovery_error(x, x_true):
@@ -27,11 +28,14 @@ def recovery_error(x, x_true):
     >>> float(recovery_error([3.0, 4.5], [3.0, 4.0]))
     0.1
     """
-    x_true = np.asarray(x_true, dtype=float)
+    x_true = as_reals("x_true", x_true).astype(float)
     size = np.linalg.norm(x_true)
     if not size > 0:
         raise ValueError("x_true must not be zero: the error is relative to it")
-    return np.linalg.norm(np.asarray(x, dtype=float) - x_true, axis=-1) / size
+    x = as_reals("x", x).astype(float)
+    if x.shape[-1:] != x_true.shape:
+        raise ValueError(f"x must have shape (..., {x_true.size}) like x_true, got {x.shape}")
+    return np.linalg.norm(x - x_true, axis=-1) / size
 
 
 def spectral_norm(A):
@@ -117,7 +121,7 @@ def null_space_constant(A, s):
 
     Parameters
     ----------
-    A : array_like, shape (m, n)
+    A : array_like, sparse matrix or LinearOperator, shape (m, n)
     s : int
         Order, at least 1 and less than `n`.
 
@@ -131,7 +135,8 @@ def null_space_constant(A, s):
     >>> round(null_space_constant([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]], 1), 12)
     0.5
     """
-    A = np.asarray(as_matrix(A))
+    A = as_entries(as_matrix(A))
+    A = A.toarray() if issparse(A) else A
     n = A.shape[1]
     s = as_positive("s", s, integer=True)
     if s >= n:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.fft import dctn, idctn
 from scipy.sparse.linalg import LinearOperator
 
-from ._validation import as_positive
+from ._validation import as_positive, as_reals, as_seed
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def sparse_recovery(n, m, s, *, seed, signed=True, noise=0.0):
     if s > n:
         raise ValueError(f"s must be at most n = {n}, got {s}")
     noise = as_positive("noise", noise, zero=True)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(as_seed(seed))
     A = rng.standard_normal((m, n)) / np.sqrt(m)
     x_true = np.zeros(n)
     values = rng.standard_normal(s)
@@ -108,7 +108,7 @@ def missing_pixels(image, fraction, *, seed):
     >>> problem.A.shape
     (32, 64)
     """
-    image = np.asarray(image, dtype=float)
+    image = as_reals("image", image).astype(float)
     if image.ndim != 2 or not image.size or not np.all(np.isfinite(image)):
         raise ValueError(f"image must be a finite matrix of grey values, got shape {image.shape}")
     fraction = as_positive("fraction", fraction)
@@ -116,7 +116,7 @@ def missing_pixels(image, fraction, *, seed):
         raise ValueError(f"fraction must be at most 1, got {fraction}")
     n = image.size
     m = max(1, round(fraction * n))
-    seen = np.sort(np.random.default_rng(seed).choice(n, m, replace=False))
+    seen = np.sort(np.random.default_rng(as_seed(seed)).choice(n, m, replace=False))
 
     def pixels(coefficients):
         return as_image(coefficients.T, image.shape).reshape(-1, n)[:, seen].T
