@@ -157,6 +157,7 @@ def _newton(A, y, parametrization, log_start, rates, point=None):
     data = np.linalg.norm(y) or np.linalg.norm(sizes @ np.exp(log_start))
     residual = y - A @ x
     ridge, steps, before = RIDGE, 0, np.inf
+    work = None if issparse(A) else np.empty_like(A)
     # exp may overflow in trial points, which the line search then refuses
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         while True:
@@ -166,7 +167,7 @@ def _newton(A, y, parametrization, log_start, rates, point=None):
             if optimality <= TOLERANCE or stalled or steps == MAX_STEPS:
                 break
             before = optimality
-            direction, ridge = _solve(A, slope * rates, residual, ridge)
+            direction, ridge = _solve(A, slope * rates, residual, ridge, work)
             ds = rates * (A.T @ direction)
             step = min(1.0, parametrization.longest_step(point, ds))
             descent = residual @ direction
@@ -185,9 +186,9 @@ def _newton(A, y, parametrization, log_start, rates, point=None):
     return _Limit(x, point, steps, optimality, RESIDUAL)
 
 
-def _solve(A, slope, residual, ridge):
+def _solve(A, slope, residual, ridge, work):
     """Solve ``(A diag(slope) A.T + ridge) d = residual``; the ridge grows until the factorization succeeds."""
-    H = gram(A, slope)
+    H = gram(A, slope, work)
     diagonal = H.diagonal().copy()
     largest = np.max(diagonal) or 1.0
     while True:
