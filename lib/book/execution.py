@@ -136,6 +136,7 @@ def prepare_kernels(app: Sphinx):
         IMPLICIT_BIAS_FIGURES="static",  # explore() draws for a page, not for a live kernel
         PYTHONPATH=lib,  # this checkout, even if another one is installed
         PYTHONHASHSEED="0",
+        OPENBLAS_NUM_THREADS="1",  # sums in one order on every machine; on small matrices threads only wait
         SOURCE_DATE_EPOCH="0",  # no dates in SVG files
         IPYTHONDIR=str(ipython),  # ours, not the user's with his start-up files
     )
