@@ -73,7 +73,8 @@ def minimum_norm(A, y):
     y = as_data(y, A)
     if issparse(A) or isinstance(A, LinearOperator):
         size = float(spectral_norm(A)) or 1.0  # LSMR gives up early on a matrix far below 1
-        x = lsmr(A * (1 / size), y, atol=1e-12, btol=1e-12, maxiter=10 * max(A.shape))[0]
+        with np.errstate(over="ignore"):  # its first values are beyond float32
+            x = lsmr(A * (1 / size), y, atol=1e-12, btol=1e-12, maxiter=10 * max(A.shape))[0]
         return (x / size).astype(A.dtype)
     return np.linalg.lstsq(A, y, rcond=None)[0]
 

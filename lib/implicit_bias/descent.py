@@ -47,8 +47,8 @@ def gradient_descent(
         Scale of the start: a number; shape (n,), one scale for each coordinate; (k, 1) or (k, n), a stack of k starts, for
         which `x` has shape (k, n).
     step_size : float, optional
-        The step `eta`. By default ``1 / (L^2 M^(2-2/L) |A|^2)`` with `M` the largest entry of `x` so far, and at least the
-        size of a solution that the data suggest: safe by the local stability bound, and never growing.
+        The step `eta`. By default ``1 / (L^2 M^(2-2/L) |A|^2)`` with `M` the largest `size` of the weights so far, and at
+        least the size of a solution that the data suggest: safe by the local stability bound, and never growing.
     momentum : float
         Share of the last step that is taken again, in [0, 1).
     batch_size : int, optional
@@ -93,7 +93,7 @@ def gradient_descent(
     rows = _batches(A, batch_size, seed)
     parametrization = as_parametrization(parametrization)
     w, x = _start(A, parametrization, alpha)
-    step = _Step(A, y, parametrization, x, step_size)
+    step = _Step(A, y, parametrization, w, step_size)
     columns, data_norm = column_norms(A), np.linalg.norm(y)
     kept = _log_spaced(max_iterations, record)
 
@@ -123,8 +123,10 @@ def gradient_descent(
                 break
             if rows is not None:
                 gradient = _estimate(A, y, x, next(rows))
-            eta = step.size(x) * alive
+            eta = step.length(w) * alive
             velocity = momentum * velocity - eta[..., None] * parametrization.pullback(w, gradient)
+            if not np.all(alive):
+                velocity = np.where(alive[..., None], velocity, 0)  # 0 times an overflow is NaN
             w_before, w = w, (w + velocity).astype(A.dtype, copy=False)
             x = parametrization.value(w)
             time = time + eta
@@ -157,24 +159,25 @@ def _start(A, parametrization, alpha):
 class _Step:
     """The step size: what the caller says, or the safe one."""
 
-    def __init__(self, A, y, parametrization, x, step_size):
-        self.curvature = parametrization.curvature
+    def __init__(self, A, y, parametrization, w, step_size):
+        self.parametrization = parametrization
         self.given = None
+        size = parametrization.size(w)
         if step_size is not None:
-            self.given = np.full(x.shape[:-1], as_positive("step_size", step_size), dtype=x.dtype)
+            self.given = np.full(size.shape, as_positive("step_size", step_size), dtype=w.dtype)
             return
         self.squared_norm = float(spectral_norm(A)) ** 2 or 1.0
         # An entry is at least |y|/|A| in norm, and about <a_j, y>/|a_j|^2 where one column explains the data alone.
         norms = column_norms(A)
         correlation = np.max(np.abs(A.T @ y) / np.where(norms > 0, norms, 1) ** 2)
         suggested = max(float(correlation), float(np.linalg.norm(y)) / np.sqrt(self.squared_norm))
-        self.largest = np.maximum(np.max(np.abs(x), axis=-1), suggested).astype(x.dtype)
+        self.largest = np.maximum(size, suggested).astype(w.dtype)
 
-    def size(self, x):
+    def length(self, w):
         if self.given is not None:
             return self.given
-        self.largest = np.maximum(self.largest, np.max(np.abs(x), axis=-1))
-        return 1 / (self.curvature(self.largest) * self.squared_norm)
+        self.largest = np.maximum(self.largest, self.parametrization.size(w))
+        return 1 / (self.parametrization.curvature(self.largest) * self.squared_norm)
 
 
 def _batches(A, batch_size, seed):

@@ -3,7 +3,7 @@ r"""How the vector ``x`` is made from the weights that gradient descent trains, 
 Gradient descent on the weights `w` of ``x = value(w)`` moves `x` as mirror descent with a potential `h` would: along the
 flow, :math:`\tfrac{d}{dt}\nabla h(x) = -\nabla\ell(x)`. A parametrization therefore has two faces.
 
-The weights, all that `descent` needs: `start`, `value`, `pullback`, `curvature`.
+The weights, all that `descent` needs: `start`, `value`, `pullback`, `size`, `curvature`.
 
 The potential: `mirror_map` (:math:`\nabla h`), `inverse_mirror_map`, `potential` (:math:`h`), and the *dual coordinate* in
 which `flow` and `limits` compute, an affine image ``s = dual_rate * (grad h(x) - grad h(x(0)))`` scaled such that `x` is an
@@ -63,9 +63,9 @@ class _Power:
         """The exponent q = L/(L-2) of the dual coordinate; infinite at depth 2, where powers become exponentials."""
         return np.inf if self.depth == 2 else self.depth / (self.depth - 2)
 
-    def curvature(self, largest):
-        """Bound ``L^2 M^(2-2/L)`` on the squared Jacobian of `value` where entries are at most `largest` in size."""
-        return self.depth**2 * largest ** (2 - 2 / self.depth)
+    def curvature(self, size):
+        """Bound ``L^2 M^(2-2/L)`` on the squared Jacobian of `value` where `size` is at most `M`."""
+        return self.depth**2 * size ** (2 - 2 / self.depth)
 
     def log_start(self, alpha):
         """``log(alpha^L)``, the scale of `x(0)`; refused where ``alpha^L`` or its reciprocal is beyond float64."""
@@ -116,6 +116,10 @@ class HadamardPower(_Power):
     def value(self, w):
         """The vector ``x = w^L``; the absolute value of `w` counts, so that odd and real powers stay one-signed."""
         return np.abs(w) ** self.depth
+
+    def size(self, w):
+        """The largest entry of `x`."""
+        return np.max(np.abs(w), axis=-1) ** self.depth
 
     def pullback(self, w, gradient):
         """Gradient with respect to the weights, ``L |w|^(L-1) sign(w) * gradient``."""
@@ -195,6 +199,10 @@ class SignedHadamardPower(_Power):
         powers = np.abs(w) ** self.depth
         return powers[0] - powers[1]
 
+    def size(self, w):
+        """The largest ``(u^2 + v^2)^(L/2)``: about the largest entry of `x`, but not 0 where `u` and `v` cancel."""
+        return np.max(w[0] ** 2 + w[1] ** 2, axis=-1) ** (self.depth / 2)
+
     def pullback(self, w, gradient):
         """Gradient with respect to the weights, of the shape of `w`."""
         slope = self.depth * np.copysign(np.abs(w) ** (self.depth - 1), w)
@@ -259,7 +267,7 @@ class SignedHadamardPower(_Power):
                 log_left = q * (_log_cosh(t) + t) + np.log(-np.expm1(-2 * q * t))
             left = np.exp(np.minimum(log_left, 50.0))
             value = np.where(log_left < 50, np.arcsinh(left / 2), log_left)
-            with np.errstate(divide="ignore", invalid="ignore"):
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
                 slope = left * q * (np.tanh(t) + 1 / np.tanh(q * t)) / np.sqrt(4 + left**2)
             step = (target - value) / np.where(t > 0, slope, q)
             t = np.maximum(t + step, 0)
@@ -273,10 +281,10 @@ def _log_cosh(t):
 
 
 def _longest_step(depth, ds, fastest):
-    """Depth 2: no entry changes by more than a factor e^8. Above: nine tenths of the way to the end of the domain.
+    """Depth 2: no entry changes by more than a factor e^16. Above: nine tenths of the way to the end of the domain.
 
     `fastest` is the largest share of its remaining distance that a coordinate covers in a full step.
     """
     if depth == 2:
-        return 8 / max(np.max(np.abs(ds)), np.finfo(float).tiny)
+        return 16 / max(np.max(np.abs(ds)), np.finfo(float).tiny)
     return 0.9 / fastest if fastest > 0 else np.inf
