@@ -1,0 +1,102 @@
+"""Baselines against brute force and optimality conditions."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from implicit_bias.baselines import basis_pursuit, lasso_path, minimum_norm
+from scipy.sparse import csr_array
+from scipy.sparse.linalg import aslinearoperator
+
+FORMS = pytest.mark.parametrize("form", [np.array, np.asfortranarray, csr_array, aslinearoperator, np.ndarray.tolist])
+SCALES = st.sampled_from([1e-90, 1e-20, 1e-9, 1.0, 1e9, 1e20, 1e90])
+
+
+def instance(seed, m=3, n=6):
+    rng = np.random.default_rng(seed)
+    A = rng.standard_normal((m, n))
+    return A, A @ rng.uniform(0.5, 1.5, n)
+
+
+def least_l1_by_brute_force(A, y, nonnegative):
+    """Some minimizer is a basic solution: try the bases."""
+    best = np.inf
+    for S in map(list, combinations(range(A.shape[1]), A.shape[0])):
+        x = np.linalg.solve(A[:, S], y)
+        if not nonnegative or np.all(x >= -1e-12):
+            best = min(best, np.abs(x).sum())
+    return best
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("nonnegative", [False, True])
+def test_basis_pursuit(seed, nonnegative):
+    A, y = instance(seed)
+    result = basis_pursuit(A, y, nonnegative=nonnegative)
+    assert result.converged
+    np.testing.assert_allclose(A @ result.x, y)
+    assert np.abs(result.x).sum() == pytest.approx(least_l1_by_brute_force(A, y, nonnegative))
+    assert not nonnegative or np.all(result.x >= 0)
+
+
+def test_basis_pursuit_without_a_solution():
+    for result in (basis_pursuit([[1.0], [1.0]], [1.0, 2.0]), basis_pursuit([[1.0]], [-1.0], nonnegative=True)):
+        assert not result.converged
+        assert "infeasible" in result.message
+        assert result.x.tolist() == [0]
+        assert result.optimality == pytest.approx(1)
+
+
+@FORMS
+def test_form_of_the_matrix_does_not_matter(form):
+    A, y = instance(1)
+    np.testing.assert_allclose(basis_pursuit(form(A), y).x, basis_pursuit(A, y).x, atol=1e-12)
+    np.testing.assert_allclose(minimum_norm(form(A), y), np.linalg.pinv(A) @ y, atol=1e-10)
+    np.testing.assert_allclose(lasso_path(form(A), y, [0.3]), lasso_path(A, y, [0.3]), atol=1e-12)
+
+
+def test_float32_stays_float32():
+    A, y = instance(1)
+    single = A.astype(np.float32)
+    for x in (basis_pursuit(single, y).x, minimum_norm(single, y), minimum_norm(csr_array(single), y)):
+        assert x.dtype == np.float32
+    np.testing.assert_allclose(minimum_norm(single, y), np.linalg.pinv(A) @ y, atol=1e-5)
+
+
+@settings(max_examples=30)
+@given(a=SCALES, b=SCALES, form=st.sampled_from([np.array, csr_array, aslinearoperator]))
+def test_units_do_not_matter(a, b, form):
+    """HiGHS and LSMR have tolerances that are not relative to the data."""
+    A, y = instance(2)
+    for solve in (lambda A, y: basis_pursuit(A, y).x, minimum_norm):
+        np.testing.assert_allclose(solve(form(a * A), b * y) * (a / b), solve(A, y), atol=1e-8)
+
+
+def test_minimum_norm_of_inconsistent_and_deficient_data():
+    A, y = instance(3)
+    A, y = np.vstack([A, A[:1]]), np.r_[y, 7.0]
+    np.testing.assert_allclose(minimum_norm(A, y), np.linalg.pinv(A) @ y, atol=1e-12)
+    np.testing.assert_allclose(minimum_norm(csr_array(A), y), np.linalg.pinv(A) @ y, atol=1e-8)
+    np.testing.assert_array_equal(minimum_norm(0 * A, y), 0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_lasso_is_optimal(seed):
+    """The correlation with the residual is at most the penalty, and equal to it, with the sign of x, on the support."""
+    A, y = instance(seed, 8, 12)
+    penalties = np.array([3.0, 0.1, 1.0])  # in any order
+    for penalty, x in zip(penalties, lasso_path(A, y, penalties), strict=True):
+        correlation = A.T @ (y - A @ x)
+        assert np.max(np.abs(correlation)) <= penalty * (1 + 1e-6)
+        on = x != 0
+        np.testing.assert_allclose(correlation[on], penalty * np.sign(x[on]), rtol=1e-5)
+
+
+def test_lasso_is_zero_above_the_largest_correlation():
+    A, y = instance(0)
+    largest = np.max(np.abs(A.T @ y))
+    above, below = lasso_path(A, y, [1.001 * largest, 0.999 * largest])
+    assert not np.any(above)
+    assert np.count_nonzero(below) == 1

@@ -1,0 +1,253 @@
+"""Gradient descent: its steps, its options, its record, and what must not change its result."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from implicit_bias import HadamardPower, SignedHadamardPower, gradient_descent
+from scipy.sparse import csr_array
+from scipy.sparse.linalg import aslinearoperator
+
+models = pytest.mark.parametrize(
+    "model", [power(depth) for power in (HadamardPower, SignedHadamardPower) for depth in (2, 2.5, 3)], ids=repr
+)
+SIGNED = SignedHadamardPower(2)
+
+
+def instance(seed=0, m=3, n=6):
+    rng = np.random.default_rng(seed)
+    A = rng.standard_normal((m, n))
+    return A, A @ rng.uniform(0.5, 1.5, n)
+
+
+def run(A, y, model, steps=200, **options):
+    return gradient_descent(A, y, model, **{"alpha": 0.3, "tol": 0, "max_iterations": steps, **options})
+
+
+@models
+def test_one_step(model):
+    A, y = instance()
+    weights = model.start(0.3, 6)
+    expected = weights - 0.01 * model.pullback(weights, A.T @ (A @ model.value(weights) - y))
+    np.testing.assert_allclose(run(A, y, model, 1, step_size=0.01).weights, expected)
+
+
+def test_momentum_is_the_heavy_ball():
+    A, y = instance()
+    one, two, three = (run(A, y, SIGNED, k, step_size=0.01, momentum=0.7).weights for k in (1, 2, 3))
+    gradient = SIGNED.pullback(two, A.T @ (A @ SIGNED.value(two) - y))
+    np.testing.assert_allclose(three, two - 0.01 * gradient + 0.7 * (two - one))
+
+
+@models
+def test_default_step_descends_and_converges(model):
+    A, y = instance()
+    result = gradient_descent(A, y, model, alpha=0.3, max_iterations=50_000)
+    assert result.converged
+    assert result.optimality <= 1e-8
+    assert result.measured_by == "kkt_residual"
+    assert "fell below" in result.message
+    assert np.all(np.diff(result.path.loss) < 0)
+    np.testing.assert_allclose(A @ result.x, y, atol=1e-7)
+
+
+@models
+def test_large_start_is_safe_by_default(model):
+    A, y = instance()
+    result = run(A, y, model, alpha=30)
+    assert np.all(np.diff(result.path.loss) <= 1e-12 * result.path.loss[0])
+
+
+def test_momentum_is_faster():
+    A, y = instance()
+    plain, heavy = (gradient_descent(A, y, SIGNED, alpha=0.3, momentum=momentum) for momentum in (0.0, 0.8))
+    assert heavy.converged
+    assert heavy.iterations < 0.5 * plain.iterations
+
+
+@models
+def test_stack_equals_single_runs(model):
+    A, y = instance()
+    alphas = [0.1, 0.5, 2.0]
+    stack = run(A, y, model, alpha=np.reshape(alphas, (3, 1)))
+    assert stack.x.shape == (3, 6)
+    assert stack.path.x.shape[1:] == (3, 6)
+    assert stack.path.times.shape == stack.path.loss.shape == (len(stack.path.iterations), 3)
+    for k, alpha in enumerate(alphas):
+        single = run(A, y, model, alpha=alpha)
+        np.testing.assert_allclose(stack.x[k], single.x, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(stack.path.times[:, k], single.path.times, rtol=1e-12)
+        np.testing.assert_allclose(stack.path.loss[:, k], single.path.loss, rtol=1e-8, atol=1e-12)
+
+
+FORMS = [np.asfortranarray, csr_array, aslinearoperator, np.ndarray.tolist, lambda A: A[::-1][::-1]]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("alpha", [0.3, [[0.3], [0.1]]])
+def test_form_of_the_matrix_does_not_matter(form, alpha):
+    A, y = instance()
+    options = {"step_size": 0.01, "alpha": alpha}
+    np.testing.assert_allclose(run(form(A), y, SIGNED, **options).x, run(A, y, SIGNED, **options).x, rtol=1e-10)
+
+
+def test_integers():
+    A, y = [[1, 2, 0], [0, 1, 3]], [3, 4]
+    result = run(A, y, SIGNED, alpha=1)
+    assert result.x.dtype == np.float64
+    np.testing.assert_array_equal(result.x, run(np.array(A, float), np.array(y, float), SIGNED, alpha=1.0).x)
+
+
+@pytest.mark.parametrize("form", [np.array, csr_array, aslinearoperator])
+@pytest.mark.parametrize("options", [{}, {"momentum": 0.5}, {"step_size": 0.01}, {"alpha": [[0.1], [0.3]]}])
+def test_float32_stays_float32(form, options):
+    A, y = instance()
+    result = run(form(A.astype(np.float32)), y, SIGNED, **options)
+    assert result.x.dtype == result.weights.dtype == result.path.x.dtype == np.float32
+    np.testing.assert_allclose(result.x, run(form(A), y, SIGNED, **options).x, atol=1e-3)
+
+
+@settings(max_examples=15)
+@given(
+    a=st.sampled_from([1e-90, 1e-3, 1.0, 1e5, 1e90]),
+    b=st.sampled_from([1e-90, 1e-3, 1.0, 1e5, 1e90]),
+    signed=st.booleans(),
+    depth=st.sampled_from([2, 2.5, 3]),
+)
+def test_units_do_not_matter(a, b, signed, depth):
+    """With A -> a A and y -> b y the iterates scale by b/a, if the start does."""
+    A, y = instance()
+    model, unit = (SignedHadamardPower if signed else HadamardPower)(depth), b / a
+    scaled, plain = run(a * A, b * y, model, 100, alpha=0.3 * unit ** (1 / depth)), run(A, y, model, 100)
+    np.testing.assert_allclose(scaled.x / unit, plain.x, rtol=1e-7, atol=1e-10)
+    assert scaled.optimality == pytest.approx(plain.optimality, rel=1e-6)
+
+
+@settings(max_examples=15)
+@given(order=st.permutations(range(6)), flips=st.lists(st.sampled_from([1.0, -1.0]), min_size=6, max_size=6))
+def test_permuted_and_reflected_columns(order, flips):
+    A, y = instance()
+    np.testing.assert_allclose(run(A[:, order], y, HadamardPower(3)).x, run(A, y, HadamardPower(3)).x[order], rtol=1e-8)
+    np.testing.assert_allclose(run(A * flips, y, SIGNED).x, run(A, y, SIGNED).x * flips, rtol=1e-8)
+
+
+def test_non_uniform_start():
+    A, y = instance()
+    alpha = np.linspace(0.1, 0.6, 6)
+    result = run(A, y, HadamardPower(3), alpha=alpha)
+    np.testing.assert_allclose(result.path.x[0], alpha**3)
+
+
+# --- Stochastic gradients ---
+
+
+@models
+def test_seed_decides_the_run(model):
+    A, y = instance()
+    options = {"batch_size": 2, "step_size": 0.005}
+    first, again, other = (run(A, y, model, seed=seed, **options).x for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert np.max(np.abs(first - other)) > 1e-6
+
+
+@pytest.mark.parametrize("form", [np.array, csr_array])
+def test_batch_of_all_rows_is_the_full_gradient(form):
+    A, y = instance()
+    full, batch = run(form(A), y, SIGNED), run(form(A), y, SIGNED, batch_size=3, seed=0)
+    np.testing.assert_allclose(batch.x, full.x, rtol=1e-8)
+
+
+def test_estimate_is_unbiased():
+    """One step from the mean over many seeds is the step of the full gradient."""
+    A, y = instance()
+    steps = [run(A, y, SIGNED, 1, step_size=0.01, batch_size=1, seed=seed).weights for seed in range(3000)]
+    full = run(A, y, SIGNED, 1, step_size=0.01).weights
+    spread = np.std(steps, axis=0) / np.sqrt(len(steps))
+    assert np.all(np.abs(np.mean(steps, axis=0) - full) < 4 * spread)
+
+
+def test_stack_shares_its_rows():
+    A, y = instance()
+    options = {"batch_size": 1, "seed": 5, "step_size": 0.005}
+    stack = run(A, y, SIGNED, alpha=[[0.1], [0.3]], **options)
+    np.testing.assert_allclose(stack.x[1], run(A, y, SIGNED, alpha=0.3, **options).x, rtol=1e-9)
+
+
+# --- The record ---
+
+
+@pytest.mark.parametrize("steps, record", [(1, 1), (5, 100), (1000, 20), (1000, 1000), (17, 3)])
+def test_recorded_iterations(steps, record):
+    A, y = instance()
+    path = run(A, y, SIGNED, steps, record=record, step_size=0.01).path
+    assert path.iterations[0] == 0
+    assert path.iterations[-1] == steps
+    assert np.all(np.diff(path.iterations) > 0)
+    assert len(path.iterations) <= record + 1 or record >= steps
+    assert len(path.iterations) == steps + 1 or record < steps
+    np.testing.assert_allclose(path.times, 0.01 * path.iterations)
+    np.testing.assert_allclose(path.loss, np.sum((path.x @ A.T - y) ** 2, axis=1) / 2)
+
+
+def test_record_does_not_change_the_run():
+    A, y = instance()
+    none, some = run(A, y, SIGNED, record=0), run(A, y, SIGNED, record=7)
+    assert none.path is None
+    np.testing.assert_array_equal(none.x, some.x)
+    np.testing.assert_array_equal(some.path.x[-1], some.x)
+
+
+def test_last_iterate_is_recorded_when_the_run_ends_early():
+    A, y = instance()
+    result = gradient_descent(A, y, SIGNED, alpha=0.3, tol=1e-4, record=5)
+    assert result.path.iterations[-1] == result.iterations < 10_000
+
+
+def test_no_iterations():
+    A, y = instance()
+    result = run(A, y, HadamardPower(2), 0)
+    assert (result.iterations, result.converged) == (0, False)
+    np.testing.assert_allclose(result.x, 0.09)
+    assert "Stopped after 0" in result.message
+
+
+def test_inputs_are_left_alone():
+    A, y = instance()
+    alpha = np.full(6, 0.3)
+    before = A.copy(), y.copy(), alpha.copy()
+    run(A, y, SIGNED, alpha=alpha)
+    for array, copy in zip((A, y, alpha), before, strict=True):
+        np.testing.assert_array_equal(array, copy)
+
+
+# --- Divergence ---
+
+
+@models
+@pytest.mark.parametrize("form", [np.array, lambda A: A.astype(np.float32), csr_array])
+def test_divergence_is_reported_and_never_nan(model, form):
+    A, y = instance()
+    with pytest.warns(RuntimeWarning, match="step size is too large for 1 of 1"):
+        result = run(form(A), y, model, 10_000, step_size=10.0)
+    assert not result.converged
+    assert "Diverged" in result.message
+    assert np.all(np.isfinite(result.x))
+    assert np.all(np.isfinite(result.path.x))
+
+
+def test_one_diverging_start_leaves_the_others_alone():
+    A, y = instance()
+    with pytest.warns(RuntimeWarning, match="1 of 2"):
+        result = run(A, y, SIGNED, 300, step_size=0.02, alpha=[[0.3], [30.0]])
+    assert np.all(np.isfinite(result.x))
+    np.testing.assert_allclose(result.x[0], run(A, y, SIGNED, 300, step_size=0.02).x, rtol=1e-9)
+
+
+def test_an_ordinary_run_warns_of_nothing():
+    A, y = instance()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run(A, y, HadamardPower(3))
+        run(np.c_[A, np.zeros(3)], y, SIGNED)

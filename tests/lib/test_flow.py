@@ -1,0 +1,173 @@
+"""Gradient flow: against closed forms and against an explicit integrator in the weights."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from implicit_bias import HadamardPower, SignedHadamardPower, flow_limit, gradient_flow, minimum_norm
+from scipy.integrate import solve_ivp
+from scipy.sparse import csr_array
+from scipy.sparse.linalg import aslinearoperator
+
+models = pytest.mark.parametrize(
+    "model", [power(depth) for power in (HadamardPower, SignedHadamardPower) for depth in (2, 2.5, 3, 4)], ids=repr
+)
+TIMES = np.array([0.0, 0.05, 0.2, 1.0])
+
+
+def instance(seed=0, m=3, n=6):
+    rng = np.random.default_rng(seed)
+    A = rng.standard_normal((m, n))
+    return A, A @ rng.uniform(0.5, 1.5, n)
+
+
+def followed_in_the_weights(A, y, model, alpha, times):
+    start = model.start(alpha, A.shape[1])
+
+    def velocity(t, w):
+        w = w.reshape(start.shape)
+        return -model.pullback(w, A.T @ (A @ model.value(w) - y)).ravel()
+
+    run = solve_ivp(velocity, (0, times[-1]), start.ravel(), "DOP853", times, rtol=1e-10, atol=1e-12)
+    return np.array([model.value(w.reshape(start.shape)) for w in run.y.T])
+
+
+@models
+@pytest.mark.parametrize("alpha", [0.1, 0.7, np.linspace(0.2, 0.6, 6)], ids=["small", "large", "non-uniform"])
+def test_path_of_the_weights(model, alpha):
+    A, y = instance()
+    path = gradient_flow(A, y, model, alpha=alpha, times=TIMES).path
+    np.testing.assert_array_equal(path.times, TIMES)
+    np.testing.assert_allclose(path.x, followed_in_the_weights(A, y, model, alpha, TIMES), atol=1e-4)
+    np.testing.assert_allclose(path.loss, np.sum((path.x @ A.T - y) ** 2, axis=1) / 2)
+
+
+def test_logistic_growth():
+    """One measurement of one positive number at depth 2: x = 1 / (1 + (1/x(0) - 1) e^(-4 t))."""
+    times = np.linspace(0, 10, 30)
+    for alpha in (1e-6, 0.1, 3.0):
+        x = gradient_flow([[1.0]], [1.0], HadamardPower(2), alpha=alpha, times=times).path.x[:, 0]
+        np.testing.assert_allclose(x, 1 / (1 + (alpha**-2 - 1) * np.exp(-4 * times)), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("depth, alpha", [(2, 1e2), (2, 1e6), (3, 1e2), (3, 1e4)])
+def test_large_start_is_the_linear_flow(depth, alpha):
+    """Far out, u and v hardly move: x follows the flow of least squares at the speed 2 L^2 alpha^(2L-2)."""
+    A, y = instance()
+    speed = 2 * depth**2 * alpha ** (2.0 * depth - 2)
+    values, vectors = np.linalg.eigh(A @ A.T)
+    x = gradient_flow(A, y, SignedHadamardPower(depth), alpha=alpha, times=TIMES / speed).path.x
+    for t, point in zip(TIMES, x, strict=True):
+        fitted = vectors @ ((1 - np.exp(-values * t)) / values * (vectors.T @ y))
+        np.testing.assert_allclose(point, A.T @ fitted, atol=1e-5)
+
+
+@models
+def test_flow_without_times_is_followed_to_its_end(model):
+    A, y = instance()
+    result = gradient_flow(A, y, model, alpha=0.3)
+    assert result.converged
+    assert result.optimality <= 1e-8
+    assert result.iterations > 0
+    assert result.path.times[0] == 0
+    assert np.all(np.diff(result.path.loss) < 0)
+    np.testing.assert_array_equal(result.x, result.path.x[-1])
+    np.testing.assert_allclose(result.x, flow_limit(A, y, model, alpha=0.3).x, atol=1e-6)
+
+
+def test_flow_that_has_not_arrived_says_so():
+    A, y = instance()
+    result = gradient_flow(A, y, SignedHadamardPower(2), alpha=0.3, times=[0.01])
+    assert not result.converged
+    assert "up to time 0.01" in result.message
+    assert result.optimality > 1e-3
+
+
+def test_time_zero_is_the_start():
+    A, y = instance()
+    np.testing.assert_allclose(gradient_flow(A, y, HadamardPower(3), alpha=0.3, times=[0]).x, 0.027)
+
+
+@pytest.mark.parametrize("alpha", [1e-12, 1e-50, 1e-100])
+def test_tiny_start_at_depth_two(alpha):
+    A, y = instance()
+    model = SignedHadamardPower(2)
+    result = gradient_flow(A, y, model, alpha=alpha)
+    assert result.converged
+    np.testing.assert_allclose(result.x, flow_limit(A, y, model, alpha=alpha).x, atol=1e-6)
+
+
+FORMS = [np.asfortranarray, csr_array, aslinearoperator, np.ndarray.tolist]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("model", [HadamardPower(3), SignedHadamardPower(2)], ids=repr)
+def test_form_of_the_matrix_does_not_matter(form, model):
+    A, y = instance()
+    expected = gradient_flow(A, y, model, alpha=0.3, times=TIMES).path.x
+    # Another order of the sums is another rounding, which the integrator may answer with another step.
+    np.testing.assert_allclose(gradient_flow(form(A), y, model, alpha=0.3, times=TIMES).path.x, expected, atol=1e-5)
+
+
+@models
+def test_float32_stays_float32(model):
+    A, y = instance()
+    result = gradient_flow(A.astype(np.float32), y, model, alpha=0.3, times=TIMES)
+    assert result.x.dtype == result.path.x.dtype == np.float32
+    np.testing.assert_allclose(result.path.x, gradient_flow(A, y, model, alpha=0.3, times=TIMES).path.x, atol=1e-4)
+
+
+@settings(max_examples=20)
+@given(
+    a=st.sampled_from([1e-90, 1e-3, 1.0, 1e5, 1e90]),
+    b=st.sampled_from([1e-90, 1e-3, 1.0, 1e5, 1e90]),
+    signed=st.booleans(),
+    depth=st.sampled_from([2, 3]),
+)
+def test_units_do_not_matter(a, b, signed, depth):
+    """x scales by b/a, and time by 1 / (a b (b/a)^(1-2/L)), if the start does."""
+    A, y = instance()
+    model, unit = (SignedHadamardPower if signed else HadamardPower)(depth), b / a
+    clock = a * b * unit ** (1 - 2 / depth)
+    scaled = gradient_flow(a * A, b * y, model, alpha=0.3 * unit ** (1 / depth), times=TIMES / clock)
+    np.testing.assert_allclose(scaled.x / unit, gradient_flow(A, y, model, alpha=0.3, times=TIMES).x, atol=1e-5)
+
+
+@settings(max_examples=10)
+@given(order=st.permutations(range(6)), flips=st.lists(st.sampled_from([1.0, -1.0]), min_size=6, max_size=6))
+def test_permuted_and_reflected_columns(order, flips):
+    A, y = instance()
+    for model, matrix, change in (
+        (HadamardPower(3), A[:, order], lambda x: x[order]),
+        (SignedHadamardPower(3), A * flips, lambda x: x * flips),
+    ):
+        expected = change(gradient_flow(A, y, model, alpha=0.3, times=TIMES).x)
+        np.testing.assert_allclose(gradient_flow(matrix, y, model, alpha=0.3, times=TIMES).x, expected, atol=1e-5)
+
+
+@models
+def test_zero_columns_and_duplicate_rows(model):
+    A, y = instance()
+    expected = gradient_flow(A, y, model, alpha=0.3).x
+    wide = gradient_flow(np.c_[A, np.zeros(3)], y, model, alpha=0.3).x
+    np.testing.assert_allclose(wide[:6], expected, atol=1e-6)
+    assert wide[6] == pytest.approx(0.3**model.depth if model.nonnegative else 0)
+    np.testing.assert_allclose(gradient_flow(np.vstack([A, A]), np.r_[y, y], model, alpha=0.3).x, expected, atol=1e-6)
+
+
+def test_more_rows_than_columns():
+    rng = np.random.default_rng(0)
+    A, y = rng.standard_normal((8, 3)), rng.standard_normal(8)
+    x = gradient_flow(A, y, SignedHadamardPower(2), alpha=0.3).x
+    np.testing.assert_allclose(x, minimum_norm(A, y), atol=1e-6)
+
+
+def test_an_ordinary_flow_warns_of_nothing():
+    A, y = instance()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for depth in (2, 3, 4):
+            for alpha in (1e-3, 0.5, 10.0):
+                gradient_flow(A, y, SignedHadamardPower(depth), alpha=alpha)

@@ -1,0 +1,72 @@
+"""Measures of a point and of a matrix, against their definitions."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from implicit_bias.measures import column_norms, kkt_residual, null_space_constant, recovery_error, spectral_norm
+from scipy.linalg import null_space
+from scipy.optimize import nnls
+from scipy.sparse import csr_array
+from scipy.sparse.linalg import aslinearoperator
+
+rng = np.random.default_rng(0)
+A, y = rng.standard_normal((6, 4)), rng.standard_normal(6)
+
+
+def test_recovery_error():
+    assert recovery_error([1.0, 0.0], [1.0, 0.0]) == 0
+    assert recovery_error(np.zeros((3, 2)), [1.0, 2.0]).tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("form", [np.array, csr_array, aslinearoperator])
+@pytest.mark.parametrize("shape", [(6, 4), (4, 6), (1, 5), (5, 1), (2, 2)])
+def test_spectral_norm(form, shape):
+    matrix = np.random.default_rng(1).standard_normal(shape)
+    assert spectral_norm(form(matrix)) == pytest.approx(np.linalg.norm(matrix, 2))
+
+
+def test_column_norms():
+    expected = np.linalg.norm(A, axis=0)
+    np.testing.assert_allclose(column_norms(A), expected)
+    np.testing.assert_allclose(column_norms(csr_array(A)), expected)
+    np.testing.assert_allclose(column_norms(aslinearoperator(A)), spectral_norm(A))  # its columns are not at hand
+
+
+def test_kkt_residual_is_zero_at_a_solution_only():
+    least, positive = np.linalg.lstsq(A, y)[0], nnls(A, y)[0]
+    assert kkt_residual(A, y, least) < 1e-14
+    assert kkt_residual(A, y, positive, nonnegative=True) < 1e-14
+    assert kkt_residual(A, y, least + 0.1) > 1e-3
+    assert kkt_residual(A, y, positive + 0.1, nonnegative=True) > 1e-3
+    assert kkt_residual(A, y, -np.ones(4), nonnegative=True) > 1e-3
+
+
+@given(a=st.floats(1e-20, 1e20), b=st.floats(1e-20, 1e20), nonnegative=st.booleans())
+def test_kkt_residual_has_no_unit(a, b, nonnegative):
+    x = np.arange(4.0)
+    scaled = kkt_residual(a * A, b * y, b / a * x, nonnegative=nonnegative)
+    assert scaled == pytest.approx(kkt_residual(A, y, x, nonnegative=nonnegative))
+
+
+def test_kkt_residual_leaves_the_entry_of_a_zero_column_free():
+    wide, x = np.c_[A, np.zeros(6)], nnls(A, y)[0]
+    assert kkt_residual(wide, y, np.r_[x, 5.0], nonnegative=True) < 1e-14
+    assert kkt_residual(wide, y, np.r_[x, -5.0], nonnegative=True) > 1
+
+
+def test_null_space_constant_of_a_line():
+    """The kernel is spanned by one vector, so the constant is that of this vector."""
+    matrix = np.random.default_rng(2).standard_normal((5, 6))
+    v = np.abs(null_space(matrix)[:, 0])
+    for s in (1, 2, 3):
+        worst = max(v[list(S)].sum() / (v.sum() - v[list(S)].sum()) for S in combinations(range(6), s))
+        for form in (matrix, csr_array(matrix), aslinearoperator(matrix)):
+            assert null_space_constant(form, s) == pytest.approx(worst)
+
+
+def test_null_space_constant_at_the_ends():
+    assert null_space_constant(np.eye(3), 1) == 0
+    assert null_space_constant([[1.0, 0.0, 0.0]], 1) == np.inf

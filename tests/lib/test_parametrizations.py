@@ -1,0 +1,139 @@
+"""The two faces of a parametrization, weights and potential, and that they belong to each other."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from implicit_bias.parametrizations import DualPoint, HadamardPower, SignedHadamardPower
+from scipy.optimize import approx_fprime
+
+DEPTHS = (2, 2.5, 3, 4, 7)
+models = pytest.mark.parametrize(
+    "model", [power(depth) for power in (HadamardPower, SignedHadamardPower) for depth in DEPTHS], ids=repr
+)
+
+
+def test_depth_is_normalized():
+    assert HadamardPower(3.0) == HadamardPower(3)
+    assert repr(SignedHadamardPower(2.0)) == "SignedHadamardPower(2)"
+    assert len({HadamardPower(2), HadamardPower(2.0), HadamardPower(2.5), SignedHadamardPower(2)}) == 3
+
+
+@models
+def test_start(model):
+    x = model.value(model.start(0.5, 4))
+    np.testing.assert_allclose(x, 0.5**model.depth if model.nonnegative else 0)
+
+
+@models
+@pytest.mark.parametrize("shape", [(), (4,), (3, 1), (3, 4)])
+def test_start_of_every_shape(model, shape):
+    alpha = np.random.default_rng(0).uniform(0.1, 1, shape)
+    weights = model.start(alpha, 4)
+    assert model.value(weights).shape == (*shape[:-1], 4)
+    assert weights.shape[: weights.ndim - max(alpha.ndim, 1)] == (() if model.nonnegative else (2,))
+    weights[...] = 0  # the caller's to overwrite
+    assert np.all(alpha > 0)
+
+
+@models
+def test_pullback_is_the_gradient(model):
+    rng = np.random.default_rng(0)
+    weights, gradient = rng.uniform(-1.5, 1.5, model.start(1, 4).shape), rng.standard_normal(4)
+    numerical = approx_fprime(weights.ravel(), lambda w: gradient @ model.value(w.reshape(weights.shape)), 1e-7)
+    np.testing.assert_allclose(model.pullback(weights, gradient), numerical.reshape(weights.shape), atol=1e-5)
+
+
+@given(depth=st.floats(2, 8), u=st.floats(0, 3), v=st.floats(0, 3))
+def test_curvature_bounds_the_jacobian(depth, u, v):
+    for model, w in ((HadamardPower(depth), np.array([u])), (SignedHadamardPower(depth), np.array([[u], [v]]))):
+        assert np.sum(model.pullback(w, 1.0) ** 2) <= model.curvature(model.size(w)) * (1 + 1e-12)
+        assert np.abs(model.value(w)) <= model.size(w) * (1 + 1e-12)
+
+
+@given(depth=st.sampled_from(DEPTHS), x=st.floats(1e-6, 1e3))
+def test_mirror_map_and_its_inverse_one_signed(depth, x):
+    model = HadamardPower(depth)
+    assert model.inverse_mirror_map(model.mirror_map(x)) == pytest.approx(x, rel=1e-12)
+
+
+@given(depth=st.sampled_from(DEPTHS), z=st.floats(-1e4, 1e4), alpha=st.floats(1e-3, 1e3))
+def test_mirror_map_and_its_inverse_signed(depth, z, alpha):
+    """In units of the start, for which 1 - s keeps enough digits."""
+    model = SignedHadamardPower(depth)
+    x = z * alpha**depth
+    assert model.inverse_mirror_map(model.mirror_map(x, alpha), alpha) == pytest.approx(x, rel=1e-7)
+
+
+@given(depth=st.sampled_from(DEPTHS), size=st.floats(-12, 250))
+def test_signed_mirror_map_stays_finite_and_odd(depth, size):
+    """For entries 1e250 times the start as well, where the powers in between overflow."""
+    model, x = SignedHadamardPower(depth), 10.0**size
+    theta = model.mirror_map(x, 1.0)
+    assert np.isfinite(theta)
+    assert theta > 0
+    assert model.mirror_map(-x, 1.0) == -theta
+
+
+@models
+def test_mirror_map_is_the_gradient_of_the_potential(model):
+    x = np.random.default_rng(0).uniform(0.2, 2, 5)
+    numerical = approx_fprime(x, lambda x: float(model.potential(x, 0.7)), 1e-6)
+    np.testing.assert_allclose(model.mirror_map(x, 0.7), numerical, rtol=1e-4)
+
+
+@models
+def test_potential_sums_over_the_last_axis(model):
+    x = np.random.default_rng(0).uniform(0.2, 2, (3, 5))
+    np.testing.assert_allclose(model.potential(x, 0.7), [model.potential(row, 0.7) for row in x])
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_potential_at_zero(depth):
+    assert HadamardPower(depth).potential(np.zeros(3)) == 0
+    assert SignedHadamardPower(depth).potential(np.zeros(3), 0.5) == 0
+
+
+@models
+def test_dual_coordinate_is_an_affine_image_of_the_mirror_map(model):
+    """For depth > 2 the rate is that of the start, so the one-signed coordinate is 1 - (x/x(0))^(2/L-1)."""
+    alpha = 0.7
+    x0 = model.value(model.start(alpha, 5))
+    x = np.random.default_rng(0).uniform(0.2, 2, 5)
+    s = model.dual_rate(alpha) * (model.mirror_map(x, alpha) - model.mirror_map(x0, alpha))
+    np.testing.assert_allclose(model.from_dual(DualPoint.at(s), model.log_start(alpha))[0], x, rtol=1e-10)
+
+
+@models
+def test_slope_of_the_dual_coordinate(model):
+    s, step = np.linspace(-0.9, 0.9, 13), 1e-6
+    x, slope = model.from_dual(DualPoint.at(s), np.log(0.3))
+    beyond, before = (model.from_dual(DualPoint.at(s + d), np.log(0.3))[0] for d in (step, -step))
+    np.testing.assert_allclose(slope, (beyond - before) / (2 * step), rtol=1e-6)
+    assert np.all(np.diff(x) > 0)
+
+
+@settings(max_examples=30)
+@given(depth=st.floats(2.01, 8), distance=st.floats(1e-40, 1e-17))
+def test_distances_to_the_end_of_the_domain_keep_their_digits(depth, distance):
+    """s itself rounds to 1 there."""
+    point = DualPoint.at(np.array([0.0])).moved(np.array([1.0]))
+    point = DualPoint(point.s, np.array([distance]), point.above)
+    for model in (HadamardPower(depth), SignedHadamardPower(depth)):
+        q = depth / (depth - 2)
+        logarithm = -q * np.log(distance)
+        if logarithm < 700:
+            x, _ = model.from_dual(point, 0.0)
+            assert np.log(x[0]) == pytest.approx(logarithm, rel=1e-10)
+
+
+@models
+def test_newton_step_stays_in_the_domain(model):
+    if model.depth == 2:
+        return
+    ds = np.array([0.3, -5.0, 2.0])
+    point = DualPoint.at(np.zeros(3))
+    moved = point.moved(min(1, model.longest_step(point, ds)) * ds)
+    assert np.all(moved.below > 0)
+    if not model.nonnegative:
+        assert np.all(moved.above > 0)
