@@ -14,7 +14,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.optimize import nnls as lawson_hanson
 from scipy.sparse import issparse
 
-from ._validation import as_alpha, as_data, as_matrix, as_positive
+from ._validation import as_alpha, as_data, as_matrix, as_parametrization, as_positive
 from ._matrices import as_entries, gram, largest_entry
 from .measures import _kkt, column_norms
 from .parametrizations import DualPoint
@@ -27,6 +27,7 @@ RESIDUAL = "|A x - y| relative to |y| or, where larger, to ||A| |x||"
 # Newton's matrix is singular to rounding for tiny scales (its entries spread over 20 orders of magnitude). Without a ridge
 # of this relative size the noise in the residual would be blown up into steps that leave the domain at once.
 RIDGE = 1e-15
+LARGEST_START = 345  # logarithm of x(0) in units of a solution, beyond which its square leaves float64
 
 
 def flow_limit(A, y, parametrization, *, alpha):
@@ -76,6 +77,7 @@ def flow_limit(A, y, parametrization, *, alpha):
     """
     A = as_matrix(A)
     y = as_data(y, A)
+    parametrization = as_parametrization(parametrization)
     alpha = as_alpha(alpha, A.shape[1])
     matrix = as_entries(A)
     starts = np.broadcast_to(alpha, (*alpha.shape[:-1], A.shape[1]))
@@ -122,17 +124,22 @@ def _walk(A, y, parametrization, stack):
     unit = size_y / (size_A or 1.0)
     depth = parametrization.depth
     solvable = A.shape[0] < A.shape[1]  # taken as true until Newton's method says otherwise
-    found, previous = {}, None
+    found, previous, previous_rates = {}, None, None
     for k in np.argsort(-np.max(stack, axis=1), kind="stable"):
         log_start = parametrization.log_start(stack[k]) - np.log(unit)
+        if np.max(log_start) > LARGEST_START:
+            raise ValueError(f"alpha {np.max(stack[k]):g} is too large at depth {depth} for a solution of size {unit:g}")
         # A coordinate that starts higher moves faster: its dual rate is alpha_i^(L-2).
         rates = (stack[k] / np.max(stack[k])) ** (depth - 2)
         limit = None
         if solvable:
-            guess = None if previous is None else _carry_over(*previous, log_start, depth)
+            guess = None
+            # With other rates the old dual coordinate would be outside the range of the new ones.
+            if previous is not None and np.allclose(rates, previous_rates, rtol=1e-14, atol=0):
+                guess = _carry_over(*previous, log_start, depth)
             limit = _newton(A, y, parametrization, log_start, rates, guess)
             solvable = limit.converged
-            previous = (limit, log_start)
+            previous, previous_rates = (limit, log_start), rates
         if not solvable:
             limit = _least_squares_limit(A, y, parametrization, log_start, rates)
         found[k] = _Limit(limit.x * unit, limit.point, limit.steps, limit.optimality, limit.measured_by)
@@ -260,6 +267,7 @@ def l1_bound(minimal_norm, parametrization, *, alpha, n, sharp=False):
     >>> round(l1_bound(3.5, HadamardPower(3), alpha=0.1, n=30), 8)
     0.30040105
     """
+    parametrization = as_parametrization(parametrization)
     n = as_positive("n", n, integer=True)
     Q = as_positive("minimal_norm", minimal_norm)
     alpha = as_alpha(alpha, n)
@@ -329,6 +337,11 @@ def saddle_to_saddle(A, y, *, nonnegative=False, max_jumps=1000):
     -------
     Plateaus
 
+    Warns
+    -----
+    RuntimeWarning
+        When the path has more than `max_jumps` jumps, and ends early.
+
     Examples
     --------
     With orthonormal columns it is hard thresholding of ``A.T @ y`` at ``1/(2 tau)``:
@@ -347,7 +360,7 @@ def saddle_to_saddle(A, y, *, nonnegative=False, max_jumps=1000):
     s, x = np.zeros(n), np.zeros(n)
     rounding = 1e-10 * np.max(np.abs(A.T @ y))
     times, plateaus, tau = [], [x], 0.0
-    for _ in range(max_jumps):
+    while True:
         velocity = -2 * A.T @ (A @ x - y)
         velocity[np.abs(velocity) <= rounding] = 0
         # What is pushed outwards at its bound belongs to x already and stays there.
@@ -357,6 +370,9 @@ def saddle_to_saddle(A, y, *, nonnegative=False, max_jumps=1000):
         wait[moving] = (np.where(velocity > 0, 1.0, lower)[moving] - s[moving]) / velocity[moving]
         step = np.min(wait)
         if not np.isfinite(step):
+            break
+        if len(times) == max_jumps:
+            warnings.warn(f"saddle_to_saddle: stopped after max_jumps = {max_jumps}", RuntimeWarning, stacklevel=2)
             break
         tau += step
         s = s + step * velocity

@@ -1,0 +1,263 @@
+"""The limit of the flow by its optimality conditions, the bound by its properties, the plateaus by hand."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from implicit_bias import HadamardPower, SignedHadamardPower, flow_limit, l1_bound, minimum_norm, saddle_to_saddle
+from implicit_bias.measures import kkt_residual
+from scipy.integrate import quad_vec
+from scipy.linalg import null_space
+from scipy.sparse import csr_array
+from scipy.sparse.linalg import aslinearoperator
+
+MODELS = [power(depth) for power in (HadamardPower, SignedHadamardPower) for depth in (2, 2.5, 3, 4)]
+models = pytest.mark.parametrize("model", MODELS, ids=repr)
+
+
+def instance(seed=0, m=3, n=6):
+    rng = np.random.default_rng(seed)
+    A = rng.standard_normal((m, n))
+    return A, A @ rng.uniform(0.5, 1.5, n)
+
+
+@settings(max_examples=60)
+@given(model=st.sampled_from(MODELS), seed=st.integers(0, 1000), exponent=st.floats(-1, 0.3))
+def test_optimality_conditions(model, seed, exponent):
+    """Feasible, and grad h(x) - grad h(x(0)) is in the range of the transpose."""
+    A, y = instance(seed)
+    alpha = 10**exponent
+    result = flow_limit(A, y, model, alpha=alpha)
+    assert result.converged
+    np.testing.assert_allclose(A @ result.x, y, atol=1e-9 * np.max(np.abs(A)) * np.sum(np.abs(result.x)))
+    assert not model.nonnegative or np.all(result.x > 0)
+    x0 = model.value(model.start(alpha, 6))
+    dual = model.mirror_map(result.x, alpha) - model.mirror_map(x0, alpha)
+    assert np.max(np.abs(null_space(A).T @ dual)) < 1e-6 * max(1, np.max(np.abs(dual)))
+
+
+@settings(max_examples=60)
+@given(model=st.sampled_from(MODELS), seed=st.integers(0, 1000), exponent=st.floats(-12, 2))
+def test_converges_at_every_scale(model, seed, exponent):
+    A, y = instance(seed, 8, 20)
+    result = flow_limit(A, y, model, alpha=10**exponent)
+    assert result.converged
+    np.testing.assert_allclose(A @ result.x, y, atol=1e-8 * np.max(np.abs(A)) * np.sum(np.abs(result.x)))
+
+
+@models
+def test_record(model):
+    A, y = instance()
+    result = flow_limit(A, y, model, alpha=0.1)
+    assert 0 < result.iterations < 60
+    assert result.optimality < 1e-10
+    assert result.path is None
+    assert "Newton steps" in result.message
+
+
+@models
+def test_stack_equals_single_solves(model):
+    """In any order, and with copies: the stack is walked from the largest scale to the smallest."""
+    A, y = instance(0, 8, 20)
+    alphas = np.array([1e-3, 1.0, 1e-6, 1e-3, 10.0])
+    stack = flow_limit(A, y, model, alpha=alphas[:, None])
+    assert stack.x.shape == (5, 20)
+    assert stack.optimality.shape == (5,)
+    for x, alpha in zip(stack.x, alphas, strict=True):
+        single = flow_limit(A, y, model, alpha=alpha).x
+        np.testing.assert_allclose(x, single, atol=1e-6 * np.max(np.abs(single)))
+
+
+def test_stack_of_non_uniform_starts():
+    A, y = instance()
+    alphas = np.random.default_rng(1).uniform(0.1, 1, (3, 6))
+    stack = flow_limit(A, y, SignedHadamardPower(3), alpha=alphas).x
+    for x, alpha in zip(stack, alphas, strict=True):
+        np.testing.assert_allclose(x, flow_limit(A, y, SignedHadamardPower(3), alpha=alpha).x, atol=1e-9)
+
+
+@models
+def test_constant_non_uniform_start_is_the_uniform_one(model):
+    A, y = instance()
+    full = flow_limit(A, y, model, alpha=np.full(6, 0.2)).x
+    np.testing.assert_allclose(full, flow_limit(A, y, model, alpha=0.2).x, atol=1e-12)
+
+
+@pytest.mark.parametrize("form", [np.asfortranarray, csr_array, aslinearoperator, np.ndarray.tolist])
+@models
+def test_form_of_the_matrix_does_not_matter(form, model):
+    A, y = instance()
+    np.testing.assert_allclose(flow_limit(form(A), y, model, alpha=0.1).x, flow_limit(A, y, model, alpha=0.1).x, atol=1e-9)
+
+
+@models
+def test_float32_stays_float32(model):
+    A, y = instance()
+    x = flow_limit(A.astype(np.float32), y, model, alpha=0.1).x
+    assert x.dtype == np.float32
+    np.testing.assert_allclose(x, flow_limit(A, y, model, alpha=0.1).x, atol=1e-4)
+
+
+@settings(max_examples=40)
+@given(
+    model=st.sampled_from(MODELS),
+    a=st.sampled_from([1e-90, 1e-3, 1.0, 1e5, 1e90]),
+    b=st.sampled_from([1e-90, 1e-3, 1.0, 1e5, 1e90]),
+)
+def test_units_do_not_matter(model, a, b):
+    A, y = instance()
+    unit = b / a
+    scaled = flow_limit(a * A, b * y, model, alpha=0.1 * unit ** (1 / model.depth)).x
+    np.testing.assert_allclose(scaled / unit, flow_limit(A, y, model, alpha=0.1).x, atol=1e-8)
+
+
+@settings(max_examples=30)
+@given(order=st.permutations(range(6)), flips=st.lists(st.sampled_from([1.0, -1.0]), min_size=6, max_size=6))
+def test_permuted_and_reflected_columns(order, flips):
+    A, y = instance()
+    for depth in (2, 3):
+        one, both = HadamardPower(depth), SignedHadamardPower(depth)
+        expected = flow_limit(A, y, one, alpha=0.1).x[order]
+        np.testing.assert_allclose(flow_limit(A[:, order], y, one, alpha=0.1).x, expected, atol=1e-9)
+        expected = flow_limit(A, y, both, alpha=0.1).x * flips
+        np.testing.assert_allclose(flow_limit(A * flips, y, both, alpha=0.1).x, expected, atol=1e-9)
+
+
+@models
+@pytest.mark.parametrize("seed", range(3))
+def test_inconsistent_data(model, seed):
+    """More rows than columns, where the least-squares solution is unique."""
+    rng = np.random.default_rng(seed)
+    A, y = rng.standard_normal((9, 5)), rng.standard_normal(9)
+    result = flow_limit(A, y, model, alpha=0.1)
+    assert result.converged
+    assert result.measured_by == "kkt_residual"
+    assert kkt_residual(A, y, result.x, nonnegative=model.nonnegative) < 1e-9
+
+
+@models
+def test_data_zero(model):
+    A, y = instance()
+    result = flow_limit(np.abs(A), 0 * y, model, alpha=0.1)
+    assert result.converged
+    np.testing.assert_allclose(result.x, 0, atol=1e-6)
+
+
+@models
+def test_zero_columns_and_duplicate_rows(model):
+    A, y = instance()
+    expected = flow_limit(A, y, model, alpha=0.1).x
+    wide = flow_limit(np.c_[A, np.zeros(3)], y, model, alpha=0.1).x
+    np.testing.assert_allclose(wide, [*expected, 0.1**model.depth if model.nonnegative else 0], atol=1e-9)
+    np.testing.assert_allclose(flow_limit(np.vstack([A, A]), [*y, *y], model, alpha=0.1).x, expected, atol=1e-7)
+
+
+def test_square_system():
+    A, y = instance(0, 4, 4)
+    for model in MODELS:
+        np.testing.assert_allclose(flow_limit(A, y, model, alpha=0.1).x, np.linalg.solve(A, y), atol=1e-8)
+
+
+def test_an_ordinary_solve_warns_of_nothing():
+    A, y = instance(0, 8, 20)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for model in MODELS:
+            flow_limit(A, y, model, alpha=[[1e2], [1.0], [1e-6], [1e-12]])
+
+
+# --- The bound ---
+
+
+@settings(max_examples=60)
+@given(
+    model=st.sampled_from(MODELS),
+    Q=st.floats(0.1, 10),
+    alpha=st.floats(1e-6, 0.3),
+    n=st.integers(1, 1000),
+    sharp=st.booleans(),
+)
+def test_bound_is_monotone(model, Q, alpha, n, sharp):
+    """It falls with the scale and the size of the solution, and grows with the number of unknowns."""
+    eps = l1_bound(Q, model, alpha=alpha, n=n, sharp=sharp)
+    assert eps >= 0
+    assert l1_bound(Q, model, alpha=alpha / 2, n=n, sharp=sharp) <= eps
+    assert l1_bound(2 * Q, model, alpha=alpha, n=n, sharp=sharp) <= eps
+    assert l1_bound(Q, model, alpha=alpha, n=n + 1, sharp=sharp) >= eps
+
+
+@settings(max_examples=40)
+@given(model=st.sampled_from(MODELS), unit=st.sampled_from([1e-20, 1e-3, 1e6]))
+def test_bound_has_no_unit(model, unit):
+    scaled = l1_bound(unit * 3.5, model, alpha=0.1 * unit ** (1 / model.depth), n=30)
+    assert scaled == pytest.approx(l1_bound(3.5, model, alpha=0.1, n=30))
+
+
+@models
+def test_bound_of_a_constant_non_uniform_start(model):
+    """For depth > 2 it is about the weighted norm, in which all weights are alpha^(2-L) here."""
+    weight = 0.1 ** (2 - model.depth)
+    weighted = l1_bound(3.5 * weight, model, alpha=np.full(30, 0.1), n=30)
+    assert weighted == pytest.approx(l1_bound(3.5, model, alpha=0.1, n=30))
+
+
+# --- Plateaus ---
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("nonnegative", [False, True])
+def test_plateaus_are_least_squares_fits(seed, nonnegative):
+    rng = np.random.default_rng(seed)
+    A, y = rng.standard_normal((6, 9)), rng.standard_normal(6)
+    plateaus = saddle_to_saddle(A, y, nonnegative=nonnegative)
+    assert np.all(np.diff(plateaus.times) > 0)
+    losses = np.sum((plateaus.x @ A.T - y) ** 2, axis=1) / 2
+    assert np.all(np.diff(losses) < 0)
+    for x in plateaus.x:
+        assert not nonnegative or np.all(x >= 0)
+        np.testing.assert_allclose(A[:, x != 0].T @ (A @ x - y), 0, atol=1e-9)
+    assert kkt_residual(A, y, plateaus.x[-1], nonnegative=nonnegative) < 1e-9
+
+
+def test_value_and_mean_of_plateaus():
+    rng = np.random.default_rng(0)
+    plateaus = saddle_to_saddle(rng.standard_normal((4, 6)), rng.standard_normal(4))
+    edges = [0, *plateaus.times, 2 * plateaus.times[-1]]
+    for k, (start, end) in enumerate(zip(edges, edges[1:], strict=False)):
+        np.testing.assert_array_equal(plateaus.at((start + end) / 2), plateaus.x[k])
+    taus = np.linspace(0.01, edges[-1], 7)
+    for tau, mean in zip(taus, plateaus.mean(taus), strict=True):
+        integral = quad_vec(plateaus.at, 0, tau, points=plateaus.times[plateaus.times < tau])[0]
+        np.testing.assert_allclose(mean, integral / tau, atol=1e-8)
+
+
+@settings(max_examples=20)
+@given(a=st.sampled_from([1e-90, 1e-3, 1e90]), b=st.sampled_from([1e-90, 1e3, 1e90]))
+def test_units_of_plateaus(a, b):
+    A, y = instance()
+    scaled, plain = saddle_to_saddle(a * A, b * y), saddle_to_saddle(A, y)
+    np.testing.assert_allclose(scaled.times * a * b, plain.times)
+    np.testing.assert_allclose(scaled.x * a / b, plain.x, atol=1e-12)
+
+
+def test_plateaus_of_nothing():
+    assert saddle_to_saddle([[1.0, 2.0]], [0.0]).x.tolist() == [[0, 0]]
+    assert saddle_to_saddle([[1.0, 2.0]], [-1.0], nonnegative=True).x.tolist() == [[0, 0]]
+
+
+def test_too_many_jumps_are_reported():
+    with pytest.warns(RuntimeWarning, match="max_jumps"):
+        path = saddle_to_saddle(np.eye(3), [3.0, 2.0, 1.0], max_jumps=2)
+    assert path.x[-1].tolist() == [3, 2, 0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        saddle_to_saddle(np.eye(3), [3.0, 2.0, 1.0], max_jumps=3)
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_large_start_is_the_minimum_norm(depth):
+    A, y = instance()
+    x = flow_limit(A, y, SignedHadamardPower(depth), alpha=1e4).x
+    np.testing.assert_allclose(x, minimum_norm(A, y), atol=1e-10)
