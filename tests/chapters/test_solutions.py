@@ -1,0 +1,35 @@
+"""The code in the solutions of the exercises runs, in the namespace that a reader has at the end of the chapter."""
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import implicit_bias.explore
+import jupytext
+import pytest
+
+CHAPTERS = Path(__file__).parents[2] / "chapters"
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def solutions(path):
+    """The Python blocks of a chapter, which are not executed when the book is built."""
+    return BLOCK.findall(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", [p for p in sorted(CHAPTERS.rglob("*.md")) if solutions(p)], ids=lambda p: p.stem)
+def test_solutions_run(path, monkeypatch):
+    # The figures are drawn when the book is built, and compared with the page in tests/site.
+    monkeypatch.setattr(implicit_bias.explore, "explore", lambda *draws, **grid: None)
+    monkeypatch.setattr("myst_nb.glue", lambda *args, **kwargs: None)
+    namespace = {}
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        for cell in jupytext.read(path).cells:
+            if cell.cell_type == "code":
+                exec(compile(cell.source, str(path), "exec"), namespace)
+        for code in solutions(path):
+            exec(compile(code, f"{path}: solution", "exec"), namespace)
+    assert "nan" not in printed.getvalue()
