@@ -1,0 +1,15 @@
+"""``python -m benchmarks`` runs everything, ``python -m benchmarks limit pursuit`` only these parts."""
+
+import sys
+
+from benchmarks import descent, flow, limit, pursuit
+
+PARTS = {"limit": limit.run, "pursuit": pursuit.run, "descent": descent.run, "flow": flow.run}
+
+chosen = sys.argv[1:] or PARTS
+unknown = set(chosen) - set(PARTS)
+if unknown:
+    sys.exit(f"No benchmark is called {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}.")
+for part in chosen:
+    print()
+    PARTS[part]()
