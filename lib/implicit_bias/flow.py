@@ -87,11 +87,14 @@ def gradient_flow(A, y, parametrization, *, alpha, times=None):
         return dual.kkt_residual(mu) - TOLERANCE / 2
 
     settled.terminal = True
-    end = LONGEST if times is None else max(times[-1] * dual.clock, np.finfo(float).tiny)
+    if times is None:
+        end = LONGEST if settled(0, np.zeros(A.shape[0])) > 0 else 0  # the event is a change of sign: it needs one
+    else:
+        end = times[-1] * dual.clock
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # trial points outside the domain: refused
         run = solve_ivp(
             dual.velocity,
-            (0.0, end),
+            (0.0, max(end, np.finfo(float).tiny)),
             np.zeros(A.shape[0]),
             # Radau takes each step afresh: with BDF's extrapolated history the end of the domain (depth > 2) is overrun.
             method="BDF" if parametrization.depth == 2 else "Radau",
@@ -159,7 +162,7 @@ class _Dual:
         if self.parametrization.depth == 2:
             # The integrator's predictions overshoot where x wakes up; e^18 times the scale of the data is far enough.
             far = 18.0 + np.maximum(-self.log_start, 0)
-            s = np.clip(s, -far, far)
+            s = np.clip(s, -np.inf if self.parametrization.nonnegative else -far, far)
         return DualPoint.at(s)
 
     def x(self, mu):
