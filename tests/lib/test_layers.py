@@ -83,5 +83,7 @@ def test_docstring_says_what_it_does_and_shows_it(thing):
 
 @pytest.mark.parametrize("name", public_modules())
 def test_examples_run(name):
-    results = doctest.testmod(importlib.import_module(f"implicit_bias.{name}"), optionflags=doctest.NORMALIZE_WHITESPACE)
+    results = doctest.testmod(
+        importlib.import_module(f"implicit_bias.{name}"), optionflags=doctest.NORMALIZE_WHITESPACE
+    )
     assert results.failed == 0

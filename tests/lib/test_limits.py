@@ -89,7 +89,9 @@ def test_constant_non_uniform_start_is_the_uniform_one(model):
 @models
 def test_form_of_the_matrix_does_not_matter(form, model):
     A, y = instance()
-    np.testing.assert_allclose(flow_limit(form(A), y, model, alpha=0.1).x, flow_limit(A, y, model, alpha=0.1).x, atol=1e-9)
+    np.testing.assert_allclose(
+        flow_limit(form(A), y, model, alpha=0.1).x, flow_limit(A, y, model, alpha=0.1).x, atol=1e-9
+    )
 
 
 @models
