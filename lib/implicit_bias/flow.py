@@ -19,7 +19,7 @@ from .results import Path, Result
 
 # Below this value of alpha^(L-2) the subtraction 1 - s in the dual coordinate loses all digits that a plot can show.
 SMALLEST_GAP = 1e-11
-# A start this many times the size of a solution: rounding hides the flow (one sign), or the integrator overflows (both).
+# A start this many times the size of a solution: rounding hides the flow (one sign), the integrator overflows (both).
 LARGEST_POSITIVE_START, LARGEST_SIGNED_START = 1e12, 1e50
 LONGEST = 1e40  # a flow that has not converged at this time (in units of the problem) never will
 TOLERANCE = 1e-8
@@ -87,10 +87,9 @@ def gradient_flow(A, y, parametrization, *, alpha, times=None):
         return dual.kkt_residual(mu) - TOLERANCE / 2
 
     settled.terminal = True
-    if times is None:
-        end = LONGEST if settled(0, np.zeros(A.shape[0])) > 0 else 0  # the event is a change of sign: it needs one
-    else:
-        end = times[-1] * dual.clock
+    end = LONGEST if times is None else times[-1] * dual.clock
+    if times is None and settled(0.0, np.zeros(A.shape[0])) <= 0:
+        end = 0.0  # the event is a change of sign, and a start at the solution has none
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # trial points outside the domain: refused
         run = solve_ivp(
             dual.velocity,

@@ -1,4 +1,4 @@
-"""The library is layered, its solvers know nothing of plotting, and what is public is documented with examples that run."""
+"""The library is layered, its solvers know nothing of plotting, and what is public has examples that run."""
 
 import ast
 import doctest

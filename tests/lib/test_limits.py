@@ -1,6 +1,7 @@
 """The limit of the flow by its optimality conditions, the bound by its properties, the plateaus by hand."""
 
 import warnings
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -227,7 +228,7 @@ def test_value_and_mean_of_plateaus():
     rng = np.random.default_rng(0)
     plateaus = saddle_to_saddle(rng.standard_normal((4, 6)), rng.standard_normal(4))
     edges = [0, *plateaus.times, 2 * plateaus.times[-1]]
-    for k, (start, end) in enumerate(zip(edges, edges[1:], strict=False)):
+    for k, (start, end) in enumerate(pairwise(edges)):
         np.testing.assert_array_equal(plateaus.at((start + end) / 2), plateaus.x[k])
     taus = np.linspace(0.01, edges[-1], 7)
     for tau, mean in zip(taus, plateaus.mean(taus), strict=True):
