@@ -49,6 +49,11 @@ def tidy_page(app: Sphinx, pagename, templatename, context, doctree):
     # Sphinx makes headings of the captions in the table of contents, without a level.
     tree = context["furo_navigation_tree"]
     context["furo_navigation_tree"] = tree.replace('role="heading"', 'role="heading" aria-level="2"')
+    # Docutils gives bibliographies roles that ARIA has withdrawn, and that leave a list without items.
+    if "body" in context:
+        context["body"] = (
+            context["body"].replace(' role="doc-biblioentry"', "").replace('<div role="list" class', "<div class")
+        )
     # The boxes are styled in book.css, and no page has tabs that belong together.
     unused = ("_static/proof.css", "_static/exercise.css", "_static/design-tabs.js")
     for kind in ("css_files", "script_files"):
