@@ -9,6 +9,7 @@ import warnings
 
 import numpy as np
 from scipy.integrate import solve_ivp
+from scipy.optimize import OptimizeResult
 
 from ._matrices import as_entries, gram, largest_entry
 from ._validation import as_alpha, as_data, as_matrix, as_parametrization, as_reals
@@ -23,6 +24,7 @@ SMALLEST_GAP = 1e-11
 LARGEST_POSITIVE_START, LARGEST_SIGNED_START = 1e12, 1e50
 LONGEST = 1e40  # a flow that has not converged at this time (in units of the problem) never will
 TOLERANCE = 1e-8
+MAX_EVALUATIONS = 200_000  # some hundred times what a flow needs; an integrator that goes on longer makes no progress
 
 
 def gradient_flow(A, y, parametrization, *, alpha, times=None):
@@ -91,18 +93,23 @@ def gradient_flow(A, y, parametrization, *, alpha, times=None):
     if times is None and settled(0.0, np.zeros(A.shape[0])) <= 0:
         end = 0.0  # the event is a change of sign, and a start at the solution has none
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # trial points outside the domain: refused
-        run = solve_ivp(
-            dual.velocity,
-            (0.0, max(end, np.finfo(float).tiny)),
-            np.zeros(A.shape[0]),
-            # Radau takes each step afresh: with BDF's extrapolated history the end of the domain (depth > 2) is overrun.
-            method="BDF" if parametrization.depth == 2 else "Radau",
-            jac=dual.jacobian,
-            t_eval=None if times is None else times * dual.clock,
-            events=settled if times is None else None,
-            rtol=1e-6,
-            atol=1e-9 * dual.size,
-        )
+        try:
+            run = solve_ivp(
+                dual.velocity,
+                (0.0, max(end, np.finfo(float).tiny)),
+                np.zeros(A.shape[0]),
+                # Radau takes each step afresh: BDF's extrapolated history overruns the end of the domain (depth > 2).
+                method="BDF" if parametrization.depth == 2 else "Radau",
+                jac=dual.jacobian,
+                t_eval=None if times is None else times * dual.clock,
+                events=settled if times is None else None,
+                rtol=1e-6,
+                atol=1e-9 * dual.size,
+            )
+        except _NoProgressError as error:  # all that is left is the start
+            run = OptimizeResult(
+                t=np.zeros(1), y=np.zeros((A.shape[0], 1)), status=-1, message=str(error), nfev=dual.evaluations
+            )
     x = np.array([dual.x(mu) for mu in run.y.T]) * dual.unit
     finite = np.logical_and.accumulate(np.all(np.isfinite(x), axis=1))
     x, run.t, run.y = x[finite], run.t[finite], run.y[:, finite]
@@ -118,6 +125,10 @@ def gradient_flow(A, y, parametrization, *, alpha, times=None):
     else:
         message = f"The flow was followed up to time {path.times[-1]:.3g}; the KKT residual is {optimality:.1e}."
     return Result(path.x[-1], bool(converged), run.nfev, message, optimality, "kkt_residual", path)
+
+
+class _NoProgressError(Exception):
+    """The integrator would go on for ever."""
 
 
 class _Dual:
@@ -155,6 +166,7 @@ class _Dual:
                 f"of about alpha^(2-L); use flow_limit for its end, or a larger alpha"
             )
         self.columns, self.data_norm = column_norms(self.A), np.linalg.norm(y / b)
+        self.evaluations = 0
 
     def point(self, mu):
         s = self.rates * (self.A.T @ mu)
@@ -168,6 +180,9 @@ class _Dual:
         return self.parametrization.from_dual(self.point(mu), self.log_start)[0]
 
     def velocity(self, t, mu):
+        self.evaluations += 1
+        if self.evaluations > MAX_EVALUATIONS:
+            raise _NoProgressError(f"no progress after {MAX_EVALUATIONS} evaluations; the path holds the start only")
         # Outside the domain of the dual coordinate this is NaN, and the integrator tries a shorter step.
         return self.rate * (self.y - self.A @ self.x(mu))
 

@@ -14,8 +14,8 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.optimize import nnls as lawson_hanson
 from scipy.sparse import issparse
 
-from ._validation import as_alpha, as_data, as_matrix, as_parametrization, as_positive
 from ._matrices import as_entries, gram, largest_entry
+from ._validation import as_alpha, as_data, as_matrix, as_parametrization, as_positive
 from .measures import _kkt, column_norms
 from .parametrizations import DualPoint
 from .results import Result
@@ -128,7 +128,9 @@ def _walk(A, y, parametrization, stack):
     for k in np.argsort(-np.max(stack, axis=1), kind="stable"):
         log_start = parametrization.log_start(stack[k]) - np.log(unit)
         if np.max(log_start) > LARGEST_START:
-            raise ValueError(f"alpha {np.max(stack[k]):g} is too large at depth {depth} for a solution of size {unit:g}")
+            raise ValueError(
+                f"alpha {np.max(stack[k]):g} is too large at depth {depth} for a solution of size {unit:g}"
+            )
         # A coordinate that starts higher moves faster: its dual rate is alpha_i^(L-2).
         rates = (stack[k] / np.max(stack[k])) ** (depth - 2)
         limit = None
@@ -281,7 +283,7 @@ def l1_bound(minimal_norm, parametrization, *, alpha, n, sharp=False):
     total, least = np.sum(start), np.min(start)
     s = 1 - 2 / L
     needed = total * (1.0 if L == 2 or sharp else (L / 2) ** (1 / s))
-    if not Q > needed:
+    if not needed < Q:
         return np.inf
     if L == 2:
         return float(np.log(total / least) / np.log(Q / total))

@@ -5,7 +5,8 @@ from itertools import combinations, product
 import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import issparse
-from scipy.sparse.linalg import LinearOperator, norm as sparse_norm, svds
+from scipy.sparse.linalg import LinearOperator, svds
+from scipy.sparse.linalg import norm as sparse_norm
 
 from ._matrices import as_entries
 from ._validation import as_data, as_matrix, as_positive, as_reals, as_vector

@@ -71,7 +71,9 @@ class _Power:
         """``log(alpha^L)``, the scale of `x(0)`; refused where ``alpha^L`` or its reciprocal is beyond float64."""
         log_start = self.depth * np.log(alpha)
         if np.any(np.abs(log_start) > 690):
-            raise ValueError(f"alpha ** depth must be between 1e-299 and 1e299, got alpha {alpha} at depth {self.depth}")
+            raise ValueError(
+                f"alpha ** depth must be between 1e-299 and 1e299, got alpha {alpha} at depth {self.depth}"
+            )
         return log_start
 
     def dual_rate(self, alpha):

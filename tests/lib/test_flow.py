@@ -171,3 +171,12 @@ def test_an_ordinary_flow_warns_of_nothing():
         for depth in (2, 3, 4):
             for alpha in (1e-3, 0.5, 10.0):
                 gradient_flow(A, y, SignedHadamardPower(depth), alpha=alpha)
+
+
+def test_an_integrator_without_progress_is_stopped(monkeypatch):
+    monkeypatch.setattr("implicit_bias.flow.MAX_EVALUATIONS", 10)
+    A, y = instance()
+    with pytest.warns(RuntimeWarning, match="no progress after 10 evaluations"):
+        result = gradient_flow(A, y, HadamardPower(2), alpha=0.1)
+    assert not result.converged
+    np.testing.assert_allclose(result.x, 0.01)
