@@ -14,7 +14,7 @@ from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from myst_nb.core.execute.base import NotebookClientBase
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from sphinx.application import Sphinx
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -87,7 +87,9 @@ class ChapterClient(NotebookClientBase):
             stop(name, f"cell {running}", cells[running - 1], f"{error.ename}: {error.evalue}", error.traceback)
         except CellTimeoutError:
             stop(name, f"cell {running}", cells[running - 1], f"no end after {client.timeout} s")
-        except KeyboardInterrupt:
+        except DeadKernelError:
+            stop(name, f"cell {running}", cells[running - 1], "the kernel died, perhaps for want of memory")
+        except (KeyboardInterrupt, AssertionError):  # at Ctrl-C nbclient ends the kernel, then misses it
             sys.exit(f"[book] interrupted in {name}, cell {running}")
         done = time.monotonic()
         say(f"{name}: done in {done - started:.1f} s ({done - self.started:.0f} s since the build began)")
