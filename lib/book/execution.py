@@ -18,6 +18,13 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from sphinx.application import Sphinx
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
+# What the figures and numbers of a chapter depend on besides the code.
+ENVIRONMENT = {
+    "IMPLICIT_BIAS_FIGURES": "static",  # explore() draws for a page, not for a live kernel
+    "PYTHONHASHSEED": "0",
+    "OPENBLAS_NUM_THREADS": "1",  # sums in one order on every machine; on small matrices threads only wait
+    "SOURCE_DATE_EPOCH": "0",  # no dates in SVG files
+}
 SILENCE = 5.0  # a chapter that is still running says so after this many seconds
 
 
@@ -135,11 +142,8 @@ def prepare_kernels(app: Sphinx):
     shutil.copytree(Path(__file__).parent / "ipython", ipython, dirs_exist_ok=True)  # a copy: kernels write into it
     lib = os.pathsep.join(filter(None, [str(root / "lib"), os.environ.get("PYTHONPATH")]))
     os.environ.update(
-        IMPLICIT_BIAS_FIGURES="static",  # explore() draws for a page, not for a live kernel
+        ENVIRONMENT,
         PYTHONPATH=lib,  # this checkout, even if another one is installed
-        PYTHONHASHSEED="0",
-        OPENBLAS_NUM_THREADS="1",  # sums in one order on every machine; on small matrices threads only wait
-        SOURCE_DATE_EPOCH="0",  # no dates in SVG files
         IPYTHONDIR=str(ipython),  # ours, not the user's with his start-up files
     )
 

@@ -20,6 +20,7 @@ def solutions(path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", [p for p in sorted(CHAPTERS.rglob("*.md")) if solutions(p)], ids=lambda p: p.stem)
+@pytest.mark.filterwarnings("ignore:gradient_descent. Diverged")  # an exercise asks for it
 def test_solutions_run(path, monkeypatch):
     # The figures are drawn when the book is built, and compared with the page in tests/site.
     monkeypatch.setattr(implicit_bias.explore, "explore", lambda *draws, **grid: None)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from book.execution import ENVIRONMENT
 from implicit_bias import explore as explore_module
 from implicit_bias.explore import COLORS, explore
 
@@ -315,7 +316,7 @@ def chapter(request, site):
     target = request.getfixturevalue("tmp_path_factory").mktemp("states") / "states.json"
     run = subprocess.run(
         [sys.executable, "-c", program, str(target)],
-        env={**os.environ, "IMPLICIT_BIAS_FIGURES": "static", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env={**os.environ, **ENVIRONMENT, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         cwd=ROOT / "tests" / "site",
         capture_output=True,
         text=True,
