@@ -42,13 +42,14 @@ def gradient_descent(
     A : array_like, sparse matrix or LinearOperator, shape (m, n)
         float32 stays float32.
     y : array_like, shape (m,)
-    parametrization : HadamardPower or SignedHadamardPower
+    parametrization : HadamardPower, SignedHadamardPower, MatrixProduct or SymmetricProduct
     alpha : float or array_like
         Scale of the start: a number; shape (n,), one scale for each coordinate; (k, 1) or (k, n), a stack of k starts, for
-        which `x` has shape (k, n).
+        which `x` has shape (k, n). Products of matrices take a number or (k, 1).
     step_size : float, optional
-        The step `eta`. By default ``1 / (L^2 M^(2-2/L) |A|^2)`` with `M` the largest `size` of the weights so far, and at
-        least the size of a solution that the data suggest: safe by the local stability bound, and never growing.
+        The step `eta`. By default ``1 / (c(M) |A|^2)`` with `c` the `curvature` of the parametrization (``L^2 M^(2-2/L)`` for
+        Hadamard powers) and `M` the largest `size` of the weights so far, and at least the size of a solution that the data
+        suggest: safe by the local stability bound, and never growing.
     momentum : float
         Share of the last step that is taken again, in [0, 1).
     batch_size : int, optional
@@ -148,9 +149,10 @@ def gradient_descent(
 def _start(A, parametrization, alpha):
     """The first weights and the first `x`, refused where they or the products with `A` are beyond the dtype of `A`."""
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        w = parametrization.start(alpha, A.shape[1]).astype(A.dtype)
+        start = parametrization.start(alpha, A.shape[1])
+        w = start.astype(A.dtype)
         x = parametrization.value(w)
-        fits = np.all(w != 0) and np.all(np.isfinite(A.T @ (A @ x.T)))
+        fits = np.array_equal(w != 0, start != 0) and np.all(np.isfinite(A.T @ (A @ x.T)))
     if not fits:
         raise ValueError(f"alpha is beyond the range of {A.dtype} for this A and depth, got {alpha}")
     return w, x
