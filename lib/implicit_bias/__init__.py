@@ -5,7 +5,7 @@ instead. The modules are layered, and each imports only from those before it: `p
 `baselines`, `descent`, `flow`, `limits`, `spectrum`, `explore`.
 """
 
-from .baselines import basis_pursuit, lasso_path, minimum_norm
+from .baselines import basis_pursuit, lasso_path, minimum_norm, nuclear_norm
 from .descent import gradient_descent
 from .flow import gradient_flow
 from .limits import flow_limit, l1_bound, saddle_to_saddle
@@ -27,5 +27,6 @@ __all__ = [
     "lasso_path",
     "learning_time",
     "minimum_norm",
+    "nuclear_norm",
     "saddle_to_saddle",
 ]

@@ -10,6 +10,7 @@ from itertools import count
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
+from ._matrices import products
 from ._validation import as_data, as_matrix, as_parametrization, as_positive, as_seed
 from .measures import _kkt, column_norms, spectral_norm
 from .results import Path, Result
@@ -96,6 +97,7 @@ def gradient_descent(
     w, x = _start(A, parametrization, alpha)
     step = _Step(A, y, parametrization, w, step_size)
     columns, data_norm = column_norms(A), np.linalg.norm(y)
+    forward, backward = products(A)
     kept = _log_spaced(max_iterations, record)
 
     w_before, velocity = w, np.zeros_like(w)
@@ -104,8 +106,8 @@ def gradient_descent(
     k = 0
     with np.errstate(over="ignore", invalid="ignore"):  # divergence is found below, and reported
         while True:
-            residual = (A @ x.T).T - y
-            gradient = (A.T @ residual.T).T
+            residual = forward(x) - y
+            gradient = backward(residual)
             finite = np.isfinite(np.sum(gradient, axis=-1)) & alive
             if not np.all(finite == alive):
                 # A diverged start goes back to its last finite iterate and stays there.
@@ -125,7 +127,9 @@ def gradient_descent(
             if rows is not None:
                 gradient = _estimate(A, y, x, next(rows))
             eta = step.length(w) * alive
-            velocity = momentum * velocity - eta[..., None] * parametrization.pullback(w, gradient)
+            move = parametrization.pullback(w, gradient)
+            move *= -eta[..., None]
+            velocity = momentum * velocity + move if momentum else move
             if not np.all(alive):
                 velocity = np.where(alive[..., None], velocity, 0)  # 0 times an overflow is NaN
             w_before, w = w, (w + velocity).astype(A.dtype, copy=False)

@@ -291,8 +291,8 @@ class _Product:
 
     def factors(self, w):
         """The matrices in the flat weights, as views: a list of arrays of shape (..., rows, columns)."""
-        sizes = [rows * columns for rows, columns in self.shapes]
-        parts = np.split(w, np.cumsum(sizes)[:-1], axis=-1)
+        ends = accumulate((rows * columns for rows, columns in self.shapes), initial=0)
+        parts = (w[..., start:end] for start, end in pairwise(ends))
         return [part.reshape(*w.shape[:-1], *shape) for part, shape in zip(parts, self.shapes, strict=True)]
 
     def start(self, alpha, n):
@@ -318,8 +318,8 @@ class _Product:
         decomposition.
         """
         squares = [W.mT @ W if W.shape[-1] <= W.shape[-2] else W @ W.mT for W in self.factors(w)]
-        norms = [np.linalg.norm(S @ S, axis=(-2, -1)) ** 0.25 for S in squares]
-        return np.max(norms, axis=0) ** self.depth
+        fourth_powers = [_flat(S @ S) for S in squares]
+        return np.max([np.vecdot(F, F) for F in fourth_powers], axis=0) ** (self.depth / 8)
 
 
 class MatrixProduct(_Product):
@@ -411,8 +411,7 @@ class MatrixProduct(_Product):
         gradients = self.factors(pulled)
         for j in range(self.depth - 1, 0, -1):
             np.matmul(above, below[j - 1].mT, out=gradients[j])
-            above = factors[j].mT @ above
-        gradients[0][...] = above
+            above = np.matmul(factors[j].mT, above, out=gradients[0] if j == 1 else None)
         return pulled
 
     def _partial_products(self, w, number=None):

@@ -234,8 +234,9 @@ def _logistic(s, eigenvalues, depth, alpha):
 def learning_time(eigenvalue, *, depth, alpha, fraction=0.95):
     r"""How long the flow from the identical start needs until the product has `fraction` of an eigenvalue.
 
-    It is :math:`T_N(\lambda) = \int_\alpha^b dx / (x^{N-1}(\lambda - x^N))` with :math:`b^N` the fraction of :math:`\lambda`:
-    for small :math:`\alpha` about :math:`\frac1\lambda \ln\frac1\alpha` at depth 2 and :math:`1/((N-2)\lambda\alpha^{N-2})` above.
+    It is :math:`T_N(\lambda) = \int_\alpha^b dx / (x^{N-1}(\lambda - x^N))` with :math:`b^N` the fraction of :math:`\lambda`.
+    For small :math:`\alpha` that is about :math:`\frac1\lambda \ln\frac1\alpha` at depth 2, and
+    :math:`1/((N-2)\lambda\alpha^{N-2})` above.
 
     Parameters
     ----------
