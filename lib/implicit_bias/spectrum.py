@@ -73,7 +73,7 @@ def diagonal_descent(eigenvalues, *, depth, alpha, step_size, max_iterations, re
     step_size : float
     max_iterations : int
     record : int
-        How many iterates to keep, at iterations spaced evenly in the logarithm (`max_iterations`: all).
+        How many iterates to keep, at iterations spaced evenly in the logarithm (`max_iterations`: all). The last is one of them.
     perturbation : float
         In [0, 1): ``W_1(0) = (1 - perturbation) alpha I``.
 
@@ -112,7 +112,7 @@ def diagonal_descent(eigenvalues, *, depth, alpha, step_size, max_iterations, re
     first = (1 - perturbation) * others if perturbation else others
     advance = _advance_two if perturbation else _advance_one
     goal = eigenvalues / unit**depth
-    kept, found = sorted(_log_spaced(max_iterations, record)), []
+    kept, found = sorted(_log_spaced(max_iterations, record) | {max_iterations}), []
     with np.errstate(over="ignore", invalid="ignore"):  # divergence is found below, and reported
         for before, k in zip([0, *kept], kept, strict=False):
             advance(first, others, goal, depth, k - before)
