@@ -2,24 +2,31 @@
 
 Gradient descent and gradient flow on overparameterized models, the points they converge to, and what the field would use
 instead. The modules are layered, and each imports only from those before it: `problems`, `parametrizations`, `measures`,
-`baselines`, `descent`, `flow`, `limits`, `explore`.
+`baselines`, `descent`, `flow`, `limits`, `spectrum`, `explore`.
 """
 
-from .baselines import basis_pursuit, lasso_path, minimum_norm
+from .baselines import basis_pursuit, lasso_path, minimum_norm, nuclear_norm
 from .descent import gradient_descent
 from .flow import gradient_flow
 from .limits import flow_limit, l1_bound, saddle_to_saddle
-from .parametrizations import HadamardPower, SignedHadamardPower
+from .parametrizations import HadamardPower, MatrixProduct, SignedHadamardPower, SymmetricProduct
+from .spectrum import diagonal_descent, diagonal_flow, learning_time
 
 __all__ = [
     "HadamardPower",
+    "MatrixProduct",
     "SignedHadamardPower",
+    "SymmetricProduct",
     "basis_pursuit",
+    "diagonal_descent",
+    "diagonal_flow",
     "flow_limit",
     "gradient_descent",
     "gradient_flow",
     "l1_bound",
     "lasso_path",
+    "learning_time",
     "minimum_norm",
+    "nuclear_norm",
     "saddle_to_saddle",
 ]

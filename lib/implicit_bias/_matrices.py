@@ -13,6 +13,15 @@ def as_entries(A):
     return A.astype(np.float64)
 
 
+def products(A):
+    """The functions ``x -> A x`` and ``r -> A.T r`` of a vector or of the rows of a stack; free for a sparse identity."""
+    n = A.shape[0]
+    if issparse(A) and A.shape[1] == A.nnz == n and np.all(A.diagonal() == 1):
+        return (lambda x: x), (lambda r: r)
+    transposed = A.T  # a new object each time, which costs more than a small product
+    return (lambda x: (A @ x.T).T), (lambda r: (transposed @ r.T).T)
+
+
 def largest_entry(A):
     """Largest absolute value of an entry; 0 for a sparse matrix without entries."""
     entries = A.data if issparse(A) else A

@@ -61,6 +61,23 @@ def as_vector(name, v, length, meaning):
     return v.astype(np.result_type(v.dtype, np.float32), copy=False)
 
 
+def as_numbers(name, values):
+    """Return `values` as a non-empty list of finite floats."""
+    values = as_reals(name, values).astype(float)
+    if values.ndim != 1 or not values.size or not np.all(np.isfinite(values)):
+        raise ValueError(f"{name} must be a non-empty list of finite numbers, got shape {values.shape}")
+    return values
+
+
+def as_finite_matrix(name, W):
+    """Return `W` as a non-empty dense matrix (or a stack of them) of finite floats."""
+    W = as_reals(name, W)
+    W = W.astype(np.result_type(W.dtype, np.float32), copy=False)
+    if W.ndim < 2 or not W.size or not np.all(np.isfinite(W)):
+        raise ValueError(f"{name} must be a non-empty matrix of finite numbers, got shape {W.shape}")
+    return W
+
+
 def as_alpha(alpha, n):
     """Return the scale of the start as a positive float array that broadcasts to (..., n)."""
     alpha = as_reals("alpha", alpha).astype(float)
@@ -76,10 +93,23 @@ def as_alpha(alpha, n):
     return alpha
 
 
-def as_parametrization(parametrization):
-    """Return `parametrization`, or raise `ValueError` for what is none, such as the class instead of an instance."""
+def as_scale(alpha):
+    """Return the scale of the start of a product of matrices: a positive number, or a stack of them, shape (k, 1)."""
+    alpha = as_reals("alpha", alpha)
+    if alpha.ndim and alpha.shape[-1] != 1:
+        raise ValueError(f"alpha must be a number, or have shape (k, 1) for k starts; got {alpha.shape}")
+    return as_alpha(alpha, 1)
+
+
+def as_parametrization(parametrization, *, potential=False):
+    """Return `parametrization`, or raise `ValueError` for what is none, such as the class instead of an instance.
+
+    With `potential`, it must also have one: products of matrices do not move as mirror descent.
+    """
     if isinstance(parametrization, type) or not hasattr(parametrization, "value"):
         raise ValueError(f"parametrization must be one like HadamardPower(2), got {parametrization!r}")
+    if potential and not hasattr(parametrization, "potential"):
+        raise ValueError(f"parametrization must be a Hadamard power, which has a potential; got {parametrization!r}")
     return parametrization
 
 

@@ -1,4 +1,4 @@
-"""What the field would use instead of the implicit bias: thin calls into SciPy and scikit-learn."""
+"""What the field would use instead of the implicit bias: thin calls into SciPy, scikit-learn and CVXPY."""
 
 import numpy as np
 from scipy.optimize import linprog
@@ -6,7 +6,7 @@ from scipy.sparse import hstack, issparse
 from scipy.sparse.linalg import LinearOperator, lsmr
 
 from ._matrices import as_entries, largest_entry
-from ._validation import as_data, as_matrix, as_reals
+from ._validation import as_data, as_matrix, as_positive, as_reals
 from .measures import spectral_norm
 from .results import Result
 
@@ -48,6 +48,58 @@ def basis_pursuit(A, y, *, nonnegative=False):
     x = x.astype(A.dtype)
     residual = float(np.linalg.norm(A @ x - y) / (np.linalg.norm(y) or 1.0))
     return Result(x, program.status == 0, int(program.nit or 0), program.message, residual, "|A x - y| / |y|")
+
+
+def nuclear_norm(A, y, shape):
+    """The matrix of least nuclear norm whose entries, row by row, solve ``A x = y``: by the interior-point solver Clarabel.
+
+    A semidefinite program, posed through CVXPY: half a second at 20 x 20, and far slower for larger matrices.
+
+    Source: Recht, Fazel and Parrilo (2010). Taught in the chapter "Matrix factorization".
+
+    Parameters
+    ----------
+    A : array_like, sparse matrix or LinearOperator, shape (m, p * q)
+    y : array_like, shape (m,)
+    shape : (int, int)
+        Rows `p` and columns `q` of the matrix.
+
+    Returns
+    -------
+    Result
+        `x` has the shape (p * q,). `converged` is False, `x` is zero and `message` says why where ``A x = y`` has no solution.
+
+    Examples
+    --------
+    The first entry is missing, and found to be zero:
+
+    >>> (nuclear_norm(np.eye(4)[1:], [1.0, 1.0, 0.0], (2, 2)).x.round(3) + 0.0).tolist()
+    [0.0, 1.0, 1.0, 0.0]
+    """
+    # Only this function needs CVXPY, whose import takes a second.
+    import cvxpy
+
+    A = as_matrix(A)
+    y = as_data(y, A).astype(float)
+    try:
+        rows, columns = (as_positive("shape", size, integer=True) for size in shape)
+    except (TypeError, ValueError):
+        raise ValueError(f"shape must be the numbers of rows and columns of a matrix, got {shape!r}") from None
+    if rows * columns != A.shape[1]:
+        raise ValueError(f"shape must have as many entries as A has columns, {A.shape[1]}; got {shape}")
+    # The tolerances of the solver are absolute, so the problem is brought to size 1.
+    entries = as_entries(A)
+    size_A, size_y = largest_entry(entries) or 1.0, np.max(np.abs(y)) or 1.0
+    X = cvxpy.Variable((rows, columns))
+    seen = (entries / size_A) @ cvxpy.vec(X, order="C") == y / size_y
+    program = cvxpy.Problem(cvxpy.Minimize(cvxpy.normNuc(X)), [seen])
+    program.solve(solver="CLARABEL")
+    solved = program.status == "optimal"
+    x = (X.value.ravel() if solved else np.zeros(rows * columns)) * (size_y / size_A)
+    x = x.astype(A.dtype)
+    residual = float(np.linalg.norm(A @ x - y) / (np.linalg.norm(y) or 1.0))
+    steps = int(program.solver_stats.num_iters or 0)
+    return Result(x, solved, steps, f"Clarabel: {program.status}.", residual, "|A x - y| / |y|")
 
 
 def minimum_norm(A, y):

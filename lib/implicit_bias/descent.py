@@ -10,6 +10,7 @@ from itertools import count
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
+from ._matrices import products
 from ._validation import as_data, as_matrix, as_parametrization, as_positive, as_seed
 from .measures import _kkt, column_norms, spectral_norm
 from .results import Path, Result
@@ -42,13 +43,14 @@ def gradient_descent(
     A : array_like, sparse matrix or LinearOperator, shape (m, n)
         float32 stays float32.
     y : array_like, shape (m,)
-    parametrization : HadamardPower or SignedHadamardPower
+    parametrization : HadamardPower, SignedHadamardPower, MatrixProduct or SymmetricProduct
     alpha : float or array_like
         Scale of the start: a number; shape (n,), one scale for each coordinate; (k, 1) or (k, n), a stack of k starts, for
-        which `x` has shape (k, n).
+        which `x` has shape (k, n). Products of matrices take a number or (k, 1).
     step_size : float, optional
-        The step `eta`. By default ``1 / (L^2 M^(2-2/L) |A|^2)`` with `M` the largest `size` of the weights so far, and at
-        least the size of a solution that the data suggest: safe by the local stability bound, and never growing.
+        The step `eta`. By default ``1 / (c(M) |A|^2)`` with `c` the `curvature` of the parametrization (``L^2 M^(2-2/L)`` for
+        Hadamard powers) and `M` the largest `size` of the weights so far, and at least the size of a solution that the data
+        suggest: safe by the local stability bound, and never growing.
     momentum : float
         Share of the last step that is taken again, in [0, 1).
     batch_size : int, optional
@@ -95,6 +97,7 @@ def gradient_descent(
     w, x = _start(A, parametrization, alpha)
     step = _Step(A, y, parametrization, w, step_size)
     columns, data_norm = column_norms(A), np.linalg.norm(y)
+    forward, backward = products(A)
     kept = _log_spaced(max_iterations, record)
 
     w_before, velocity = w, np.zeros_like(w)
@@ -103,8 +106,8 @@ def gradient_descent(
     k = 0
     with np.errstate(over="ignore", invalid="ignore"):  # divergence is found below, and reported
         while True:
-            residual = (A @ x.T).T - y
-            gradient = (A.T @ residual.T).T
+            residual = forward(x) - y
+            gradient = backward(residual)
             finite = np.isfinite(np.sum(gradient, axis=-1)) & alive
             if not np.all(finite == alive):
                 # A diverged start goes back to its last finite iterate and stays there.
@@ -124,7 +127,9 @@ def gradient_descent(
             if rows is not None:
                 gradient = _estimate(A, y, x, next(rows))
             eta = step.length(w) * alive
-            velocity = momentum * velocity - eta[..., None] * parametrization.pullback(w, gradient)
+            move = parametrization.pullback(w, gradient)
+            move *= -eta[..., None]
+            velocity = momentum * velocity + move if momentum else move
             if not np.all(alive):
                 velocity = np.where(alive[..., None], velocity, 0)  # 0 times an overflow is NaN
             w_before, w = w, (w + velocity).astype(A.dtype, copy=False)
@@ -148,9 +153,10 @@ def gradient_descent(
 def _start(A, parametrization, alpha):
     """The first weights and the first `x`, refused where they or the products with `A` are beyond the dtype of `A`."""
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        w = parametrization.start(alpha, A.shape[1]).astype(A.dtype)
+        start = parametrization.start(alpha, A.shape[1])
+        w = start.astype(A.dtype)
         x = parametrization.value(w)
-        fits = np.all(w != 0) and np.all(np.isfinite(A.T @ (A @ x.T)))
+        fits = np.array_equal(w != 0, start != 0) and np.all(np.isfinite(A.T @ (A @ x.T)))
     if not fits:
         raise ValueError(f"alpha is beyond the range of {A.dtype} for this A and depth, got {alpha}")
     return w, x

@@ -77,7 +77,7 @@ def gradient_flow(A, y, parametrization, *, alpha, times=None):
     A = as_matrix(A)
     dtype, n = A.dtype, A.shape[1]
     y = as_data(y, A).astype(float)
-    parametrization = as_parametrization(parametrization)
+    parametrization = as_parametrization(parametrization, potential=True)
     alpha = as_alpha(alpha, n)
     if alpha.ndim == 2:
         raise ValueError(f"alpha must be a number or have shape ({n},), got {alpha.shape}: one flow at a time")

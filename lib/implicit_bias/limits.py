@@ -77,7 +77,7 @@ def flow_limit(A, y, parametrization, *, alpha):
     """
     A = as_matrix(A)
     y = as_data(y, A)
-    parametrization = as_parametrization(parametrization)
+    parametrization = as_parametrization(parametrization, potential=True)
     alpha = as_alpha(alpha, A.shape[1])
     matrix = as_entries(A)
     starts = np.broadcast_to(alpha, (*alpha.shape[:-1], A.shape[1]))
@@ -269,7 +269,7 @@ def l1_bound(minimal_norm, parametrization, *, alpha, n, sharp=False):
     >>> round(l1_bound(3.5, HadamardPower(3), alpha=0.1, n=30), 8)
     0.30040105
     """
-    parametrization = as_parametrization(parametrization)
+    parametrization = as_parametrization(parametrization, potential=True)
     n = as_positive("n", n, integer=True)
     Q = as_positive("minimal_norm", minimal_norm)
     alpha = as_alpha(alpha, n)

@@ -1,6 +1,6 @@
 """How good a point is: distance to the truth, optimality, and constants of the measurement matrix."""
 
-from itertools import combinations, product
+from itertools import combinations, pairwise, product
 
 import numpy as np
 from scipy.optimize import linprog
@@ -9,7 +9,7 @@ from scipy.sparse.linalg import LinearOperator, svds
 from scipy.sparse.linalg import norm as sparse_norm
 
 from ._matrices import as_entries
-from ._validation import as_data, as_matrix, as_positive, as_reals, as_vector
+from ._validation import as_data, as_finite_matrix, as_matrix, as_positive, as_reals, as_vector
 
 
 def recovery_error(x, x_true):
@@ -103,13 +103,91 @@ def kkt_residual(A, y, x, *, nonnegative=False):
 
 def _kkt(x, gradient, columns, data_norm, nonnegative):
     """`kkt_residual` from what a loop has at hand, along the last axis."""
-    safe = np.where(columns > 0, columns, 1)
-    slack = gradient / safe
+    slack = gradient / (columns if np.all(columns) else np.where(columns > 0, columns, 1))
     if nonnegative:
         # A zero column has no unit of its own and leaves its entry free: only a negative entry is wrong there.
         slack = np.minimum(columns * x, slack)
         slack = np.where((x < 0) & (columns == 0), x, slack)
-    return np.max(np.abs(slack), axis=-1) / (data_norm or 1.0)
+    return np.max(np.abs(slack, out=slack), axis=-1) / (data_norm or 1.0)
+
+
+def effective_rank(W):
+    r"""Nuclear norm over spectral norm, :math:`\|W\|_* / \|W\|_{2\to2}`: between 1 and the rank; 0 for the zero matrix.
+
+    Source: Chou, Gieshoff, Maly and Rauhut (2024). Taught in the chapter "Matrix factorization".
+
+    Parameters
+    ----------
+    W : array_like, shape (..., p, q)
+
+    Returns
+    -------
+    float or ndarray, shape (...)
+
+    Examples
+    --------
+    >>> float(effective_rank(np.diag([4.0, 2.0, 1.0])))
+    1.75
+    """
+    values = np.linalg.svd(as_finite_matrix("W", W), compute_uv=False)
+    largest = values[..., 0]
+    return np.sum(values, axis=-1) / np.where(largest > 0, largest, 1)
+
+
+def balancedness(factors):
+    r"""How far matrices :math:`W_1, \dots, W_N` are from balanced, :math:`\max_j \|W_{j+1}^\top W_{j+1} - W_j W_j^\top\|_F`.
+
+    Source: Arora, Cohen, Hu and Luo (2019). Taught in the chapter "Matrix factorization".
+
+    Parameters
+    ----------
+    factors : list of array_like
+        At least two matrices `W_1`, ..., `W_N` whose product ``W_N ... W_1`` exists, or stacks of them.
+
+    Returns
+    -------
+    float or ndarray
+
+    Examples
+    --------
+    >>> float(balancedness([[[1.0, 0.0]], [[1.0], [0.0]]]))
+    0.0
+    """
+    factors = [as_finite_matrix("factors", W) for W in factors]
+    if len(factors) < 2:
+        raise ValueError(f"factors must be at least two matrices, got {len(factors)}")
+    for W, V in pairwise(factors):
+        if V.shape[-1] != W.shape[-2]:
+            raise ValueError(f"factors must be W_1, ..., W_N with a product W_N ... W_1; got {V.shape} after {W.shape}")
+    return np.max([np.linalg.norm(V.mT @ V - W @ W.mT, axis=(-2, -1)) for W, V in pairwise(factors)], axis=0)
+
+
+def best_rank(W, r):
+    """The best approximation of `W` of rank at most `r`, by the singular value decomposition.
+
+    Source: Eckart and Young (1936). Taught in the chapter "Matrix factorization".
+
+    Parameters
+    ----------
+    W : array_like, shape (..., p, q)
+    r : int
+        At least 1 and at most ``min(p, q)``.
+
+    Returns
+    -------
+    ndarray, shape (..., p, q)
+
+    Examples
+    --------
+    >>> best_rank([[3.0, 0.0], [0.0, 2.0]], 1).tolist()
+    [[3.0, 0.0], [0.0, 0.0]]
+    """
+    W = as_finite_matrix("W", W)
+    r = as_positive("r", r, integer=True)
+    if r > min(W.shape[-2:]):
+        raise ValueError(f"r must be at most {min(W.shape[-2:])} for a matrix of shape {W.shape}, got {r}")
+    U, values, V = np.linalg.svd(W, full_matrices=False)
+    return (U[..., :r] * values[..., None, :r]) @ V[..., :r, :]
 
 
 def null_space_constant(A, s):

@@ -8,13 +8,16 @@ The weights, all that `descent` needs: `start`, `value`, `pullback`, `size`, `cu
 The potential: `mirror_map` (:math:`\nabla h`), `inverse_mirror_map`, `potential` (:math:`h`), and the *dual coordinate* in
 which `flow` and `limits` compute, an affine image ``s = dual_rate * (grad h(x) - grad h(x(0)))`` scaled such that `x` is an
 explicit function of `s`. It starts at 0 and stays in the range of ``A.T``.
+
+Products of matrices have the first face only: unless everything commutes, their flow is no mirror flow.
 """
 
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 import numpy as np
 
-from ._validation import as_alpha
+from ._validation import as_alpha, as_positive, as_scale, as_seed
 
 
 @dataclass(frozen=True)
@@ -276,6 +279,220 @@ class SignedHadamardPower(_Power):
             if np.all(np.abs(step) <= 1e-15 * (1 + t)):
                 break
         return np.copysign(t, z)
+
+
+class _Product:
+    """What the products of matrices share: weights in one flat array, and a start that is linear in `alpha`.
+
+    A subclass has `shapes` (of the factors), `shape` (of the product) and `_unit_start` (the factors for ``alpha = 1``).
+    """
+
+    nonnegative = False
+
+    def factors(self, w):
+        """The matrices in the flat weights, as views: a list of arrays of shape (..., rows, columns)."""
+        ends = accumulate((rows * columns for rows, columns in self.shapes), initial=0)
+        parts = (w[..., start:end] for start, end in pairwise(ends))
+        return [part.reshape(*w.shape[:-1], *shape) for part, shape in zip(parts, self.shapes, strict=True)]
+
+    def start(self, alpha, n):
+        """The flat weights `w(0)`; `alpha` is a number, or has shape (k, 1) for k starts of different scale.
+
+        `n` is the number of unknowns of the problem, which must be the number of entries of the product.
+        """
+        if n != self.shape[0] * self.shape[1]:
+            raise ValueError(
+                f"{self._sizes} must give a matrix with as many entries as A has columns, {n}: got {self!r}"
+            )
+        alpha = as_scale(alpha)
+        if np.any(np.abs(self.depth * np.log(alpha)) > 690):
+            raise ValueError(
+                f"alpha ** depth must be between 1e-299 and 1e299, got alpha {alpha} at depth {self.depth}"
+            )
+        return alpha * np.concatenate([W.ravel() for W in self._unit_start()])
+
+    def size(self, w):
+        """Bound on the spectral norm of the product: that of the largest factor, to the power `N`.
+
+        The spectral norm of a factor is bounded by its Schatten 8-norm, which takes two products of matrices and no
+        decomposition.
+        """
+        squares = [W.mT @ W if W.shape[-1] <= W.shape[-2] else W @ W.mT for W in self.factors(w)]
+        fourth_powers = [_flat(S @ S) for S in squares]
+        return np.max([np.vecdot(F, F) for F in fourth_powers], axis=0) ** (self.depth / 8)
+
+
+class MatrixProduct(_Product):
+    r"""The product ``x = vec(W_N ... W_1)`` of `N` matrices: a linear network without bias.
+
+    `x` holds the entries of the product row by row. The weights are one flat array, `W_1` first, each row by row.
+
+    Source: Arora, Cohen, Hu and Luo (2019), Chou, Gieshoff, Maly and Rauhut (2024). Taught in the chapter "Matrix
+    factorization".
+
+    Parameters
+    ----------
+    widths : sequence of int
+        The layers ``(d_0, d_1, ..., d_N)``, at least three of them: `W_j` has the shape ``(d_j, d_{j-1})``.
+    start : {"identical", "perturbed", "balanced", "gaussian"}
+        Where the weights begin. Identical: each `W_j` is `alpha` times the (rectangular) identity. Perturbed: the same, but
+        `W_1` is ``(1 - perturbation) alpha`` times it. Balanced: random, with
+        :math:`W_{j+1}^\top W_{j+1} = W_j W_j^\top` and a product of spectral norm :math:`\alpha^N`. Gaussian: the entries of
+        `W_j` are independent, normal with standard deviation ``alpha / sqrt(d_{j-1})``.
+    seed : int, optional
+        Required for the two random starts.
+    perturbation : float
+        In (0, 1), for the perturbed start.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two factors, or an argument out of its range.
+
+    Examples
+    --------
+    >>> network = MatrixProduct((2, 3, 2))
+    >>> network.value(network.start(0.5, 4)).tolist()
+    [0.25, 0.0, 0.0, 0.25]
+    """
+
+    _sizes = "widths"
+
+    def __init__(self, widths, start="identical", seed=None, perturbation=0.5):
+        try:
+            self.widths = tuple(as_positive("widths", width, integer=True) for width in widths)
+        except TypeError:
+            raise ValueError(f"widths must be a sequence of positive integers, got {widths!r}") from None
+        if len(self.widths) < 3:
+            raise ValueError(f"widths must be (d_0, d_1, ..., d_N) for at least two factors, got {widths!r}")
+        if start not in ("identical", "perturbed", "balanced", "gaussian"):
+            raise ValueError(f"start must be identical, perturbed, balanced or gaussian, got {start!r}")
+        if start in ("balanced", "gaussian") and seed is None:
+            raise ValueError(f"seed must be given for a {start} start, so that the run can be repeated")
+        self.perturbation = as_positive("perturbation", perturbation)
+        if self.perturbation >= 1:
+            raise ValueError(f"perturbation must be less than 1, got {perturbation}")
+        self.seed = None if seed is None else as_seed(seed)
+        self.start_kind = start
+        self.depth = len(self.widths) - 1
+        self.shapes = [(rows, columns) for columns, rows in pairwise(self.widths)]
+        self.shape = (self.widths[-1], self.widths[0])
+
+    @classmethod
+    def square(cls, n, depth, **kwargs):
+        """The product of `depth` square matrices of size `n`.
+
+        Examples
+        --------
+        >>> MatrixProduct.square(4, 3).widths
+        (4, 4, 4, 4)
+        """
+        n, depth = as_positive("n", n, integer=True), as_positive("depth", depth, integer=True)
+        if depth < 2:
+            raise ValueError(f"depth must be at least 2, got {depth}")
+        return cls((n,) * (depth + 1), **kwargs)
+
+    def __repr__(self):
+        return f"MatrixProduct({self.widths}, start={self.start_kind!r})"
+
+    def curvature(self, size):
+        """Bound ``N M^(2-2/N)`` on the squared Jacobian of `value` where `size` is at most `M`."""
+        return self.depth * size ** (2 - 2 / self.depth)
+
+    def value(self, w):
+        """The entries of ``W_N ... W_1``, row by row."""
+        return _flat(self._partial_products(w)[-1])
+
+    def pullback(self, w, gradient):
+        r"""Gradient with respect to the weights, :math:`(W_N\cdots W_{j+1})^\top G\,(W_{j-1}\cdots W_1)^\top` for `W_j`."""
+        factors, below = self.factors(w), self._partial_products(w, self.depth - 1)
+        above = gradient.reshape(*gradient.shape[:-1], *self.shape)  # (W_N ... W_{j+1})^T G
+        pulled = np.empty(w.shape, dtype=np.result_type(w, gradient))
+        gradients = self.factors(pulled)
+        for j in range(self.depth - 1, 0, -1):
+            np.matmul(above, below[j - 1].mT, out=gradients[j])
+            above = np.matmul(factors[j].mT, above, out=gradients[0] if j == 1 else None)
+        return pulled
+
+    def _partial_products(self, w, number=None):
+        """``W_1``, ``W_2 W_1``, ... up to `number` factors, all by default."""
+        return list(accumulate(self.factors(w)[:number], lambda product, W: W @ product))
+
+    def _unit_start(self):
+        if self.start_kind in ("identical", "perturbed"):
+            first, *others = (np.eye(*shape) for shape in self.shapes)
+            return [(1 - self.perturbation) * first if self.start_kind == "perturbed" else first, *others]
+        rng = np.random.default_rng(self.seed)
+        if self.start_kind == "gaussian":
+            return [rng.standard_normal(shape) / np.sqrt(shape[1]) for shape in self.shapes]
+        # W_j = U_j S^(1/N) U_{j-1}^T with orthonormal columns: the inner bases are any, the product is a Gaussian matrix
+        # with spectral norm 1 (cut to the rank that the narrowest layer leaves).
+        rank = min(self.widths)
+        last, values, first = np.linalg.svd(rng.standard_normal(self.shape), full_matrices=False)
+        inner = [np.linalg.qr(rng.standard_normal((width, rank)))[0] for width in self.widths[1:-1]]
+        bases = [first[:rank].T, *inner, last[:, :rank]]
+        roots = (values[:rank] / values[0]) ** (1 / self.depth)
+        return [(U * roots) @ V.T for V, U in pairwise(bases)]
+
+
+class SymmetricProduct(_Product):
+    """The positive semidefinite matrix ``x = vec(U U^T)``, started at ``U = alpha I``.
+
+    Source: Gunasekar et al. (2017). Taught in the chapter "Matrix factorization".
+
+    Parameters
+    ----------
+    n : int
+        Rows of `U`, so `x` has ``n^2`` entries.
+    rank : int, optional
+        Columns of `U`; `n` by default, which leaves the rank free.
+
+    Raises
+    ------
+    ValueError
+        If `n` or `rank` is not a positive integer.
+
+    Examples
+    --------
+    >>> square = SymmetricProduct(2)
+    >>> square.value(square.start(0.5, 4)).tolist()
+    [0.25, 0.0, 0.0, 0.25]
+    """
+
+    _sizes = "n"
+    depth = 2
+
+    def __init__(self, n, rank=None):
+        n = as_positive("n", n, integer=True)
+        rank = n if rank is None else as_positive("rank", rank, integer=True)
+        self.shapes, self.shape = [(n, rank)], (n, n)
+
+    def __repr__(self):
+        n, rank = self.shapes[0]
+        return f"SymmetricProduct({n}, rank={rank})"
+
+    def curvature(self, size):
+        """Bound ``4 M`` on the squared Jacobian of `value` where `size` is at most `M`."""
+        return 4 * size
+
+    def value(self, w):
+        """The entries of ``U U^T``, row by row."""
+        (U,) = self.factors(w)
+        return _flat(U @ U.mT)
+
+    def pullback(self, w, gradient):
+        """Gradient with respect to `U`, ``(G + G^T) U``."""
+        (U,) = self.factors(w)
+        G = gradient.reshape(*gradient.shape[:-1], *self.shape)
+        return _flat((G + G.mT) @ U)
+
+    def _unit_start(self):
+        return [np.eye(*self.shapes[0])]
+
+
+def _flat(W):
+    """The entries of each matrix of a stack, row by row."""
+    return W.reshape(*W.shape[:-2], -1)
 
 
 def _log_cosh(t):

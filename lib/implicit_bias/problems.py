@@ -3,13 +3,14 @@
 Every draw comes from ``numpy.random.default_rng(seed)``; nothing is global, so the same call gives the same instance.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.fft import dctn, idctn
+from scipy.sparse import csr_array, eye_array, issparse
 from scipy.sparse.linalg import LinearOperator
 
-from ._validation import as_positive, as_reals, as_seed
+from ._validation import as_numbers, as_positive, as_reals, as_seed
 
 
 @dataclass(frozen=True)
@@ -18,20 +19,22 @@ class Problem:
 
     Attributes
     ----------
-    A : ndarray or LinearOperator, shape (m, n)
+    A : ndarray, sparse array or LinearOperator, shape (m, n)
     y : ndarray, shape (m,)
     x_true : ndarray, shape (n,)
+        Where the unknown is a matrix, its entries row by row.
     drawn : str
         How the instance was drawn, in words.
     """
 
-    A: np.ndarray | LinearOperator
+    A: np.ndarray | csr_array | LinearOperator
     y: np.ndarray
     x_true: np.ndarray
     drawn: str
 
     def __post_init__(self):
-        for array in (self.A, self.y, self.x_true):
+        entries = self.A.data if issparse(self.A) else self.A
+        for array in (entries, self.y, self.x_true):
             if isinstance(array, np.ndarray):
                 array.flags.writeable = False
 
@@ -147,3 +150,174 @@ def as_image(coefficients, shape):
     [[1.0, 1.0], [1.0, 1.0]]
     """
     return idctn(np.reshape(coefficients, (*np.shape(coefficients)[:-1], *shape)), norm="ortho", axes=(-2, -1))
+
+
+def matrix_target(eigenvalues, *, seed, noise=0.0):
+    """A symmetric matrix with given eigenvalues, all of whose entries are seen.
+
+    The basis of eigenvectors is uniformly random. `noise` is the standard deviation of the entries off the diagonal of a
+    symmetric Gaussian matrix (twice the variance on the diagonal) that is added to the data.
+
+    Taught in the chapter "Matrix factorization".
+
+    Parameters
+    ----------
+    eigenvalues : array_like, shape (n,)
+    seed : int
+    noise : float
+
+    Returns
+    -------
+    Problem
+        `A` is the sparse identity, so a product with it costs next to nothing.
+
+    Raises
+    ------
+    ValueError
+        If an eigenvalue is not finite, or `noise` is negative.
+
+    Examples
+    --------
+    >>> problem = matrix_target([3.0, 1.0], seed=0)
+    >>> np.linalg.eigvalsh(problem.y.reshape(2, 2)).round(9).tolist()
+    [1.0, 3.0]
+    """
+    eigenvalues = as_numbers("eigenvalues", eigenvalues)
+    noise = as_positive("noise", noise, zero=True)
+    n = eigenvalues.size
+    rng = np.random.default_rng(as_seed(seed))
+    V = np.linalg.qr(rng.standard_normal((n, n)))[0]
+    target = _symmetric((V * eigenvalues) @ V.T)
+    disturbance = np.sqrt(2) * _symmetric(rng.standard_normal((n, n)))
+    drawn = f"Symmetric {n} x {n} matrix with given eigenvalues, noise {noise:g}, seed {seed}"
+    return Problem(eye_array(n * n, format="csr"), (target + noise * disturbance).ravel(), target.ravel(), drawn)
+
+
+def matrix_sensing(n, rank, m, *, seed):
+    """A positive semidefinite matrix of low rank seen through `m` symmetric Gaussian matrices.
+
+    The matrix is ``U U^T`` with `U` of shape (n, rank) and normal entries of variance ``1/n``, so its eigenvalues are about
+    1. A measurement is ``<(G + G^T)/2, X> / sqrt(m)`` with standard normal `G`, so ``|A x|`` is about ``|x|``.
+
+    Source: Gunasekar et al. (2017). Taught in the chapter "Matrix factorization".
+
+    Parameters
+    ----------
+    n, rank, m : int
+    seed : int
+
+    Returns
+    -------
+    Problem
+        `A` has the shape ``(m, n^2)``.
+
+    Raises
+    ------
+    ValueError
+        If a size is not a positive integer, or `rank` exceeds `n`.
+
+    Examples
+    --------
+    >>> problem = matrix_sensing(4, 1, 8, seed=0)
+    >>> problem.A.shape, int(np.linalg.matrix_rank(problem.x_true.reshape(4, 4)))
+    ((8, 16), 1)
+    """
+    m = as_positive("m", m, integer=True)
+    truth, rng = _low_rank(n, rank, seed)
+    A = _symmetric(rng.standard_normal((m, *truth.shape))).reshape(m, -1) / np.sqrt(m)
+    drawn = f"{n} x {n} matrix of rank {rank}, {m} symmetric Gaussian measurements, seed {seed}"
+    return Problem(A, A @ truth.ravel(), truth.ravel(), drawn)
+
+
+def matrix_completion(n, rank, fraction, *, seed):
+    """A positive semidefinite matrix of low rank of which only some entries are seen.
+
+    The matrix is drawn as in `matrix_sensing`; the entries that are seen are chosen uniformly, without regard to symmetry.
+
+    Taught in the chapter "Matrix factorization".
+
+    Parameters
+    ----------
+    n, rank : int
+    fraction : float
+        Share of the entries that are seen, in (0, 1].
+    seed : int
+
+    Returns
+    -------
+    Problem
+        `A` is sparse, with one 1 in each row.
+
+    Raises
+    ------
+    ValueError
+        If a size is not a positive integer, `rank` exceeds `n`, or `fraction` is not in (0, 1].
+
+    Examples
+    --------
+    >>> problem = matrix_completion(4, 1, 0.5, seed=0)
+    >>> problem.A.shape, bool(np.allclose(problem.A @ problem.x_true, problem.y))
+    ((8, 16), True)
+    """
+    fraction = as_positive("fraction", fraction)
+    if fraction > 1:
+        raise ValueError(f"fraction must be at most 1, got {fraction}")
+    truth, rng = _low_rank(n, rank, seed)
+    mask = np.zeros(truth.size, dtype=bool)
+    mask[rng.choice(truth.size, max(1, round(fraction * truth.size)), replace=False)] = True
+    problem = observed_entries(truth, mask.reshape(truth.shape))
+    return replace(problem, drawn=f"{problem.drawn} of rank {rank}, seed {seed}")
+
+
+def observed_entries(matrix, mask):
+    """A given matrix of which only some entries are seen.
+
+    Parameters
+    ----------
+    matrix : array_like, shape (p, q)
+        Entries that are not seen may be NaN, for unknown.
+    mask : array_like of bool, shape (p, q)
+        Which entries are seen, at least one.
+
+    Returns
+    -------
+    Problem
+        `A` is sparse, with one 1 in each row.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, no entry is seen, or one that is seen is not finite.
+
+    Examples
+    --------
+    >>> problem = observed_entries([[np.nan, 1.0], [1.0, 0.0]], [[False, True], [True, True]])
+    >>> problem.y.tolist()
+    [1.0, 1.0, 0.0]
+    """
+    matrix = as_reals("matrix", matrix).astype(float)
+    if matrix.ndim != 2 or not matrix.size:
+        raise ValueError(f"matrix must have two dimensions, got shape {matrix.shape}")
+    mask = np.asarray(mask)
+    if mask.dtype != bool or mask.shape != matrix.shape or not np.any(mask):
+        raise ValueError(f"mask must be a boolean array of shape {matrix.shape} with at least one True")
+    y = matrix[mask]
+    if not np.all(np.isfinite(y)):
+        raise ValueError("matrix must be finite where it is seen")
+    A = eye_array(matrix.size, format="csr")[np.flatnonzero(mask)]
+    rows, columns = matrix.shape
+    return Problem(A, y, matrix.ravel(), f"{y.size} of {matrix.size} entries of a {rows} x {columns} matrix")
+
+
+def _low_rank(n, rank, seed):
+    """A positive semidefinite matrix, and the generator for what else is drawn."""
+    n, rank = as_positive("n", n, integer=True), as_positive("rank", rank, integer=True)
+    if rank > n:
+        raise ValueError(f"rank must be at most n = {n}, got {rank}")
+    rng = np.random.default_rng(as_seed(seed))
+    U = rng.standard_normal((n, rank)) / np.sqrt(n)
+    return U @ U.T, rng
+
+
+def _symmetric(W):
+    return (W + W.mT) / 2

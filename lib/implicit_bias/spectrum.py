@@ -1,0 +1,376 @@
+r"""Products of matrices on a symmetric target, eigenvalue by eigenvalue.
+
+From the identical start ``W_j(0) = alpha I`` all factors stay diagonal in the basis of the target's eigenvectors, and each
+eigenvalue :math:`\lambda` of the target is learned on its own. An experiment with `n` by `n` matrices is then one with `n`
+numbers: the eigenvalues `d` of each factor, or :math:`w = d^N` of the product, which follow
+
+.. math:: d \leftarrow d - \eta\, d^{N-1}(d^N - \lambda), \qquad \dot w = N w^{2-2/N} (\lambda - w).
+
+In the time `s` with :math:`ds = w^{1-2/N} dt` the flow is the logistic equation :math:`w' = N w (\lambda - w)` at every depth:
+depth changes the clock, not the curve.
+
+Source: Chou, Gieshoff, Maly and Rauhut (2024). Taught in the chapter "Matrix factorization".
+"""
+
+import warnings
+
+import numpy as np
+from scipy.integrate import solve_ivp
+from scipy.special import hyp2f1
+
+from ._validation import as_finite_matrix, as_numbers, as_positive, as_reals
+from .descent import _log_spaced
+from .results import Path, Result
+
+TOLERANCE = 1e-8  # of the error of an eigenvalue, relative to the target, at which a descent counts as converged
+
+
+def eigendecomposition(target):
+    """Eigenvalues, the largest first, and eigenvectors of a symmetric matrix.
+
+    Parameters
+    ----------
+    target : array_like, shape (n, n)
+
+    Returns
+    -------
+    eigenvalues : ndarray, shape (n,)
+    V : ndarray, shape (n, n)
+        With ``target = V @ np.diag(eigenvalues) @ V.T``.
+
+    Raises
+    ------
+    ValueError
+        If `target` is not square, not symmetric up to rounding, or not finite.
+
+    Examples
+    --------
+    >>> eigendecomposition([[0.0, 2.0], [2.0, 0.0]])[0].round(12).tolist()
+    [2.0, -2.0]
+    """
+    target = as_finite_matrix("target", target)
+    if target.ndim != 2 or target.shape[0] != target.shape[1]:
+        raise ValueError(f"target must be a square matrix, got shape {target.shape}")
+    if not np.allclose(target, target.T, rtol=0, atol=1e-6 * np.max(np.abs(target))):
+        raise ValueError("target must be symmetric, it differs from its transpose")
+    eigenvalues, V = np.linalg.eigh(target)
+    return eigenvalues[::-1], V[:, ::-1]
+
+
+def diagonal_descent(eigenvalues, *, depth, alpha, step_size, max_iterations, record=200, perturbation=0.0):
+    """Gradient descent on ``1/2 |W_N ... W_1 - T|^2`` for a symmetric `T`, from the (perturbed) identical start.
+
+    The same iterates as `gradient_descent` with `MatrixProduct`, but for rounding, at the cost of `n` numbers.
+
+    Parameters
+    ----------
+    eigenvalues : array_like, shape (n,)
+        Of the target, in any order.
+    depth : int
+        Number `N` of factors, at least 2.
+    alpha : float
+        Scale of the start.
+    step_size : float
+    max_iterations : int
+    record : int
+        How many iterates to keep, at iterations spaced evenly in the logarithm (`max_iterations`: all). The last is one of them.
+    perturbation : float
+        In [0, 1): ``W_1(0) = (1 - perturbation) alpha I``.
+
+    Returns
+    -------
+    Result
+        ``path.x`` of shape (k, n) holds the eigenvalues of the product, in the order of `eigenvalues`; `weights` of shape
+        (2, n) those of `W_1` and of every other factor at the end. `converged` says whether all are within 1e-8.
+
+    Raises
+    ------
+    ValueError
+        For an argument out of its range.
+
+    Warns
+    -----
+    RuntimeWarning
+        When the iteration diverged. The path then ends at the last finite iterate that was recorded.
+
+    Examples
+    --------
+    >>> run = diagonal_descent([4.0, 1.0, -1.0], depth=3, alpha=0.1, step_size=0.02, max_iterations=2000)
+    >>> np.abs(run.x).round(2).tolist()
+    [4.0, 1.0, 0.0]
+    """
+    eigenvalues, depth, alpha = as_numbers("eigenvalues", eigenvalues), _as_depth(depth), as_positive("alpha", alpha)
+    step_size = as_positive("step_size", step_size)
+    max_iterations = as_positive("max_iterations", max_iterations, integer=True, zero=True)
+    record = as_positive("record", record, integer=True)
+    perturbation = as_positive("perturbation", perturbation, zero=True)
+    if perturbation >= 1:
+        raise ValueError(f"perturbation must be less than 1, got {perturbation}")
+    # With d = unit * u the step size drops out, which saves an operation on n numbers in each iteration.
+    unit = step_size ** (-1 / (2 * depth - 2))
+    others = np.full(eigenvalues.shape, alpha / unit)
+    first = (1 - perturbation) * others if perturbation else others
+    advance = _advance_two if perturbation else _advance_one
+    goal = eigenvalues / unit**depth
+    kept, found = sorted(_log_spaced(max_iterations, record) | {max_iterations}), []
+    with np.errstate(over="ignore", invalid="ignore"):  # divergence is found below, and reported
+        for before, k in zip([0, *kept], kept, strict=False):
+            advance(first, others, goal, depth, k - before)
+            found.append(np.array([first, others]) * unit)
+        weights = np.array(found)
+        x = weights[:, 0] * weights[:, 1] ** (depth - 1)
+    finite = np.logical_and.accumulate(np.all(np.isfinite(x), axis=1))
+    x, weights, iterations = x[finite], weights[finite], np.array(kept)[finite]
+    path = Path(step_size * iterations, x, np.sum((x - eigenvalues) ** 2, axis=1) / 2, iterations)
+    error = float(np.max(np.abs(x[-1] - eigenvalues)) / (np.linalg.norm(eigenvalues) or 1.0))
+    converged = bool(np.all(finite)) and error <= TOLERANCE
+    if not np.all(finite):
+        message = f"Diverged after iteration {iterations[-1]}: the step size is too large."
+        warnings.warn(f"diagonal_descent: {message}", RuntimeWarning, stacklevel=2)
+    else:
+        message = f"After {iterations[-1]} iterations the largest error of an eigenvalue is {error:.1e} of the target."
+    measured_by = "largest error of an eigenvalue relative to |target|"
+    return Result(x[-1], converged, int(iterations[-1]), message, error, measured_by, path, weights[-1])
+
+
+def _advance_one(first, d, goal, depth, steps):
+    """So many steps ``d <- d - d^(N-1) (d^N - goal)``, in place: `first` is the same array as `d`."""
+    power, step = np.empty_like(d), np.empty_like(d)
+    for _ in range(steps):
+        _power(d, depth - 1, power)
+        np.multiply(power, d, out=step)
+        step -= goal
+        step *= power
+        d -= step
+
+
+def _advance_two(a, e, goal, depth, steps):
+    """So many steps for the eigenvalues `a` of `W_1` and `e` of every other factor, in place."""
+    below, product = np.empty_like(e), np.empty_like(e)
+    for _ in range(steps):
+        _power(e, depth - 2, below)
+        below *= a  # a e^(N-2)
+        np.multiply(below, e, out=product)
+        product -= goal
+        below *= product
+        _power(e, depth - 1, e_power := np.empty_like(e))
+        product *= e_power
+        a -= product
+        e -= below
+
+
+def _power(d, exponent, out):
+    """``d ** exponent`` by multiplications, several times as fast as NumPy's power of real numbers."""
+    if exponent == 0:
+        out[...] = 1
+        return
+    out[...] = d
+    for bit in bin(exponent)[3:]:
+        out *= out
+        if bit == "1":
+            out *= d
+
+
+def diagonal_flow(eigenvalues, *, depth, alpha, times):
+    r"""Gradient flow on ``1/2 |W_N ... W_1 - T|^2`` for a symmetric `T`, from the identical start.
+
+    At depth 2 in closed form, the logistic curve
+
+    .. math:: w(t) = \frac{\lambda w_0 e^{2\lambda t}}{\lambda - w_0 + w_0 e^{2\lambda t}}, \qquad w_0 = \alpha^2.
+
+    Above, the same curve (with `N` for 2) in the time `s` of the module's description, which comes from integrating
+    ``ds/dt = w(s)^(1-2/N)``: smooth and never stiff. It is exact to about 1e-8.
+
+    Parameters
+    ----------
+    eigenvalues : array_like, shape (n,)
+        Of the target, of any sign.
+    depth : float
+        At least 2.
+    alpha : float
+    times : array_like, shape (k,)
+        Increasing and non-negative.
+
+    Returns
+    -------
+    ndarray, shape (k, n)
+        The eigenvalues of the product.
+
+    Raises
+    ------
+    ValueError
+        For an argument out of its range.
+
+    Examples
+    --------
+    >>> diagonal_flow([2.0], depth=2, alpha=0.1, times=[0.5, 1.0, 2.0]).ravel().round(8).tolist()
+    [0.07160318, 0.43058792, 1.87484111]
+    """
+    eigenvalues, alpha = as_numbers("eigenvalues", eigenvalues), as_positive("alpha", alpha)
+    depth, times = _as_depth(depth, real=True), as_numbers("times", times)
+    if times[0] < 0 or np.any(np.diff(times) <= 0):
+        raise ValueError("times must be non-negative and increasing")
+    if depth == 2:
+        return _logistic(times[:, None], eigenvalues, 2, alpha)
+
+    def speed(t, s):
+        return _logistic(s, eigenvalues, depth, alpha) ** (1 - 2 / depth)
+
+    end = max(times[-1], np.finfo(float).tiny)
+    clocks = solve_ivp(speed, (0, end), np.zeros(eigenvalues.size), "DOP853", times, rtol=1e-12, atol=1e-13).y.T
+    return _logistic(clocks, eigenvalues, depth, alpha)
+
+
+def _logistic(s, eigenvalues, depth, alpha):
+    """The solution of ``w' = N w (lambda - w)``, ``w(0) = alpha^N``, also for `lambda` = 0, where it is ``1/(1/w0 + N s)``."""
+    w0, exponent = alpha**depth, depth * eigenvalues * s
+    with np.errstate(over="ignore"):  # e^(-x) is infinite where w has decayed to 0
+        decay = np.exp(-exponent)
+        # (1 - e^(-x)) / lambda, which tends to N s
+        gained = np.where(exponent == 0, depth * s, -np.expm1(-exponent) / np.where(eigenvalues == 0, 1, eigenvalues))
+        return w0 / (decay + w0 * gained)
+
+
+def learning_time(eigenvalue, *, depth, alpha, fraction=0.95):
+    r"""How long the flow from the identical start needs until the product has `fraction` of an eigenvalue.
+
+    It is :math:`T_N(\lambda) = \int_\alpha^b dx / (x^{N-1}(\lambda - x^N))` with :math:`b^N` the fraction of :math:`\lambda`.
+    For small :math:`\alpha` that is about :math:`\frac1\lambda \ln\frac1\alpha` at depth 2, and
+    :math:`1/((N-2)\lambda\alpha^{N-2})` above.
+
+    Parameters
+    ----------
+    eigenvalue : float or array_like
+    depth : float
+        At least 2.
+    alpha : float
+    fraction : float
+        In (0, 1).
+
+    Returns
+    -------
+    float or ndarray
+        0 where the start has the fraction already, infinite where the eigenvalue is not positive: it is never learned.
+
+    Raises
+    ------
+    ValueError
+        For an argument out of its range.
+
+    Examples
+    --------
+    >>> [round(float(learning_time(1.0, depth=depth, alpha=0.01)), 4) for depth in (2, 3, 4)]
+    [6.0773, 100.2226, 5000.5761]
+    """
+    eigenvalue = as_reals("eigenvalue", eigenvalue).astype(float)
+    if not np.all(np.isfinite(eigenvalue)):
+        raise ValueError(f"eigenvalue must be finite, got {eigenvalue}")
+    depth, alpha = _as_depth(depth, real=True), as_positive("alpha", alpha)
+    fraction = as_positive("fraction", fraction)
+    if fraction >= 1:
+        raise ValueError(f"fraction must be less than 1, got {fraction}")
+    positive = eigenvalue > 0
+    level = np.where(positive, eigenvalue, 1.0)
+    b = (fraction * level) ** (1 / depth)
+    a = np.minimum(alpha, b)
+
+    # 1 / (x^(N-1) (lambda - x^N)) = (x^(1-N) + x / (lambda - x^N)) / lambda, and the last term is a hypergeometric series.
+    def rest(x):
+        return x**2 / (2 * level) * hyp2f1(1, 2 / depth, 1 + 2 / depth, x**depth / level)
+
+    start = np.log(b / a) if depth == 2 else (a ** (2 - depth) - b ** (2 - depth)) / (depth - 2)
+    return np.where(positive, (start + rest(b) - rest(a)) / level, np.inf)[()]
+
+
+def effective_rank_plateaus(eigenvalues):
+    r"""Effective ranks :math:`(\lambda_1 + \dots + \lambda_l)/\lambda_1` of the best approximations of rank `l` = 1, 2, ...
+
+    These are the plateaus on which the effective rank of the product rests from the identical start, which reaches the
+    positive eigenvalues only: the others are left out.
+
+    Parameters
+    ----------
+    eigenvalues : array_like, shape (n,)
+
+    Returns
+    -------
+    ndarray
+        One number for each positive eigenvalue.
+
+    Raises
+    ------
+    ValueError
+        If no eigenvalue is positive.
+
+    Examples
+    --------
+    >>> effective_rank_plateaus([4.0, 2.0, 1.0, 0.0]).tolist()
+    [1.0, 1.5, 1.75]
+    """
+    levels = _positive_levels(eigenvalues)
+    return np.cumsum(levels) / levels[0]
+
+
+def plateau_intervals(eigenvalues, *, depth, alpha, step_size, epsilon=0.05, delta=0.05):
+    r"""The iterations in which the product provably rests near the best approximation of rank `l` = 1, 2, ...
+
+    In each of them the first `l` eigenvalues have at least ``1 - epsilon`` of their value and the next one has less than
+    `delta` of its own, by the two bounds on the number `k` of steps that an eigenvalue needs,
+
+    .. math::
+        (1 - \eta N \lambda^{2-2/N})\, T_N \le \eta k \le (1 + \eta\lambda^{2-2/N})^{N-1}\, T_N + \eta .
+
+    Parameters
+    ----------
+    eigenvalues : array_like, shape (n,)
+    depth : int
+    alpha : float
+    step_size : float
+        Less than ``1 / (N lambda^(2-2/N))`` for the largest eigenvalue.
+    epsilon, delta : float
+        In (0, 1).
+
+    Returns
+    -------
+    ndarray, shape (number of positive eigenvalues, 2)
+        First and last iteration of each plateau. The last plateau has no end (infinity); where the first exceeds the last,
+        the bounds say nothing.
+
+    Raises
+    ------
+    ValueError
+        For an argument out of its range, or a step size for which the bounds do not hold.
+
+    Examples
+    --------
+    >>> plateau_intervals([4.0, 1.0], depth=3, alpha=0.01, step_size=0.01).tolist()
+    [[2832.0, 9443.0], [10224.0, inf]]
+    """
+    levels = _positive_levels(eigenvalues)
+    depth, step_size = _as_depth(depth), as_positive("step_size", step_size)
+    epsilon = as_positive("epsilon", epsilon)
+    if epsilon >= 1:
+        raise ValueError(f"epsilon must be less than 1, got {epsilon}")
+    rates = step_size * levels ** (2 - 2 / depth)
+    if depth * rates[0] >= 1:
+        raise ValueError(f"step_size must be less than 1 / (N lambda^(2-2/N)) = {step_size / (depth * rates[0]):.3g}")
+    learned = learning_time(levels, depth=depth, alpha=alpha, fraction=1 - epsilon)
+    begun = learning_time(levels, depth=depth, alpha=alpha, fraction=as_positive("delta", delta))
+    first = np.floor((1 + rates) ** (depth - 1) * learned / step_size + 1)
+    last = np.ceil((1 - depth * rates) * begun / step_size) - 1
+    return np.stack([first, np.append(last[1:], np.inf)], axis=1)
+
+
+def _positive_levels(eigenvalues):
+    """The positive eigenvalues, the largest first."""
+    levels = -np.sort(-as_numbers("eigenvalues", eigenvalues))
+    if levels[0] <= 0:
+        raise ValueError("eigenvalues must have a positive one among them")
+    return levels[levels > 0]
+
+
+def _as_depth(depth, real=False):
+    depth = as_positive("depth", depth, integer=not real)
+    if depth < 2:
+        raise ValueError(f"depth must be at least 2, got {depth}")
+    return depth
