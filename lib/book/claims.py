@@ -16,7 +16,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 LOGGER = logging.getLogger(__name__)
-KINDS = ("theorem", "lemma", "proposition", "corollary")
+KINDS = ("theorem", "lemma", "proposition", "corollary", "observation")
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ _STYLE = {
 _LABELS = {
     "alpha": ("initialization scale α", "α = {}"),
     "batch_size": ("batch size B", "B = {}"),
-    "depth": ("depth L", "depth {}"),
+    "depth": ("depth", "depth {}"),
     "iterations": ("iterations k", "k = {}"),
     "m": ("measurements m", "m = {}"),
     "momentum": ("momentum β", "β = {}"),
