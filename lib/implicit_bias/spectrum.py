@@ -73,7 +73,7 @@ def diagonal_descent(eigenvalues, *, depth, alpha, step_size, max_iterations, re
     step_size : float
     max_iterations : int
     record : int
-        How many iterates to keep, at iterations spaced evenly in the logarithm (`max_iterations`: all). The last is one of them.
+        How many iterates to keep, at iterations spaced evenly in the logarithm (`max_iterations`: all); the last always.
     perturbation : float
         In [0, 1): ``W_1(0) = (1 - perturbation) alpha I``.
 
@@ -119,9 +119,10 @@ def diagonal_descent(eigenvalues, *, depth, alpha, step_size, max_iterations, re
             found.append(np.array([first, others]) * unit)
         weights = np.array(found)
         x = weights[:, 0] * weights[:, 1] ** (depth - 1)
-    finite = np.logical_and.accumulate(np.all(np.isfinite(x), axis=1))
+        loss = np.sum((x - eigenvalues) ** 2, axis=1) / 2
+    finite = np.logical_and.accumulate(np.isfinite(loss))
     x, weights, iterations = x[finite], weights[finite], np.array(kept)[finite]
-    path = Path(step_size * iterations, x, np.sum((x - eigenvalues) ** 2, axis=1) / 2, iterations)
+    path = Path(step_size * iterations, x, loss[finite], iterations)
     error = float(np.max(np.abs(x[-1] - eigenvalues)) / (np.linalg.norm(eigenvalues) or 1.0))
     converged = bool(np.all(finite)) and error <= TOLERANCE
     if not np.all(finite):
@@ -348,14 +349,15 @@ def plateau_intervals(eigenvalues, *, depth, alpha, step_size, epsilon=0.05, del
     """
     levels = _positive_levels(eigenvalues)
     depth, step_size = _as_depth(depth), as_positive("step_size", step_size)
-    epsilon = as_positive("epsilon", epsilon)
-    if epsilon >= 1:
-        raise ValueError(f"epsilon must be less than 1, got {epsilon}")
+    epsilon, delta = as_positive("epsilon", epsilon), as_positive("delta", delta)
+    for name, share in (("epsilon", epsilon), ("delta", delta)):
+        if share >= 1:
+            raise ValueError(f"{name} must be less than 1, got {share}")
     rates = step_size * levels ** (2 - 2 / depth)
     if depth * rates[0] >= 1:
         raise ValueError(f"step_size must be less than 1 / (N lambda^(2-2/N)) = {step_size / (depth * rates[0]):.3g}")
     learned = learning_time(levels, depth=depth, alpha=alpha, fraction=1 - epsilon)
-    begun = learning_time(levels, depth=depth, alpha=alpha, fraction=as_positive("delta", delta))
+    begun = learning_time(levels, depth=depth, alpha=alpha, fraction=delta)
     first = np.floor((1 + rates) ** (depth - 1) * learned / step_size + 1)
     last = np.ceil((1 - depth * rates) * begun / step_size) - 1
     return np.stack([first, np.append(last[1:], np.inf)], axis=1)

@@ -292,7 +292,7 @@ def test_perturbed_start_reaches_every_real_eigenvalue(depth):
     )
     np.testing.assert_allclose(run.x, levels, atol=1e-8)
     matrices = train(
-        matrix_target(levels, seed=0), MatrixProduct.square(5, depth, start="perturbed"), 4000, alpha=0.5, record=0
+        matrix_target(levels, seed=0), MatrixProduct.square(5, depth, start="perturbed"), 10_000, alpha=0.5, record=0
     )
     np.testing.assert_allclose(eigendecomposition(matrices.x.reshape(5, 5))[0], levels, atol=1e-3)
 

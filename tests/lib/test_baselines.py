@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from implicit_bias.baselines import basis_pursuit, lasso_path, minimum_norm
+from implicit_bias.baselines import basis_pursuit, lasso_path, minimum_norm, nuclear_norm
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import aslinearoperator
 
@@ -100,3 +100,46 @@ def test_lasso_is_zero_above_the_largest_correlation():
     above, below = lasso_path(A, y, [1.001 * largest, 0.999 * largest])
     assert not np.any(above)
     assert np.count_nonzero(below) == 1
+
+
+# --- Nuclear norm ---
+
+
+def test_nuclear_norm_of_a_rank_one_matrix():
+    """Enough measurements of a matrix of rank one: it is the solution of least nuclear norm."""
+    rng = np.random.default_rng(0)
+    X, A = np.outer(rng.standard_normal(5), rng.standard_normal(4)), rng.standard_normal((18, 20))
+    result = nuclear_norm(A, A @ X.ravel(), (5, 4))
+    assert result.converged
+    np.testing.assert_allclose(result.x, X.ravel(), atol=1e-6)
+
+
+def test_nuclear_norm_has_a_dual_certificate():
+    """The least norm is the largest <y, v> with |A* v| <= 1 in the spectral norm: there is one that nearly attains it."""
+    rng = np.random.default_rng(1)
+    A, y = rng.standard_normal((6, 16)), rng.standard_normal(6)
+    result = nuclear_norm(A, y, (4, 4))
+    U, sigma, V = np.linalg.svd(result.x.reshape(4, 4))
+    np.testing.assert_allclose(A @ result.x, y, atol=1e-7)
+    r = np.count_nonzero(sigma > 1e-4)
+    # A* v = U V^T on the range of the solution determines v, by least squares on what is tangent to it.
+    left, right = U[:, :r] @ U[:, :r].T, V[:r].T @ V[:r]
+    tangent = [(left @ M + M @ right - left @ M @ right).ravel() for M in A.reshape(-1, 4, 4)]
+    v = np.linalg.lstsq(np.array(tangent).T, (U[:, :r] @ V[:r]).ravel())[0]
+    assert np.linalg.norm((A.T @ v).reshape(4, 4), 2) <= 1 + 1e-3
+    assert y @ v == pytest.approx(np.sum(sigma), rel=1e-4)
+
+
+@pytest.mark.parametrize("form", [np.array, csr_array, aslinearoperator])
+@pytest.mark.parametrize("a, b", [(1.0, 1.0), (1e-60, 1e30), (1e20, 1e-9)])
+def test_nuclear_norm_in_any_form_and_unit(form, a, b):
+    A, y = instance(4)
+    expected = nuclear_norm(A, y, (2, 3)).x
+    np.testing.assert_allclose(nuclear_norm(form(a * A), b * y, (2, 3)).x * (a / b), expected, atol=1e-6)
+
+
+def test_nuclear_norm_without_a_solution():
+    result = nuclear_norm([[1.0, 0.0], [1.0, 0.0]], [1.0, 2.0], (1, 2))
+    assert not result.converged
+    assert "infeasible" in result.message
+    assert result.x.tolist() == [0, 0]

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from implicit_bias import HadamardPower, SignedHadamardPower, gradient_descent
-from scipy.sparse import csr_array
+from implicit_bias import HadamardPower, MatrixProduct, SignedHadamardPower, SymmetricProduct, gradient_descent
+from implicit_bias.problems import matrix_target
+from scipy.sparse import csr_array, eye_array
 from scipy.sparse.linalg import aslinearoperator
 
 models = pytest.mark.parametrize(
@@ -251,3 +252,84 @@ def test_an_ordinary_run_warns_of_nothing():
         warnings.simplefilter("error")
         run(A, y, HadamardPower(3))
         run(np.c_[A, np.zeros(3)], y, SIGNED)
+
+
+# --- Products of matrices ---
+
+MATRICES = pytest.mark.parametrize(
+    "matrices",
+    [
+        MatrixProduct((3, 4, 2), start="gaussian", seed=1),
+        MatrixProduct((3, 2, 5, 2), start="balanced", seed=1),
+        MatrixProduct((2, 2, 3)),
+        SymmetricProduct(3, rank=2),
+    ],
+    ids=repr,
+)
+
+
+def matrix_instance(matrices, seed=0):
+    """Random measurements of a matrix that the model can reach."""
+    n = matrices.shape[0] * matrices.shape[1]
+    A = np.random.default_rng(seed).standard_normal((4, n))
+    return A, A @ matrices.value(matrices.start(1.2, n))
+
+
+@MATRICES
+def test_one_step_of_a_product(matrices):
+    A, y = matrix_instance(matrices)
+    w = matrices.start(0.5, A.shape[1])
+    expected = w - 0.01 * matrices.pullback(w, A.T @ (A @ matrices.value(w) - y))
+    np.testing.assert_allclose(run(A, y, matrices, 1, alpha=0.5, step_size=0.01).weights, expected, atol=1e-15)
+
+
+@MATRICES
+def test_default_step_of_a_product_descends_and_converges(matrices):
+    A, y = matrix_instance(matrices)
+    result = gradient_descent(A, y, matrices, alpha=0.8, max_iterations=50_000)
+    assert result.converged
+    assert np.all(np.diff(result.path.loss) < 0)
+
+
+@MATRICES
+@pytest.mark.parametrize("options", [{}, {"momentum": 0.5}, {"batch_size": 2, "seed": 3, "step_size": 0.005}])
+def test_stack_of_products_equals_single_runs(matrices, options):
+    A, y = matrix_instance(matrices)
+    stack = run(A, y, matrices, alpha=[[0.1], [0.6]], **options)
+    for k, alpha in enumerate((0.1, 0.6)):
+        single = run(A, y, matrices, alpha=alpha, **options)
+        np.testing.assert_allclose(stack.path.x[:, k], single.path.x, rtol=1e-7, atol=1e-11)
+        np.testing.assert_allclose(stack.weights[k], single.weights, rtol=1e-7, atol=1e-11)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("alpha", [0.3, [[0.3], [0.1]]])
+def test_identity_in_any_form(form, alpha):
+    """The sparse identity is recognized and skipped: the same numbers."""
+    problem, matrices = matrix_target([2.0, 1.0, -1.0], seed=0), MatrixProduct.square(3, 3)
+    options = {"alpha": alpha, "step_size": 0.05}
+    expected = run(problem.A, problem.y, matrices, **options)
+    np.testing.assert_allclose(run(form(np.eye(9)), problem.y, matrices, **options).x, expected.x, atol=1e-13)
+
+
+@pytest.mark.parametrize("A", [2 * eye_array(9), eye_array(9, k=1), eye_array(8, 9), csr_array(np.eye(9)[::-1])])
+def test_what_is_nearly_the_identity_is_not_taken_for_it(A):
+    matrices = MatrixProduct.square(3, 2)
+    y = np.arange(1.0, A.shape[0] + 1)
+    options = {"alpha": 0.5, "step_size": 0.01}
+    np.testing.assert_allclose(run(A, y, matrices, **options).x, run(A.toarray(), y, matrices, **options).x, atol=1e-13)
+
+
+def test_matrices_in_float32():
+    problem, matrices = matrix_target([2.0, 1.0, -1.0], seed=0), MatrixProduct.square(3, 3)
+    single = run(problem.A.astype("f"), problem.y, matrices, momentum=0.5)
+    assert single.x.dtype == single.weights.dtype == single.path.x.dtype == np.float32
+    np.testing.assert_allclose(single.x, run(problem.A, problem.y, matrices, momentum=0.5).x, atol=1e-4)
+
+
+def test_divergence_of_a_product():
+    problem, matrices = matrix_target([2.0, 1.0], seed=0), MatrixProduct.square(2, 3)
+    with pytest.warns(RuntimeWarning, match="1 of 2"):
+        result = run(problem.A, problem.y, matrices, alpha=[[0.3], [30.0]], step_size=0.02)
+    assert np.all(np.isfinite(result.x))
+    np.testing.assert_allclose(result.x[0], run(problem.A, problem.y, matrices, step_size=0.02).x, rtol=1e-9)

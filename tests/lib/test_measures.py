@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from implicit_bias.measures import column_norms, kkt_residual, null_space_constant, recovery_error, spectral_norm
+from implicit_bias.measures import (
+    balancedness,
+    best_rank,
+    column_norms,
+    effective_rank,
+    kkt_residual,
+    null_space_constant,
+    recovery_error,
+    spectral_norm,
+)
 from scipy.linalg import null_space
 from scipy.optimize import nnls
 from scipy.sparse import csr_array
@@ -70,3 +79,34 @@ def test_null_space_constant_of_a_line():
 def test_null_space_constant_at_the_ends():
     assert null_space_constant(np.eye(3), 1) == 0
     assert null_space_constant([[1.0, 0.0, 0.0]], 1) == np.inf
+
+
+# --- Matrices ---
+
+
+def test_effective_rank():
+    W = np.random.default_rng(0).standard_normal((3, 4, 6))
+    expected = [np.linalg.norm(V, "nuc") / np.linalg.norm(V, 2) for V in W]
+    np.testing.assert_allclose(effective_rank(W), expected)
+    np.testing.assert_allclose(effective_rank(1e80 * W.mT), expected)
+    assert effective_rank(np.eye(5)) == pytest.approx(5)
+    assert effective_rank(np.zeros((2, 3))) == 0
+
+
+def test_balancedness():
+    rng = np.random.default_rng(0)
+    W, V, U = rng.standard_normal((3, 2)), rng.standard_normal((4, 3)), rng.standard_normal((1, 4))
+    expected = max(np.linalg.norm(V.T @ V - W @ W.T), np.linalg.norm(U.T @ U - V @ V.T))
+    assert balancedness([W, V, U]) == pytest.approx(expected)
+    stacks = [np.array([M, 0 * M]) for M in (W, V, U)]
+    np.testing.assert_allclose(balancedness(stacks), [expected, 0])
+
+
+def test_best_rank():
+    W = np.random.default_rng(0).standard_normal((2, 5, 4))
+    values = np.linalg.svd(W, compute_uv=False)
+    for r in (1, 2, 4):
+        nearest = best_rank(W, r)
+        assert np.all(np.linalg.matrix_rank(nearest) == r)
+        distance = np.linalg.norm(W - nearest, axis=(1, 2))
+        np.testing.assert_allclose(distance, np.sqrt(np.sum(values[:, r:] ** 2, axis=1)), atol=1e-13)

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from implicit_bias.parametrizations import DualPoint, HadamardPower, SignedHadamardPower
+from implicit_bias.measures import balancedness
+from implicit_bias.parametrizations import (
+    DualPoint,
+    HadamardPower,
+    MatrixProduct,
+    SignedHadamardPower,
+    SymmetricProduct,
+)
 from scipy.optimize import approx_fprime
 
 DEPTHS = (2, 2.5, 3, 4, 7)
@@ -137,3 +144,106 @@ def test_newton_step_stays_in_the_domain(model):
     assert np.all(moved.below > 0)
     if not model.nonnegative:
         assert np.all(moved.above > 0)
+
+
+# --- Products of matrices ---
+
+PRODUCTS = [
+    MatrixProduct((3, 4, 2), start="gaussian", seed=1),
+    MatrixProduct((2, 3, 1, 4), start="balanced", seed=1),
+    MatrixProduct.square(3, 4),
+    MatrixProduct((4, 2, 3), start="perturbed", perturbation=0.25),
+    SymmetricProduct(4),
+    SymmetricProduct(4, rank=2),
+]
+products = pytest.mark.parametrize("model", PRODUCTS, ids=repr)
+
+
+def entries(model):
+    return model.shape[0] * model.shape[1]
+
+
+@products
+def test_value_is_the_product(model):
+    w = model.start(0.5, entries(model))
+    first, *others = model.factors(w)
+    product = np.linalg.multi_dot([*others[::-1], first]) if others else first @ first.T
+    np.testing.assert_allclose(model.value(w), product.ravel(), atol=1e-15)
+
+
+@products
+def test_pullback_of_a_product_is_the_gradient(model):
+    rng = np.random.default_rng(0)
+    w, gradient = rng.standard_normal(model.start(1, entries(model)).shape), rng.standard_normal(entries(model))
+    numerical = approx_fprime(w, lambda w: gradient @ model.value(w), 1e-7)
+    np.testing.assert_allclose(model.pullback(w, gradient), numerical, atol=1e-5)
+
+
+@products
+def test_stack_of_products(model):
+    n, alphas = entries(model), np.array([[0.1], [0.7], [2.0]])
+    weights = model.start(alphas, n)
+    gradients = np.random.default_rng(0).standard_normal((3, n))
+    for k, alpha in enumerate(alphas[:, 0]):
+        w = model.start(alpha, n)
+        np.testing.assert_allclose(weights[k], w)
+        np.testing.assert_allclose(model.value(weights)[k], model.value(w), atol=1e-15)
+        np.testing.assert_allclose(model.pullback(weights, gradients)[k], model.pullback(w, gradients[k]), atol=1e-14)
+        assert model.size(weights)[k] == pytest.approx(model.size(w))
+    assert model.start([0.1], n).shape == w.shape
+
+
+@products
+def test_factors_are_views(model):
+    w = model.start([[0.5], [0.6]], entries(model))
+    for W, shape in zip(model.factors(w), model.shapes, strict=True):
+        assert W.shape == (2, *shape)
+        assert np.shares_memory(W, w)
+
+
+@products
+def test_size_and_curvature_bound_the_jacobian(model):
+    """The norm of the derivative of `value`, and the spectral norm of the product."""
+    rng, n = np.random.default_rng(0), entries(model)
+    for _ in range(10):
+        w = rng.standard_normal(model.start(1, n).shape)
+        jacobian = np.array([model.pullback(w, row) for row in np.eye(n)])
+        assert np.linalg.norm(jacobian, 2) ** 2 <= model.curvature(model.size(w)) * (1 + 1e-12)
+        assert np.linalg.norm(model.value(w).reshape(model.shape), 2) <= model.size(w) * (1 + 1e-12)
+
+
+def test_size_is_sharp_for_few_singular_values():
+    model = MatrixProduct.square(5, 3)
+    w = np.tile(np.diag([2.0, 1.0, 0.5, 0, 0]).ravel(), 3)
+    assert model.size(w) == pytest.approx(8, rel=0.01)
+    assert model.curvature(8.0) == pytest.approx(3 * 2**4)
+
+
+def test_starts():
+    n = 6
+    identical, perturbed, balanced, gaussian = (
+        MatrixProduct.square(n, 3, start=start, seed=4, perturbation=0.25)
+        for start in ("identical", "perturbed", "balanced", "gaussian")
+    )
+    for W in identical.factors(identical.start(0.5, n * n)):
+        np.testing.assert_array_equal(W, 0.5 * np.eye(n))
+    first, *others = perturbed.factors(perturbed.start(0.5, n * n))
+    np.testing.assert_array_equal(first, 0.375 * np.eye(n))
+    np.testing.assert_array_equal(others, [0.5 * np.eye(n)] * 2)
+    w = balanced.start(0.5, n * n)
+    assert balancedness(balanced.factors(w)) < 1e-15
+    assert np.linalg.norm(balanced.value(w).reshape(n, n), 2) == pytest.approx(0.5**3)
+    entries = MatrixProduct((100, 200, 50), start="gaussian", seed=0)
+    W, V = entries.factors(entries.start(0.5, 5000))
+    assert (np.std(W), np.std(V)) == (pytest.approx(0.5 / 10, rel=0.02), pytest.approx(0.5 / np.sqrt(200), rel=0.02))
+    np.testing.assert_array_equal(gaussian.start(1, n * n), gaussian.start(1, n * n))
+
+
+@pytest.mark.parametrize("widths", [(4, 7, 5, 6), (6, 2, 9), (3, 3, 3)])
+def test_balanced_start_of_every_shape(widths):
+    model = MatrixProduct(widths, start="balanced", seed=2)
+    w = model.start(0.9, widths[0] * widths[-1])
+    product = model.value(w).reshape(model.shape)
+    assert balancedness(model.factors(w)) < 1e-14
+    assert np.linalg.matrix_rank(product) == min(widths)
+    assert np.linalg.norm(product, 2) == pytest.approx(0.9 ** (len(widths) - 1))

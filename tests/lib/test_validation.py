@@ -7,18 +7,41 @@ import numpy as np
 import pytest
 from implicit_bias import (
     HadamardPower,
+    MatrixProduct,
     SignedHadamardPower,
+    SymmetricProduct,
     basis_pursuit,
+    diagonal_descent,
+    diagonal_flow,
     flow_limit,
     gradient_descent,
     gradient_flow,
     l1_bound,
     lasso_path,
+    learning_time,
     minimum_norm,
+    nuclear_norm,
     saddle_to_saddle,
 )
-from implicit_bias.measures import column_norms, kkt_residual, null_space_constant, recovery_error, spectral_norm
-from implicit_bias.problems import missing_pixels, sparse_recovery
+from implicit_bias.measures import (
+    balancedness,
+    best_rank,
+    column_norms,
+    effective_rank,
+    kkt_residual,
+    null_space_constant,
+    recovery_error,
+    spectral_norm,
+)
+from implicit_bias.problems import (
+    matrix_completion,
+    matrix_sensing,
+    matrix_target,
+    missing_pixels,
+    observed_entries,
+    sparse_recovery,
+)
+from implicit_bias.spectrum import effective_rank_plateaus, eigendecomposition, plateau_intervals
 from scipy.optimize import nnls
 from scipy.sparse import coo_array, csc_array, csr_array
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
@@ -34,6 +57,7 @@ OF_THE_DATA = {
     "flow_limit": lambda A, y: flow_limit(A, y, MODEL, alpha=0.5).x,
     "basis_pursuit": lambda A, y: basis_pursuit(A, y).x,
     "minimum_norm": minimum_norm,
+    "nuclear_norm": lambda A, y: nuclear_norm(A, y, (2, 2)).x,
     "lasso_path": lambda A, y: lasso_path(A, y, [0.1])[0],
     "saddle_to_saddle": lambda A, y: saddle_to_saddle(A, y).x[-1],
     "kkt_residual": lambda A, y: kkt_residual(A, y, np.ones(4)),
@@ -334,4 +358,128 @@ WRONG_OPTIONS = [
 
 @pytest.mark.parametrize("argument, call", WRONG_OPTIONS)
 def test_wrong_option(argument, call):
+    refuses(argument, call)
+
+
+# --- Matrices as the unknown ---
+
+SQUARE = MatrixProduct.square(2, 2)
+WHOLE = matrix_target([2.0, 1.0], seed=0)
+
+
+def along(**options):
+    """A descent of two eigenvalues with one argument replaced."""
+    good = {"depth": 3, "alpha": 0.1, "step_size": 0.1, "max_iterations": 5}
+    return lambda: diagonal_descent(**{"eigenvalues": [2.0, 1.0], **good, **options})
+
+
+def flow_along(**options):
+    good = {"depth": 3, "alpha": 0.1, "times": [1.0]}
+    return lambda: diagonal_flow(**{"eigenvalues": [2.0, 1.0], **good, **options})
+
+
+def plateaus(**options):
+    good = {"depth": 3, "alpha": 0.1, "step_size": 0.01}
+    return lambda: plateau_intervals(**{"eigenvalues": [2.0, 1.0], **good, **options})
+
+
+WRONG_MATRIX_ARGUMENTS = [
+    ("widths", lambda: MatrixProduct((2, 2))),
+    ("widths", lambda: MatrixProduct(())),
+    ("widths", lambda: MatrixProduct(2)),
+    ("widths", lambda: MatrixProduct((2, 0, 2))),
+    ("widths", lambda: MatrixProduct((2, 1.5, 2))),
+    ("widths", lambda: MatrixProduct("deep")),
+    ("depth", lambda: MatrixProduct.square(2, 1)),
+    ("depth", lambda: MatrixProduct.square(2, 2.5)),
+    ("n", lambda: MatrixProduct.square(0, 2)),
+    ("start", lambda: MatrixProduct((2, 2, 2), start="random")),
+    ("seed", lambda: MatrixProduct((2, 2, 2), start="gaussian")),
+    ("seed", lambda: MatrixProduct((2, 2, 2), start="balanced", seed=-1)),
+    ("perturbation", lambda: MatrixProduct((2, 2, 2), start="perturbed", perturbation=1)),
+    ("perturbation", lambda: MatrixProduct((2, 2, 2), start="perturbed", perturbation=0)),
+    ("n", lambda: SymmetricProduct(0)),
+    ("rank", lambda: SymmetricProduct(3, rank=0)),
+    ("widths", lambda: gradient_descent(A, y, MatrixProduct((2, 3, 3)), alpha=0.1)),
+    ("n", lambda: gradient_descent(A, y, SymmetricProduct(3), alpha=0.1)),
+    ("parametrization", lambda: gradient_descent(A, y, MatrixProduct, alpha=0.1)),
+    ("parametrization", lambda: gradient_flow(A, y, SQUARE, alpha=0.1)),
+    ("parametrization", lambda: flow_limit(A, y, SymmetricProduct(2), alpha=0.1)),
+    ("parametrization", lambda: l1_bound(1.0, SQUARE, alpha=0.1, n=4)),
+    ("alpha", lambda: gradient_descent(A, y, SQUARE, alpha=[0.1] * 4)),
+    ("alpha", lambda: gradient_descent(A, y, SQUARE, alpha=-0.1)),
+    ("alpha", lambda: gradient_descent(A, y, SQUARE, alpha=np.nan)),
+    ("alpha", lambda: gradient_descent(A, y, SQUARE, alpha=np.ones((2, 1, 1)))),
+    ("alpha", lambda: gradient_descent(A, y, SQUARE, alpha=1e-200)),
+    ("alpha", lambda: gradient_descent(A.astype("f"), y, SQUARE, alpha=1e-60)),
+    ("y", lambda: gradient_descent(WHOLE.A, y, SQUARE, alpha=0.1)),
+    ("eigenvalues", lambda: matrix_target([], seed=0)),
+    ("eigenvalues", lambda: matrix_target([1.0, np.nan], seed=0)),
+    ("eigenvalues", lambda: matrix_target(np.eye(2), seed=0)),
+    ("noise", lambda: matrix_target([1.0], seed=0, noise=-1)),
+    ("seed", lambda: matrix_target([1.0], seed=None)),
+    ("n", lambda: matrix_sensing(0, 1, 1, seed=0)),
+    ("rank", lambda: matrix_sensing(3, 0, 1, seed=0)),
+    ("rank", lambda: matrix_sensing(3, 4, 1, seed=0)),
+    ("m", lambda: matrix_sensing(3, 1, 0, seed=0)),
+    ("rank", lambda: matrix_completion(3, 0, 0.5, seed=0)),
+    ("fraction", lambda: matrix_completion(3, 1, 0, seed=0)),
+    ("fraction", lambda: matrix_completion(3, 1, 1.5, seed=0)),
+    ("seed", lambda: matrix_completion(3, 1, 0.5, seed=None)),
+    ("matrix", lambda: observed_entries([1.0], [True])),
+    ("matrix", lambda: observed_entries([[np.nan, 1.0]], [[True, True]])),
+    ("mask", lambda: observed_entries([[1.0, 1.0]], [[1, 1]])),
+    ("mask", lambda: observed_entries([[1.0, 1.0]], [[False, False]])),
+    ("mask", lambda: observed_entries([[1.0, 1.0]], [True, True])),
+    ("target", lambda: eigendecomposition([1.0, 2.0])),
+    ("target", lambda: eigendecomposition([[1.0, 2.0]])),
+    ("target", lambda: eigendecomposition([[1.0, 2.0], [1.0, 1.0]])),
+    ("target", lambda: eigendecomposition([[1.0, np.nan], [np.nan, 1.0]])),
+    ("eigenvalues", along(eigenvalues=[])),
+    ("eigenvalues", along(eigenvalues=[[1.0, 0.0], [0.0, 2.0]])),
+    ("eigenvalues", along(eigenvalues=[1.0, np.inf])),
+    ("eigenvalues", along(eigenvalues=[1j])),
+    ("depth", along(depth=1)),
+    ("depth", along(depth=2.5)),
+    ("alpha", along(alpha=0)),
+    ("alpha", along(alpha=[0.1, 0.2])),
+    ("step_size", along(step_size=0)),
+    ("step_size", along(step_size=np.nan)),
+    ("max_iterations", along(max_iterations=-1)),
+    ("record", along(record=0)),
+    ("perturbation", along(perturbation=1)),
+    ("perturbation", along(perturbation=-0.1)),
+    ("depth", flow_along(depth=1.5)),
+    ("alpha", flow_along(alpha=-1)),
+    ("times", flow_along(times=[1.0, 0.5])),
+    ("times", flow_along(times=[-1.0])),
+    ("times", flow_along(times=1.0)),
+    ("eigenvalue", lambda: learning_time(np.nan, depth=2, alpha=0.1)),
+    ("eigenvalue", lambda: learning_time("large", depth=2, alpha=0.1)),
+    ("depth", lambda: learning_time(1.0, depth=1, alpha=0.1)),
+    ("alpha", lambda: learning_time(1.0, depth=2, alpha=0)),
+    ("fraction", lambda: learning_time(1.0, depth=2, alpha=0.1, fraction=1)),
+    ("eigenvalues", lambda: effective_rank_plateaus([0.0, -1.0])),
+    ("eigenvalues", plateaus(eigenvalues=[-1.0])),
+    ("step_size", plateaus(step_size=1.0)),
+    ("epsilon", plateaus(epsilon=1)),
+    ("delta", plateaus(delta=0)),
+    ("delta", plateaus(delta=1)),
+    ("W", lambda: effective_rank([1.0, 2.0])),
+    ("W", lambda: effective_rank([[np.nan]])),
+    ("W", lambda: best_rank(np.zeros((0, 2)), 1)),
+    ("r", lambda: best_rank(A, 0)),
+    ("r", lambda: best_rank(A, 4)),
+    ("factors", lambda: balancedness([A])),
+    ("factors", lambda: balancedness([A, A])),
+    ("factors", lambda: balancedness([A, "B"])),
+    ("shape", lambda: nuclear_norm(A, y, (3, 2))),
+    ("shape", lambda: nuclear_norm(A, y, 4)),
+    ("shape", lambda: nuclear_norm(A, y, (2, 2, 1))),
+    ("shape", lambda: nuclear_norm(A, y, (4.0, 1.0))),
+]
+
+
+@pytest.mark.parametrize("argument, call", WRONG_MATRIX_ARGUMENTS)
+def test_wrong_argument_of_a_matrix_problem(argument, call):
     refuses(argument, call)
