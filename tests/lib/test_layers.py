@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 
 LIBRARY = Path(__file__).parents[2] / "lib" / "implicit_bias"
-LAYERS = ["problems", "parametrizations", "measures", "baselines", "descent", "flow", "limits", "spectrum", "explore"]
+LAYERS = [
+    "problems",
+    "parametrizations",
+    "networks",
+    "measures",
+    "baselines",
+    "descent",
+    "flow",
+    "limits",
+    "spectrum",
+    "explore",
+]
 SHARED = {"results"}  # records and private modules, for every layer
 PLOTTING = {"matplotlib", "ipywidgets", "IPython"}
 
