@@ -2,9 +2,15 @@
 
 import sys
 
-from benchmarks import descent, flow, limit, pursuit
+from benchmarks import descent, flow, limit, matrices, pursuit
 
-PARTS = {"limit": limit.run, "pursuit": pursuit.run, "descent": descent.run, "flow": flow.run}
+PARTS = {
+    "limit": limit.run,
+    "pursuit": pursuit.run,
+    "descent": descent.run,
+    "flow": flow.run,
+    "matrices": matrices.run,
+}
 
 chosen = sys.argv[1:] or PARTS
 unknown = set(chosen) - set(PARTS)

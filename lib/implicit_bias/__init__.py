@@ -1,8 +1,8 @@
 """Solvers for the book *The Implicit Bias of Gradient Descent*.
 
 Gradient descent and gradient flow on overparameterized models, the points they converge to, and what the field would use
-instead. The modules are layered, and each imports only from those before it: `problems`, `parametrizations`, `measures`,
-`baselines`, `descent`, `flow`, `limits`, `spectrum`, `explore`.
+instead. The modules are layered, and each imports only from those before it: `problems`, `parametrizations`, `networks`,
+`measures`, `baselines`, `descent`, `flow`, `limits`, `spectrum`, `explore`.
 """
 
 from .baselines import basis_pursuit, lasso_path, minimum_norm, nuclear_norm

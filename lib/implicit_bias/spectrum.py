@@ -147,16 +147,16 @@ def _advance_one(first, d, goal, depth, steps):
 
 def _advance_two(a, e, goal, depth, steps):
     """So many steps for the eigenvalues `a` of `W_1` and `e` of every other factor, in place."""
-    below, product = np.empty_like(e), np.empty_like(e)
+    below, power, residual = (np.empty_like(e) for _ in range(3))
     for _ in range(steps):
         _power(e, depth - 2, below)
-        below *= a  # a e^(N-2)
-        np.multiply(below, e, out=product)
-        product -= goal
-        below *= product
-        _power(e, depth - 1, e_power := np.empty_like(e))
-        product *= e_power
-        a -= product
+        np.multiply(below, e, out=power)
+        np.multiply(power, a, out=residual)
+        residual -= goal
+        below *= a
+        below *= residual
+        power *= residual
+        a -= power
         e -= below
 
 
