@@ -1,19 +1,21 @@
 """Solvers for the book *The Implicit Bias of Gradient Descent*.
 
 Gradient descent and gradient flow on overparameterized models, the points they converge to, and what the field would use
-instead. The modules are layered, and each imports only from those before it: `problems`, `parametrizations`, `networks`,
-`measures`, `baselines`, `descent`, `flow`, `limits`, `spectrum`, `explore`.
+instead. The modules are layered, and each imports only from those before it: `problems`, `features`, `parametrizations`,
+`networks`, `measures`, `baselines`, `regression`, `descent`, `flow`, `limits`, `spectrum`, `explore`.
 """
 
-from .baselines import basis_pursuit, lasso_path, minimum_norm, nuclear_norm
+from .baselines import basis_pursuit, lasso_path, maximum_margin, minimum_norm, nuclear_norm
 from .descent import gradient_descent
 from .flow import gradient_flow
 from .limits import flow_limit, l1_bound, saddle_to_saddle
-from .parametrizations import HadamardPower, MatrixProduct, SignedHadamardPower, SymmetricProduct
+from .parametrizations import HadamardPower, Linear, MatrixProduct, SignedHadamardPower, SymmetricProduct
+from .regression import nested_fits, ridge_path, spectral_path
 from .spectrum import diagonal_descent, diagonal_flow, learning_time
 
 __all__ = [
     "HadamardPower",
+    "Linear",
     "MatrixProduct",
     "SignedHadamardPower",
     "SymmetricProduct",
@@ -26,7 +28,11 @@ __all__ = [
     "l1_bound",
     "lasso_path",
     "learning_time",
+    "maximum_margin",
     "minimum_norm",
+    "nested_fits",
     "nuclear_norm",
+    "ridge_path",
     "saddle_to_saddle",
+    "spectral_path",
 ]

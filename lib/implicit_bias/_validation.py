@@ -69,6 +69,42 @@ def as_numbers(name, values):
     return values
 
 
+def as_sizes(name, sizes, *, zero=False, any_shape=False):
+    """Return `sizes` as a non-empty list of positive integers (or zero, where `zero` allows it), or of any shape."""
+    sizes = as_reals(name, sizes)
+    right_shape = any_shape or sizes.ndim == 1
+    if sizes.dtype.kind not in "iu" or not (right_shape and sizes.size and np.all(sizes >= (0 if zero else 1))):
+        expected = "non-negative" if zero else "positive"
+        raise ValueError(f"{name} must be {expected} integers, got {np.array2string(sizes, threshold=5)}")
+    return sizes.astype(int)
+
+
+def as_inputs(name, Z):
+    """Return `Z` as a finite float64 matrix with one input in each row."""
+    Z = as_finite_matrix(name, Z)
+    if Z.ndim != 2:
+        raise ValueError(f"{name} must have two dimensions, one row for each input; got shape {Z.shape}")
+    return Z.astype(float, copy=False)
+
+
+def as_outputs(name, y, n):
+    """Return `y` as a float64 array of shape (n,) or (n, outputs)."""
+    y = as_reals(name, y).astype(float)
+    if y.ndim not in (1, 2) or len(y) != n or not y.size or not np.all(np.isfinite(y)):
+        raise ValueError(f"{name} must be finite of shape ({n},) or ({n}, outputs), got shape {y.shape}")
+    return y
+
+
+def as_labels(y, A):
+    """Return `y` as labels +1 and -1, one for each row of `A`, both of which occur."""
+    y = as_data(y, A)
+    if not np.all(np.abs(y) == 1):
+        raise ValueError("y must have the labels +1 and -1 only")
+    if np.all(y == y[0]):
+        raise ValueError(f"y must have both labels, +1 and -1; all are {y[0]:+g}")
+    return y
+
+
 def as_finite_matrix(name, W):
     """Return `W` as a non-empty dense matrix (or a stack of them) of finite floats."""
     W = as_reals(name, W)

@@ -2,11 +2,12 @@
 
 import numpy as np
 from scipy.optimize import linprog
+from scipy.optimize import nnls as lawson_hanson
 from scipy.sparse import hstack, issparse
 from scipy.sparse.linalg import LinearOperator, lsmr
 
 from ._matrices import as_entries, largest_entry
-from ._validation import as_data, as_matrix, as_positive, as_reals
+from ._validation import as_data, as_labels, as_matrix, as_positive, as_reals
 from .measures import spectral_norm
 from .results import Result
 
@@ -167,3 +168,59 @@ def lasso_path(A, y, penalties):
         # scikit-learn divides the loss by the number of rows.
         found[k] = model.set_params(alpha=penalties[k] / A.shape[0]).fit(A, y).coef_
     return found
+
+
+def maximum_margin(A, y):
+    r"""The separator through the origin of largest margin: the shortest `x` with :math:`y_i\langle a_i, x\rangle \ge 1`.
+
+    This is the support vector machine with hard margin and without intercept; its margin is :math:`1/|x|`. The problem is
+    turned into non-negative least squares, which SciPy solves exactly by the active-set method of Lawson and Hanson.
+
+    Source: Lawson and Hanson (1974), least distance programming. Taught in the chapter "Overparameterization".
+
+    Parameters
+    ----------
+    A : array_like, sparse matrix or LinearOperator, shape (m, n)
+        One point in each row.
+    y : array_like, shape (m,)
+        Labels +1 and -1, both of which occur.
+
+    Returns
+    -------
+    Result
+        `converged` is False, `x` is zero and `message` says so where no plane through the origin separates the classes.
+        The number of support vectors is in `iterations`; `optimality` is the largest ``1 - y_i <a_i, x>``.
+
+    Raises
+    ------
+    ValueError
+        For a wrong shape, a non-finite entry, or labels that are not +1 and -1 or all the same.
+
+    Examples
+    --------
+    >>> maximum_margin([[2.0, 0.0], [-1.0, 1.0]], [1, -1]).x.round(12).tolist()
+    [0.5, -0.5]
+    """
+    A = as_matrix(A)
+    labels = as_labels(y, A).astype(float)
+    entries = as_entries(A)
+    signed = labels[:, None] * (entries.toarray() if issparse(entries) else entries)
+    size = np.max(np.linalg.norm(signed, axis=1)) or 1.0
+    # Lawson and Hanson (23.27): with r the residual of min |(G, 1)^T u - (0, 1)| over u >= 0, the shortest x with G x >= 1 is
+    # -r[:-1] / r[-1]; r = 0 means that 0 is a mean of the rows of G, so that there is no such x.
+    system = np.vstack([signed.T / size, np.ones(len(signed))])
+    target = np.r_[np.zeros(A.shape[1]), 1.0]
+    u, _ = lawson_hanson(system, target, maxiter=30 * len(signed))
+    support = u > 0
+    # The conditions of the support vectors are met with equality, which is more precise than the quotient.
+    x = np.linalg.lstsq(signed[support], np.ones(np.count_nonzero(support)), rcond=None)[0]
+    missing = float(np.max(1 - signed @ x))
+    separated = missing < 1e-8
+    if not separated:
+        x, missing = np.zeros(A.shape[1]), 1.0
+    message = (
+        "The separator of largest margin was found." if separated else "no margin exists: the data are not separable"
+    )
+    return Result(
+        x.astype(A.dtype), separated, int(np.count_nonzero(support)), message, missing, "max 1 - y_i <a_i, x>"
+    )

@@ -9,9 +9,10 @@ from itertools import count
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
+from scipy.special import expit
 
 from ._matrices import products
-from ._validation import as_data, as_matrix, as_parametrization, as_positive, as_seed
+from ._validation import as_data, as_labels, as_matrix, as_parametrization, as_positive, as_seed
 from .measures import _kkt, column_norms, spectral_norm
 from .results import Path, Result
 
@@ -22,6 +23,7 @@ def gradient_descent(
     parametrization,
     *,
     alpha,
+    loss="squared",
     step_size=None,
     momentum=0.0,
     batch_size=None,
@@ -30,7 +32,7 @@ def gradient_descent(
     tol=1e-8,
     record=100,
 ):
-    r"""Minimize ``1/2 |A x(w) - y|^2`` over the weights `w`, from ``w(0) = alpha``.
+    r"""Minimize ``1/2 |A x(w) - y|^2``, or the logistic loss, over the weights `w`, from ``w(0) = alpha``.
 
     The vanilla method is :math:`w \leftarrow w - \eta\,\nabla_w`. With `momentum` it is the heavy-ball method; with
     `batch_size` the gradient is estimated from that many rows of `A`, drawn afresh without replacement at each step by
@@ -43,14 +45,18 @@ def gradient_descent(
     A : array_like, sparse matrix or LinearOperator, shape (m, n)
         float32 stays float32.
     y : array_like, shape (m,)
-    parametrization : HadamardPower, SignedHadamardPower, MatrixProduct or SymmetricProduct
+        For the logistic loss labels +1 and -1, both of which occur.
+    parametrization : Linear, HadamardPower, SignedHadamardPower, MatrixProduct or SymmetricProduct
     alpha : float or array_like
         Scale of the start: a number; shape (n,), one scale for each coordinate; (k, 1) or (k, n), a stack of k starts, for
         which `x` has shape (k, n). Products of matrices take a number or (k, 1).
+    loss : {"squared", "logistic"}
+        The second is :math:`\sum_i \ln(1 + e^{-y_i (Ax)_i})`.
     step_size : float, optional
         The step `eta`. By default ``1 / (c(M) |A|^2)`` with `c` the `curvature` of the parametrization (``L^2 M^(2-2/L)`` for
         Hadamard powers) and `M` the largest `size` of the weights so far, and at least the size of a solution that the data
-        suggest: safe by the local stability bound, and never growing.
+        suggest: safe by the local stability bound, and never growing. Four times that for the logistic loss, whose second
+        derivative is at most 1/4.
     momentum : float
         Share of the last step that is taken again, in [0, 1).
     batch_size : int, optional
@@ -59,7 +65,8 @@ def gradient_descent(
         Required with `batch_size`.
     max_iterations : int
     tol : float
-        Stop when the KKT residual of every start is at most `tol`.
+        Stop when the KKT residual of every start is at most `tol`; for the logistic loss, when the gradient with respect to
+        `x` is at most `tol` times as long as at the start.
     record : int
         How many iterates to keep, at iterations spaced evenly in the logarithm (0: no path; `max_iterations`: all).
 
@@ -85,7 +92,9 @@ def gradient_descent(
     [0.0, 1.0]
     """
     A = as_matrix(A)
-    y = as_data(y, A)
+    if loss not in LOSSES:
+        raise ValueError(f"loss must be {' or '.join(LOSSES)}, got {loss!r}")
+    objective = LOSSES[loss](A, y)
     max_iterations = as_positive("max_iterations", max_iterations, integer=True, zero=True)
     record = as_positive("record", record, integer=True, zero=True)
     tol = as_positive("tol", tol, zero=True)
@@ -95,8 +104,7 @@ def gradient_descent(
     rows = _batches(A, batch_size, seed)
     parametrization = as_parametrization(parametrization)
     w, x = _start(A, parametrization, alpha)
-    step = _Step(A, y, parametrization, w, step_size)
-    columns, data_norm = column_norms(A), np.linalg.norm(y)
+    step = _Step(A, objective, parametrization, w, step_size)
     forward, backward = products(A)
     kept = _log_spaced(max_iterations, record)
 
@@ -106,8 +114,9 @@ def gradient_descent(
     k = 0
     with np.errstate(over="ignore", invalid="ignore"):  # divergence is found below, and reported
         while True:
-            residual = forward(x) - y
-            gradient = backward(residual)
+            predictions = forward(x)
+            slope = objective.slope(predictions)
+            gradient = backward(slope)
             finite = np.isfinite(np.sum(gradient, axis=-1)) & alive
             if not np.all(finite == alive):
                 # A diverged start goes back to its last finite iterate and stays there.
@@ -115,17 +124,17 @@ def gradient_descent(
                 alive = finite
                 x = parametrization.value(w)
                 continue
-            optimality = _kkt(x, gradient, columns, data_norm, parametrization.nonnegative)
+            optimality = objective.optimality(x, gradient, parametrization.nonnegative)
             done = k == max_iterations or not np.any(alive) or np.all((optimality <= tol) | ~alive)
             if record and (k in kept or done):
                 times.append(time.copy())
                 iterates.append(x)
-                losses.append(np.sum(residual**2, axis=-1) / 2)
+                losses.append(objective.value(predictions, slope))
                 iterations.append(k)
             if done:
                 break
             if rows is not None:
-                gradient = _estimate(A, y, x, next(rows))
+                gradient = _estimate(A, objective, x, next(rows))
             eta = step.length(w) * alive
             move = parametrization.pullback(w, gradient)
             move *= -eta[..., None]
@@ -141,13 +150,13 @@ def gradient_descent(
         message = f"Diverged: the step size is too large for {np.count_nonzero(~alive)} of {alive.size} starts."
         warnings.warn(f"gradient_descent: {message}", RuntimeWarning, stacklevel=2)
     elif converged:
-        message = f"The KKT residual fell below {tol:g} after {k} iterations."
+        message = f"The {objective.residual} fell below {tol:g} after {k} iterations."
     else:
-        message = f"Stopped after {k} iterations with a KKT residual of {np.max(optimality):.1e}."
+        message = f"Stopped after {k} iterations with a {objective.residual} of {np.max(optimality):.1e}."
     path = None
     if record:
         path = Path(np.array(times), np.array(iterates), np.array(losses), np.array(iterations))
-    return Result(x, converged, k, message, optimality[()], "kkt_residual", path, w)
+    return Result(x, converged, k, message, optimality[()], objective.measured_by, path, w)
 
 
 def _start(A, parametrization, alpha):
@@ -162,28 +171,77 @@ def _start(A, parametrization, alpha):
     return w, x
 
 
+class _Squared:
+    """``1/2 |A x - y|^2``, as a function of the predictions ``A x``."""
+
+    residual, measured_by = "KKT residual", "kkt_residual"
+    curvature = 1.0  # bound on the second derivative
+
+    def __init__(self, A, y):
+        self.y = as_data(y, A)
+        self.columns, self.data_norm = column_norms(A), np.linalg.norm(self.y)
+
+    def slope(self, predictions, rows=slice(None)):
+        """Derivative with respect to the predictions, of these rows."""
+        return predictions - self.y[rows]
+
+    def value(self, predictions, slope):
+        return np.sum(slope**2, axis=-1) / 2
+
+    def optimality(self, x, gradient, nonnegative):
+        return _kkt(x, gradient, self.columns, self.data_norm, nonnegative)
+
+
+class _Logistic:
+    """``sum_i log(1 + exp(-y_i (A x)_i))``, as a function of the predictions ``A x``."""
+
+    residual, measured_by = "gradient norm", "norm of the gradient with respect to x, relative to the start"
+    curvature = 0.25
+
+    def __init__(self, A, y):
+        self.y = as_labels(y, A)
+        self.first = None
+
+    def slope(self, predictions, rows=slice(None)):
+        y = self.y[rows]
+        return -y * expit(-y * predictions)
+
+    def value(self, predictions, slope):
+        return np.sum(np.logaddexp(0, -self.y * predictions), axis=-1)
+
+    def optimality(self, x, gradient, nonnegative):
+        norm = np.linalg.norm(gradient, axis=-1)
+        if self.first is None:
+            self.first = np.where(norm > 0, norm, 1)
+        return norm / self.first
+
+
+LOSSES = {"squared": _Squared, "logistic": _Logistic}
+
+
 class _Step:
     """The step size: what the caller says, or the safe one."""
 
-    def __init__(self, A, y, parametrization, w, step_size):
+    def __init__(self, A, objective, parametrization, w, step_size):
         self.parametrization = parametrization
         self.given = None
         size = parametrization.size(w)
         if step_size is not None:
             self.given = np.full(size.shape, as_positive("step_size", step_size), dtype=w.dtype)
             return
-        self.squared_norm = float(spectral_norm(A)) ** 2 or 1.0
+        squared_norm = float(spectral_norm(A)) ** 2 or 1.0
+        self.steepness = objective.curvature * squared_norm
         # An entry is at least |y|/|A| in norm, and about <a_j, y>/|a_j|^2 where one column explains the data alone.
         norms = column_norms(A)
-        correlation = np.max(np.abs(A.T @ y) / np.where(norms > 0, norms, 1) ** 2)
-        suggested = max(float(correlation), float(np.linalg.norm(y)) / np.sqrt(self.squared_norm))
+        correlation = np.max(np.abs(A.T @ objective.y) / np.where(norms > 0, norms, 1) ** 2)
+        suggested = max(float(correlation), float(np.linalg.norm(objective.y)) / np.sqrt(squared_norm))
         self.largest = np.maximum(size, suggested).astype(w.dtype)
 
     def length(self, w):
         if self.given is not None:
             return self.given
         self.largest = np.maximum(self.largest, self.parametrization.size(w))
-        return 1 / (self.parametrization.curvature(self.largest) * self.squared_norm)
+        return 1 / (self.parametrization.curvature(self.largest) * self.steepness)
 
 
 def _batches(A, batch_size, seed):
@@ -201,10 +259,10 @@ def _batches(A, batch_size, seed):
     return (rng.choice(A.shape[0], batch_size, replace=False) for _ in count())
 
 
-def _estimate(A, y, x, rows):
-    """The stochastic gradient ``(m/b) A_B.T (A_B x - y_B)``."""
+def _estimate(A, objective, x, rows):
+    """The stochastic gradient ``(m/b) A_B.T slope_B(A_B x)``."""
     part = A[rows]
-    return (A.shape[0] / len(rows)) * (part.T @ (part @ x.T - (y[rows] if x.ndim == 1 else y[rows][:, None]))).T
+    return (A.shape[0] / len(rows)) * (part.T @ objective.slope((part @ x.T).T, rows).T).T
 
 
 def _log_spaced(last, number):

@@ -9,7 +9,7 @@ from scipy.sparse.linalg import LinearOperator, svds
 from scipy.sparse.linalg import norm as sparse_norm
 
 from ._matrices import as_entries
-from ._validation import as_data, as_finite_matrix, as_matrix, as_positive, as_reals, as_vector
+from ._validation import as_data, as_finite_matrix, as_labels, as_matrix, as_positive, as_reals, as_vector
 
 
 def recovery_error(x, x_true):
@@ -109,6 +109,41 @@ def _kkt(x, gradient, columns, data_norm, nonnegative):
         slack = np.minimum(columns * x, slack)
         slack = np.where((x < 0) & (columns == 0), x, slack)
     return np.max(np.abs(slack, out=slack), axis=-1) / (data_norm or 1.0)
+
+
+def margin(A, y, x):
+    r"""Smallest signed distance of a point to the plane orthogonal to `x`, :math:`\min_i y_i\langle a_i, x\rangle / |x|`.
+
+    It is positive exactly when ``sign(A x) = y``: the plane separates the two classes.
+
+    Taught in the chapter "Overparameterization".
+
+    Parameters
+    ----------
+    A : array_like, sparse matrix or LinearOperator, shape (m, n)
+        One point in each row.
+    y : array_like, shape (m,)
+        Labels +1 and -1, both of which occur.
+    x : array_like, shape (..., n)
+
+    Returns
+    -------
+    float or ndarray, shape (...)
+        0 where `x` is zero.
+
+    Examples
+    --------
+    >>> float(margin([[2.0, 0.0], [-1.0, 1.0]], [1, -1], [3.0, 0.0]))
+    1.0
+    """
+    A = as_matrix(A)
+    y = as_labels(y, A)
+    x = as_reals("x", x).astype(float)
+    if x.shape[-1:] != A.shape[1:] or not np.all(np.isfinite(x)):
+        raise ValueError(f"x must be finite and have shape (..., {A.shape[1]}), got {x.shape}")
+    norms = np.linalg.norm(x, axis=-1)
+    signed = y * (A @ x.reshape(-1, A.shape[1]).T).T
+    return np.min(signed, axis=-1).reshape(norms.shape)[()] / np.where(norms > 0, norms, 1)
 
 
 def effective_rank(W):

@@ -9,7 +9,8 @@ The potential: `mirror_map` (:math:`\nabla h`), `inverse_mirror_map`, `potential
 which `flow` and `limits` compute, an affine image ``s = dual_rate * (grad h(x) - grad h(x(0)))`` scaled such that `x` is an
 explicit function of `s`. It starts at 0 and stays in the range of ``A.T``.
 
-Products of matrices have the first face only: unless everything commutes, their flow is no mirror flow.
+`Linear` and the products of matrices have the first face only: the potential of the former, ``|x|^2/2``, needs no library,
+and the flow of the latter is no mirror flow unless everything commutes.
 """
 
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from ._validation import as_alpha, as_positive, as_scale, as_seed
+from ._validation import as_alpha, as_numbers, as_positive, as_scale, as_seed
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,62 @@ class DualPoint:
 
     def moved(self, ds):
         return DualPoint(self.s + ds, self.below - ds, self.above + ds)
+
+
+class Linear:
+    """The weights themselves, ``x = w``: least squares and logistic regression as they stand.
+
+    Taught in the chapter "Overparameterization".
+
+    Parameters
+    ----------
+    start : array_like, shape (n,), optional
+        Where the weights begin, multiplied by `alpha`; zero by default, where `alpha` has no effect.
+
+    Raises
+    ------
+    ValueError
+        If `start` is not a vector of finite numbers.
+
+    Examples
+    --------
+    >>> linear = Linear([1.0, -2.0])
+    >>> linear.value(linear.start(0.5, 2)).tolist()
+    [0.5, -1.0]
+    """
+
+    nonnegative = False
+    depth = 1
+
+    def __init__(self, start=None):
+        self.direction = None if start is None else as_numbers("start", start)
+
+    def __repr__(self):
+        return "Linear()" if self.direction is None else f"Linear({self.direction.tolist()})"
+
+    def start(self, alpha, n):
+        """Weights ``alpha * start``; `alpha` is a number, or has shape (n,), (k, 1) or (k, n) for k starts."""
+        alpha = as_alpha(alpha, n)
+        direction = np.zeros(n) if self.direction is None else self.direction
+        if direction.shape != (n,):
+            raise ValueError(f"start must have shape ({n},), one entry for each column of A; got {direction.shape}")
+        return alpha * direction
+
+    def value(self, w):
+        """The vector ``x = w``."""
+        return w.copy()
+
+    def size(self, w):
+        """The largest entry of `x`, in absolute value."""
+        return np.max(np.abs(w), axis=-1)
+
+    def curvature(self, size):
+        """The squared Jacobian of `value`, which is 1 everywhere."""
+        return np.ones_like(size)
+
+    def pullback(self, w, gradient):
+        """Gradient with respect to the weights, which is that with respect to `x`."""
+        return gradient.copy()
 
 
 class _Power:

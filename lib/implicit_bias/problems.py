@@ -6,6 +6,7 @@ Every draw comes from ``numpy.random.default_rng(seed)``; nothing is global, so 
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.polynomial.legendre import legvander
 from scipy.fft import dctn, idctn
 from scipy.sparse import csr_array, eye_array, issparse
 from scipy.sparse.linalg import LinearOperator
@@ -82,6 +83,238 @@ def sparse_recovery(n, m, s, *, seed, signed=True, noise=0.0):
     y = A @ x_true + noise * rng.standard_normal(m)
     sign = "signed" if signed else "non-negative"
     return Problem(A, y, x_true, f"Gaussian {m} x {n}, {s} non-zero {sign} entries, noise {noise:g}, seed {seed}")
+
+
+def linear_regression(n, p, *, seed, noise=0.0, signal=1.0):
+    """Linear regression with a standard normal design, and coefficients uniform on a sphere.
+
+    Taught in the chapter "Overparameterization".
+
+    Parameters
+    ----------
+    n, p : int
+        Samples and features.
+    seed : int
+    noise : float
+        Standard deviation of normal noise on each sample.
+    signal : float
+        Norm of the coefficients.
+
+    Returns
+    -------
+    Problem
+
+    Raises
+    ------
+    ValueError
+        If a size is not a positive integer, or `noise` or `signal` is negative.
+
+    Examples
+    --------
+    >>> problem = linear_regression(20, 30, seed=0, signal=2.0)
+    >>> problem.A.shape, round(float(np.linalg.norm(problem.x_true)), 12)
+    ((20, 30), 2.0)
+    """
+    n, p = as_positive("n", n, integer=True), as_positive("p", p, integer=True)
+    noise, signal = as_positive("noise", noise, zero=True), as_positive("signal", signal, zero=True)
+    rng = np.random.default_rng(as_seed(seed))
+    A, direction = rng.standard_normal((n, p)), rng.standard_normal(p)
+    x_true = signal * direction / np.linalg.norm(direction)
+    y = A @ x_true + noise * rng.standard_normal(n)
+    return Problem(A, y, x_true, f"Gaussian design {n} x {p}, signal {signal:g}, noise {noise:g}, seed {seed}")
+
+
+def weak_features(n, p, total, *, seed, noise=0.0, signal=1.0):
+    """Linear regression on `total` equally important Gaussian features, only the first `p` of which are known.
+
+    Every coefficient is ``signal / sqrt(total)``. For one seed the features do not depend on `p`, nor do the data.
+
+    Source: Belkin, Hsu and Xu (2020). Taught in the chapter "Overparameterization".
+
+    Parameters
+    ----------
+    n, p, total : int
+        Samples, known features, and all features.
+    seed : int
+    noise : float
+        Standard deviation of normal noise on each sample.
+    signal : float
+        Norm of all coefficients.
+
+    Returns
+    -------
+    Problem
+        `A` has `p` columns, and `x_true` their coefficients; `y` depends on the other features too.
+
+    Raises
+    ------
+    ValueError
+        If a size is not a positive integer, `p` exceeds `total`, or `noise` or `signal` is negative.
+
+    Examples
+    --------
+    >>> problem = weak_features(20, 4, 100, seed=0)
+    >>> problem.A.shape, problem.x_true.tolist()
+    ((20, 4), [0.1, 0.1, 0.1, 0.1])
+    """
+    n, p, total = (as_positive(name, size, integer=True) for name, size in (("n", n), ("p", p), ("total", total)))
+    if p > total:
+        raise ValueError(f"p must be at most total = {total}, got {p}")
+    noise, signal = as_positive("noise", noise, zero=True), as_positive("signal", signal, zero=True)
+    rng = np.random.default_rng(as_seed(seed))
+    features, beta = rng.standard_normal((n, total)), np.full(total, signal / np.sqrt(total))
+    y = features @ beta + noise * rng.standard_normal(n)
+    drawn = f"{p} of {total} Gaussian features, {n} samples, signal {signal:g}, noise {noise:g}, seed {seed}"
+    return Problem(features[:, :p], y, beta[:p], drawn)
+
+
+def separable(n, p, *, seed, gap):
+    """Two classes of Gaussian points that a plane through the origin separates with a margin of at least `gap`.
+
+    A standard normal point is moved away from the plane by `gap`, on the side of its class; the classes are of equal size, or
+    differ by one.
+
+    Taught in the chapter "Overparameterization".
+
+    Parameters
+    ----------
+    n, p : int
+        Points, at least 2, and dimension.
+    seed : int
+    gap : float
+        Positive.
+
+    Returns
+    -------
+    Problem
+        `y` are the labels +1 and -1; `x_true` is the unit normal of the plane.
+
+    Raises
+    ------
+    ValueError
+        If a size is not a positive integer, `n` is 1, or `gap` is not positive.
+
+    Examples
+    --------
+    >>> problem = separable(10, 2, seed=0, gap=0.5)
+    >>> bool(np.all(problem.y * (problem.A @ problem.x_true) > 0.499))
+    True
+    """
+    n, p = as_positive("n", n, integer=True), as_positive("p", p, integer=True)
+    if n < 2:
+        raise ValueError("n must be at least 2, a point of each class")
+    gap = as_positive("gap", gap)
+    rng = np.random.default_rng(as_seed(seed))
+    direction, points = rng.standard_normal(p), rng.standard_normal((n, p))
+    normal = direction / np.linalg.norm(direction)
+    y = rng.permutation(np.where(np.arange(n) % 2, -1.0, 1.0))
+    heights = points @ normal
+    A = points + np.outer(y * (gap + np.abs(heights)) - heights, normal)
+    return Problem(A, y, normal, f"{n} points in two classes, dimension {p}, gap {gap:g}, seed {seed}")
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Handwritten digits, some of them with a wrong label.
+
+    Attributes
+    ----------
+    inputs : ndarray, shape (n, 64)
+        Grey values of 8 x 8 pixels in [0, 1], one picture in each row.
+    labels : ndarray of int, shape (n,)
+        From 0 to 9, some of them wrong.
+    test_inputs : ndarray, shape (test, 64)
+        All other pictures, in random order.
+    test_labels : ndarray of int, shape (test,)
+        All of them right.
+    """
+
+    inputs: np.ndarray
+    labels: np.ndarray
+    test_inputs: np.ndarray
+    test_labels: np.ndarray
+
+
+def noisy_digits(n, *, label_noise, seed):
+    """So many of the 1797 digits of scikit-learn, a share of them with one of the nine wrong labels; the rest is for testing.
+
+    Taught in the chapter "Overparameterization".
+
+    Parameters
+    ----------
+    n : int
+        Pictures to learn from, at most 1796.
+    label_noise : float
+        Share of wrong labels, in [0, 1].
+    seed : int
+
+    Returns
+    -------
+    Digits
+
+    Raises
+    ------
+    ValueError
+        If `n` or `label_noise` is out of its range.
+
+    Examples
+    --------
+    >>> digits = noisy_digits(300, label_noise=0.2, seed=0)
+    >>> digits.inputs.shape, digits.test_inputs.shape
+    ((300, 64), (1497, 64))
+    """
+    # Only this function needs scikit-learn, whose import takes a second.
+    from sklearn.datasets import load_digits
+
+    pictures, labels = load_digits(return_X_y=True)
+    n = as_positive("n", n, integer=True)
+    if n >= len(labels):
+        raise ValueError(f"n must be less than the number of pictures {len(labels)}, got {n}")
+    label_noise = as_positive("label_noise", label_noise, zero=True)
+    if label_noise > 1:
+        raise ValueError(f"label_noise must be at most 1, got {label_noise}")
+    rng = np.random.default_rng(as_seed(seed))
+    order = rng.permutation(len(labels))
+    inputs, labels = pictures[order] / 16, labels[order]
+    noisy = labels[:n].copy()
+    wrong = rng.choice(n, round(label_noise * n), replace=False)
+    noisy[wrong] = (noisy[wrong] + rng.integers(1, 10, wrong.size)) % 10
+    return Digits(inputs[:n], noisy, inputs[n:], labels[n:])
+
+
+def legendre_design(t, p):
+    r"""Values of the orthonormal Legendre polynomials of degree 0 to ``p - 1``, that of degree `k` divided by ``1 + k``.
+
+    They are orthonormal in :math:`L^2(-1, 1)`. Because of the weights, a function of small norm is one whose high degrees
+    are small: its derivatives count.
+
+    Taught in the chapter "Overparameterization".
+
+    Parameters
+    ----------
+    t : array_like, shape (n,)
+        Points in [-1, 1].
+    p : int
+
+    Returns
+    -------
+    ndarray, shape (n, p)
+
+    Raises
+    ------
+    ValueError
+        If a point is not in [-1, 1], or `p` is not a positive integer.
+
+    Examples
+    --------
+    >>> legendre_design([1.0], 3).round(3).tolist()
+    [[0.707, 0.612, 0.527]]
+    """
+    t = as_numbers("t", t)
+    if np.any(np.abs(t) > 1):
+        raise ValueError("t must be in [-1, 1]")
+    degrees = np.arange(as_positive("p", p, integer=True))
+    return legvander(t, degrees[-1]) * (np.sqrt(degrees + 0.5) / (1 + degrees))
 
 
 def missing_pixels(image, fraction, *, seed):

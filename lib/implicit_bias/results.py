@@ -16,7 +16,7 @@ class Path:
     x : ndarray, shape (k, ..., n)
         The parametrized vector at these times.
     loss : ndarray, shape (k, ...)
-        ``1/2 |A x - y|^2`` at these times.
+        The loss at these times, ``1/2 |A x - y|^2`` unless the solver was told to minimize another.
     iterations : ndarray of int, shape (k,), or None
         Number of the iteration of each record; None for a flow.
     """

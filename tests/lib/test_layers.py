@@ -12,10 +12,12 @@ import pytest
 LIBRARY = Path(__file__).parents[2] / "lib" / "implicit_bias"
 LAYERS = [
     "problems",
+    "features",
     "parametrizations",
     "networks",
     "measures",
     "baselines",
+    "regression",
     "descent",
     "flow",
     "limits",
