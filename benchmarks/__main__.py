@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import descent, flow, limit, matrices, pursuit
+from benchmarks import descent, flow, limit, matrices, pursuit, regression
 
 PARTS = {
     "limit": limit.run,
@@ -10,6 +10,7 @@ PARTS = {
     "descent": descent.run,
     "flow": flow.run,
     "matrices": matrices.run,
+    "regression": regression.run,
 }
 
 chosen = sys.argv[1:] or PARTS

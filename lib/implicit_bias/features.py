@@ -10,7 +10,7 @@ from ._validation import as_inputs, as_positive, as_seed
 
 
 def relu_features(inputs, p, *, seed):
-    r"""Random ReLU features :math:`\max(\langle w_j, z\rangle + b_j, 0)` with standard normal :math:`w_j` and :math:`b_j`.
+    r"""Random ReLU features :math:`\max(\langle w_j, z\rangle, 0)` with standard normal :math:`w_j`.
 
     Source: Rahimi and Recht (2008), for features in general. Taught in the chapter "Overparameterization".
 
@@ -42,9 +42,7 @@ def relu_features(inputs, p, *, seed):
     inputs = as_inputs("inputs", inputs)
     p = as_positive("p", p, integer=True)
     # One row for each feature: a longer draw begins with the shorter one.
-    drawn = np.random.default_rng(as_seed(seed)).standard_normal((p, inputs.shape[1] + 1))
-    features = inputs @ drawn[:, :-1].T
-    features += drawn[:, -1]
+    features = inputs @ np.random.default_rng(as_seed(seed)).standard_normal((p, inputs.shape[1])).T
     return np.maximum(features, 0, out=features)
 
 
