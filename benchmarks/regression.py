@@ -8,7 +8,7 @@ from implicit_bias.regression import nested_fits
 from .timing import alternate, table
 
 N, TEST, LARGEST, REPETITIONS = 300, 500, 5000, 20
-SIZES = np.unique(np.geomspace(10, LARGEST, 41).astype(int))  # 40 of them: 11 comes twice
+SIZES = np.geomspace(10, LARGEST, 40).astype(int)
 
 
 def make(seed):

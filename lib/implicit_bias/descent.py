@@ -92,7 +92,7 @@ def gradient_descent(
     [0.0, 1.0]
     """
     A = as_matrix(A)
-    if loss not in LOSSES:
+    if loss not in tuple(LOSSES):
         raise ValueError(f"loss must be {' or '.join(LOSSES)}, got {loss!r}")
     objective = LOSSES[loss](A, y)
     max_iterations = as_positive("max_iterations", max_iterations, integer=True, zero=True)

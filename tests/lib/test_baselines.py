@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from implicit_bias.baselines import basis_pursuit, lasso_path, minimum_norm, nuclear_norm
+from implicit_bias.baselines import basis_pursuit, lasso_path, maximum_margin, minimum_norm, nuclear_norm
+from implicit_bias.measures import margin
+from implicit_bias.problems import separable
+from scipy.optimize import linprog, nnls
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import aslinearoperator
 
@@ -143,3 +146,60 @@ def test_nuclear_norm_without_a_solution():
     assert not result.converged
     assert "infeasible" in result.message
     assert result.x.tolist() == [0, 0]
+
+
+# --- Maximum margin ---
+
+
+@pytest.mark.parametrize("n, p, gap", [(2, 1, 1.0), (8, 3, 0.5), (40, 2, 1e-3), (200, 10, 0.1), (20, 50, 0.01)])
+def test_maximum_margin_satisfies_the_optimality_conditions(n, p, gap):
+    """Feasible, and a non-negative combination of the support vectors: then no other point is as short."""
+    problem = separable(n, p, seed=3, gap=gap)
+    found = maximum_margin(problem.A, problem.y)
+    signed = problem.y[:, None] * problem.A
+    assert found.converged
+    assert np.min(signed @ found.x) == pytest.approx(1, abs=1e-8)
+    support = signed[signed @ found.x < 1 + 1e-6]
+    assert found.iterations <= len(support)
+    assert nnls(support.T, found.x)[1] < 1e-8 * np.linalg.norm(found.x)
+    assert margin(problem.A, problem.y, found.x) >= margin(problem.A, problem.y, problem.x_true)
+
+
+@given(st.integers(0, 10**6), st.integers(2, 12), st.integers(1, 5))
+def test_a_margin_exists_or_it_is_said_that_none_does(seed, n, p):
+    rng = np.random.default_rng(seed)
+    A, labels = rng.standard_normal((n, p)), rng.permutation(np.where(np.arange(n) % 2, -1.0, 1.0))
+    program = linprog(np.zeros(p), A_ub=-labels[:, None] * A, b_ub=-np.ones(n), bounds=(None, None))
+    found = maximum_margin(A, labels)
+    assert found.converged == (program.status == 0)
+    if not found.converged:
+        assert "no margin exists" in found.message
+        assert found.optimality == 1 and not np.any(found.x)
+
+
+@settings(max_examples=20)
+@given(SCALES)
+def test_margin_scales_with_the_points(scale):
+    problem = separable(10, 3, seed=1, gap=0.2)
+    expected = maximum_margin(problem.A, problem.y).x
+    np.testing.assert_allclose(scale * maximum_margin(scale * problem.A, problem.y).x, expected, rtol=1e-8)
+
+
+@FORMS
+def test_form_of_the_points_does_not_matter(form):
+    problem = separable(10, 3, seed=1, gap=0.2)
+    np.testing.assert_allclose(
+        maximum_margin(form(problem.A), problem.y).x, maximum_margin(problem.A, problem.y).x, atol=1e-12
+    )
+
+
+def test_points_without_margin():
+    assert "no margin exists" in maximum_margin([[1.0, 0.0], [1.0, 0.0]], [1, -1]).message
+    assert "no margin exists" in maximum_margin([[1.0, 0.0], [0.0, 0.0]], [1, -1]).message
+    assert "no margin exists" in maximum_margin(np.zeros((2, 2)), [1, -1]).message
+
+
+@pytest.mark.parametrize("labels", [[1, 1], [1, 0], [1, np.nan], [1], ["a", "b"]])
+def test_wrong_labels(labels):
+    with pytest.raises(ValueError, match=r"^y\b"):
+        maximum_margin(np.eye(2), labels)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from implicit_bias import HadamardPower, MatrixProduct, SignedHadamardPower, SymmetricProduct, gradient_descent
-from implicit_bias.problems import matrix_target
+from implicit_bias import HadamardPower, Linear, MatrixProduct, SignedHadamardPower, SymmetricProduct, gradient_descent
+from implicit_bias.problems import matrix_target, separable
+from scipy.optimize import approx_fprime, minimize
 from scipy.sparse import csr_array, eye_array
 from scipy.sparse.linalg import aslinearoperator
 
@@ -333,3 +334,94 @@ def test_divergence_of_a_product():
         result = run(problem.A, problem.y, matrices, alpha=[[0.3], [30.0]], step_size=0.02)
     assert np.all(np.isfinite(result.x))
     np.testing.assert_allclose(result.x[0], run(problem.A, problem.y, matrices, step_size=0.02).x, rtol=1e-9)
+
+
+# --- The linear model and the logistic loss ---
+
+
+def test_linear_model_is_plain_least_squares():
+    A, y = instance()
+    found = run(A, y, Linear(np.arange(6.0)), steps=5, alpha=0.5, step_size=0.05)
+    b = 0.5 * np.arange(6)
+    for _ in range(5):
+        b = b - 0.05 * A.T @ (A @ b - y)
+    np.testing.assert_allclose(found.x, b, atol=1e-13)
+    np.testing.assert_array_equal(found.weights, found.x)
+
+
+def test_default_step_of_the_linear_model():
+    A, y = instance()
+    step = run(A, y, Linear(), steps=1, record=1).path.times[-1]
+    assert step == pytest.approx(1 / np.linalg.norm(A, 2) ** 2)
+
+
+def test_linear_model_from_many_starts():
+    A, y = instance()
+    stack = run(A, y, Linear(np.ones(6)), alpha=np.array([[1.0], [10.0]]))
+    single = [run(A, y, Linear(np.ones(6)), alpha=alpha).x for alpha in (1.0, 10.0)]
+    np.testing.assert_allclose(stack.x, single, atol=1e-12)
+
+
+CLASSES = separable(12, 4, seed=0, gap=0.5)
+
+
+@pytest.mark.parametrize("model", [Linear(), HadamardPower(2), SIGNED, SignedHadamardPower(3)], ids=repr)
+def test_logistic_step_is_along_the_gradient_of_the_loss(model):
+    A, labels = CLASSES.A, CLASSES.y
+    alpha = np.linspace(0.5, 0.8, 4)
+
+    def loss(w):
+        return np.sum(np.log1p(np.exp(-labels * (A @ model.value(w.reshape(start.shape))))))
+
+    start = model.start(alpha, 4)
+    found = run(A, labels, model, steps=1, alpha=alpha, step_size=0.01, loss="logistic", record=1)
+    slope = approx_fprime(start.ravel(), loss, 1e-7).reshape(start.shape)
+    np.testing.assert_allclose(found.weights, start - 0.01 * slope, atol=1e-7)
+    np.testing.assert_allclose(found.path.loss, [loss(start), loss(found.weights)], rtol=1e-12)
+
+
+@pytest.mark.parametrize("form", [np.array, csr_array, aslinearoperator])
+def test_logistic_loss_falls_with_the_default_step(form):
+    found = run(form(CLASSES.A), CLASSES.y, Linear(), steps=300, record=300, loss="logistic")
+    assert np.all(np.diff(found.path.loss) < 0)
+    assert np.diff(found.path.times)[0] == pytest.approx(4 / np.linalg.norm(CLASSES.A, 2) ** 2)
+    assert np.all(CLASSES.y * (CLASSES.A @ found.x) > 0)
+
+
+def test_logistic_descent_says_by_what_it_stopped():
+    found = gradient_descent(CLASSES.A, CLASSES.y, Linear(), alpha=1, loss="logistic", tol=0.01)
+    first = np.linalg.norm(CLASSES.A.T @ CLASSES.y / 2)
+    slope = CLASSES.A.T @ (-CLASSES.y / (1 + np.exp(CLASSES.y * (CLASSES.A @ found.x))))
+    assert found.converged and "gradient norm fell below 0.01" in found.message
+    assert found.optimality == pytest.approx(np.linalg.norm(slope) / first)
+    assert "gradient" in found.measured_by and "start" in found.measured_by
+
+
+def test_logistic_minimum_of_classes_that_overlap():
+    rng = np.random.default_rng(0)
+    A, labels = rng.standard_normal((30, 3)), rng.choice([-1.0, 1.0], 30)
+    found = gradient_descent(A, labels, Linear(), alpha=1, loss="logistic", tol=1e-10)
+    assert found.converged
+    expected = minimize(lambda x: np.sum(np.log1p(np.exp(-labels * (A @ x)))), np.zeros(3), tol=1e-12).x
+    np.testing.assert_allclose(found.x, expected, atol=1e-5)
+
+
+def test_logistic_loss_of_a_stack_and_of_batches():
+    options = {"loss": "logistic", "steps": 50, "step_size": 0.05}
+    stack = run(CLASSES.A, CLASSES.y, SIGNED, alpha=np.array([[0.2], [0.5]]), batch_size=4, seed=1, **options)
+    single = run(CLASSES.A, CLASSES.y, SIGNED, alpha=0.5, batch_size=4, seed=1, **options)
+    np.testing.assert_allclose(stack.x[1], single.x, atol=1e-13)
+    everything = run(CLASSES.A, CLASSES.y, SIGNED, alpha=0.5, batch_size=12, seed=1, **options)
+    np.testing.assert_allclose(everything.x, run(CLASSES.A, CLASSES.y, SIGNED, alpha=0.5, **options).x, atol=1e-12)
+
+
+def test_logistic_loss_of_huge_predictions_stays_finite():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = run(1e4 * CLASSES.A, CLASSES.y, Linear(-CLASSES.x_true), alpha=1e3, steps=3, loss="logistic", record=3)
+    assert np.all(np.isfinite(found.path.loss)) and found.path.loss[0] > 1e6
+
+
+def test_float32_labels_stay_float32():
+    found = run(CLASSES.A.astype(np.float32), CLASSES.y.astype(int), Linear(), steps=5, loss="logistic")
+    assert found.x.dtype == np.float32

@@ -12,6 +12,7 @@ from implicit_bias.measures import (
     column_norms,
     effective_rank,
     kkt_residual,
+    margin,
     null_space_constant,
     recovery_error,
     spectral_norm,
@@ -110,3 +111,24 @@ def test_best_rank():
         assert np.all(np.linalg.matrix_rank(nearest) == r)
         distance = np.linalg.norm(W - nearest, axis=(1, 2))
         np.testing.assert_allclose(distance, np.sqrt(np.sum(values[:, r:] ** 2, axis=1)), atol=1e-13)
+
+
+def test_margin_is_the_least_signed_distance():
+    labels = np.array([1, -1, 1, -1, 1, 1])
+    x = rng.standard_normal((5, 3, 4))
+    expected = [[min(labels * (A @ v)) / np.linalg.norm(v) for v in row] for row in x]
+    np.testing.assert_allclose(margin(A, labels, x), expected, atol=1e-14)
+    np.testing.assert_allclose(margin(csr_array(A), labels, 7 * x[0, 0]), expected[0][0], atol=1e-14)
+    assert margin(A, labels, np.zeros(4)) == 0
+
+
+@pytest.mark.parametrize("labels", [np.ones(6), -np.ones(6), [1, -1, 1, -1, 1, 0], [1, -1, 1, -1, 1, 2], [1, -1]])
+def test_wrong_labels_of_a_margin(labels):
+    with pytest.raises(ValueError, match=r"^y\b"):
+        margin(A, labels, np.ones(4))
+
+
+@pytest.mark.parametrize("x", [np.ones(3), 1.0, [np.nan, 1, 1, 1]])
+def test_wrong_direction_of_a_margin(x):
+    with pytest.raises(ValueError, match=r"^x\b"):
+        margin(A, [1, -1, 1, -1, 1, 1], x)

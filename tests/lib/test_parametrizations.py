@@ -8,6 +8,7 @@ from implicit_bias.measures import balancedness
 from implicit_bias.parametrizations import (
     DualPoint,
     HadamardPower,
+    Linear,
     MatrixProduct,
     SignedHadamardPower,
     SymmetricProduct,
@@ -247,3 +248,34 @@ def test_balanced_start_of_every_shape(widths):
     assert balancedness(model.factors(w)) < 1e-14
     assert np.linalg.matrix_rank(product) == min(widths)
     assert np.linalg.norm(product, 2) == pytest.approx(0.9 ** (len(widths) - 1))
+
+
+# --- Linear ---
+
+
+def test_linear_model_is_its_weights():
+    model, w, gradient = Linear(), np.array([1.0, -3.0]), np.array([0.5, 2.0])
+    np.testing.assert_array_equal(model.value(w), w)
+    np.testing.assert_array_equal(model.pullback(w, gradient), gradient)
+    assert model.value(w) is not w and model.pullback(w, gradient) is not gradient  # a solver may change them
+    assert model.size(w) == 3
+    assert model.curvature(np.array([0.1, 7.0])).tolist() == [1, 1]
+
+
+def test_start_of_the_linear_model():
+    assert Linear().start(1.0, 3).tolist() == [0, 0, 0]
+    assert Linear().start(np.array([[1.0], [2.0]]), 3).shape == (2, 3)
+    model = Linear([1.0, -2.0])
+    assert model.start(np.array([[1.0], [0.5]]), 2).tolist() == [[1, -2], [0.5, -1]]
+    assert repr(model) == "Linear([1.0, -2.0])" and repr(Linear()) == "Linear()"
+
+
+@pytest.mark.parametrize("start", [[], 1.0, [[1.0]], [np.nan], ["here"]])
+def test_wrong_start_of_the_linear_model(start):
+    with pytest.raises(ValueError, match=r"^start\b"):
+        Linear(start)
+
+
+def test_start_of_another_length():
+    with pytest.raises(ValueError, match=r"^start must have shape \(3,\)"):
+        Linear([1.0, 2.0]).start(1.0, 3)

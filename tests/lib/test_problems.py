@@ -6,13 +6,19 @@ import numpy as np
 import pytest
 from implicit_bias.problems import (
     as_image,
+    legendre_design,
+    linear_regression,
     matrix_completion,
     matrix_sensing,
     matrix_target,
     missing_pixels,
+    noisy_digits,
     observed_entries,
+    separable,
     sparse_recovery,
+    weak_features,
 )
+from sklearn.datasets import load_digits
 
 
 def test_record_of_sparse_recovery():
@@ -138,3 +144,88 @@ def test_seed_decides_the_matrices(draw):
     assert not np.array_equal(first.y, other.y)
     with pytest.raises(ValueError, match="read-only"):
         (first.A if isinstance(first.A, np.ndarray) else first.A.data)[...] = 0
+
+
+# --- Regression and classification ---
+
+
+def test_linear_regression():
+    problem = linear_regression(12, 30, seed=7, signal=3.0)
+    assert problem.A.shape == (12, 30)
+    assert np.linalg.norm(problem.x_true) == pytest.approx(3)
+    np.testing.assert_allclose(problem.A @ problem.x_true, problem.y, atol=1e-14)
+    noisy = linear_regression(10_000, 3, seed=7, noise=0.5)
+    assert np.std(noisy.y - noisy.A @ noisy.x_true) == pytest.approx(0.5, rel=0.03)
+    np.testing.assert_allclose(noisy.A.T @ noisy.A / 10_000, np.eye(3), atol=0.05)
+
+
+def test_weak_features_are_nested():
+    few, all_of_them = (weak_features(12, p, 50, seed=7, noise=0.1, signal=2.0) for p in (5, 50))
+    np.testing.assert_array_equal(few.A, all_of_them.A[:, :5])
+    np.testing.assert_array_equal(few.y, all_of_them.y)
+    np.testing.assert_array_equal(few.x_true, all_of_them.x_true[:5])
+    assert np.linalg.norm(all_of_them.x_true) == pytest.approx(2)
+
+
+@pytest.mark.parametrize("n, p", [(2, 1), (2, 5), (31, 3), (100, 20)])
+def test_separable_classes_have_the_gap(n, p):
+    problem = separable(n, p, seed=7, gap=0.3)
+    assert abs(np.sum(problem.y)) == n % 2
+    assert np.linalg.norm(problem.x_true) == pytest.approx(1)
+    assert np.min(problem.y * (problem.A @ problem.x_true)) >= 0.3 - 1e-12
+
+
+@pytest.mark.parametrize("label_noise", [0, 0.2, 1])
+def test_digits(label_noise):
+    clean, noisy = noisy_digits(300, label_noise=0, seed=7), noisy_digits(300, label_noise=label_noise, seed=7)
+    assert noisy.inputs.shape == (300, 64) and noisy.test_inputs.shape == (1497, 64)
+    assert noisy.inputs.min() == 0 and noisy.inputs.max() == 1
+    np.testing.assert_array_equal(noisy.inputs, clean.inputs)
+    np.testing.assert_array_equal(noisy.test_labels, clean.test_labels)
+    assert np.count_nonzero(noisy.labels != clean.labels) == 300 * label_noise
+    assert set(noisy.labels) == set(range(10))
+
+
+def test_digits_are_those_of_scikit_learn():
+    pictures, labels = load_digits(return_X_y=True)
+    digits = noisy_digits(1000, label_noise=0, seed=7)
+    found = np.c_[np.vstack([digits.inputs, digits.test_inputs]) * 16, np.r_[digits.labels, digits.test_labels]]
+    expected = np.c_[pictures, labels]
+    np.testing.assert_array_equal(found[np.lexsort(found.T)], expected[np.lexsort(expected.T)])
+
+
+def test_legendre_polynomials_are_orthonormal_but_for_their_weights():
+    nodes, weights = np.polynomial.legendre.leggauss(40)
+    design = legendre_design(nodes, 30)
+    np.testing.assert_allclose((design.T * weights) @ design, np.diag(1.0 / np.arange(1, 31) ** 2), atol=1e-13)
+    np.testing.assert_array_equal(legendre_design(nodes, 7), design[:, :7])
+
+
+@pytest.mark.parametrize(
+    "name, call",
+    [
+        ("n", lambda: linear_regression(0, 3, seed=0)),
+        ("p", lambda: linear_regression(3, 0, seed=0)),
+        ("noise", lambda: linear_regression(3, 3, seed=0, noise=-1)),
+        ("signal", lambda: linear_regression(3, 3, seed=0, signal=np.nan)),
+        ("seed", lambda: linear_regression(3, 3, seed=None)),
+        ("n", lambda: weak_features(0, 1, 2, seed=0)),
+        ("p", lambda: weak_features(3, 0, 2, seed=0)),
+        ("p", lambda: weak_features(3, 3, 2, seed=0)),
+        ("total", lambda: weak_features(3, 1, 0, seed=0)),
+        ("n", lambda: separable(1, 2, seed=0, gap=0.1)),
+        ("p", lambda: separable(3, 0, seed=0, gap=0.1)),
+        ("gap", lambda: separable(3, 2, seed=0, gap=0)),
+        ("n", lambda: noisy_digits(0, label_noise=0.1, seed=0)),
+        ("n", lambda: noisy_digits(1797, label_noise=0.1, seed=0)),
+        ("label_noise", lambda: noisy_digits(10, label_noise=1.1, seed=0)),
+        ("label_noise", lambda: noisy_digits(10, label_noise=-0.1, seed=0)),
+        ("t", lambda: legendre_design([1.1], 3)),
+        ("t", lambda: legendre_design([np.nan], 3)),
+        ("t", lambda: legendre_design([], 3)),
+        ("p", lambda: legendre_design([0.5], 0)),
+    ],
+)
+def test_wrong_input_of_regression_is_named(name, call):
+    with pytest.raises(ValueError, match=rf"^{name}\b"):
+        call()

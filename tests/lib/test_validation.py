@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from implicit_bias import (
     HadamardPower,
+    Linear,
     MatrixProduct,
     SignedHadamardPower,
     SymmetricProduct,
@@ -21,7 +22,9 @@ from implicit_bias import (
     learning_time,
     minimum_norm,
     nuclear_norm,
+    ridge_path,
     saddle_to_saddle,
+    spectral_path,
 )
 from implicit_bias.measures import (
     balancedness,
@@ -57,6 +60,8 @@ OF_THE_DATA = {
     "flow_limit": lambda A, y: flow_limit(A, y, MODEL, alpha=0.5).x,
     "basis_pursuit": lambda A, y: basis_pursuit(A, y).x,
     "minimum_norm": minimum_norm,
+    "spectral_path": lambda A, y: spectral_path(A, y, times=[1.0])[0],
+    "ridge_path": lambda A, y: ridge_path(A, y, [0.1])[0],
     "nuclear_norm": lambda A, y: nuclear_norm(A, y, (2, 2)).x,
     "lasso_path": lambda A, y: lasso_path(A, y, [0.1])[0],
     "saddle_to_saddle": lambda A, y: saddle_to_saddle(A, y).x[-1],
@@ -300,6 +305,16 @@ WRONG_OPTIONS = [
     ("step_size", descent(step_size=np.nan)),
     ("step_size", descent(step_size="auto")),
     ("step_size", descent(step_size=[0.1, 0.2])),
+    ("loss", descent(loss="hinge")),
+    ("loss", descent(loss=None)),
+    ("loss", descent(loss=["squared"])),
+    ("y", lambda: gradient_descent(A, [1, 1, 1], MODEL, alpha=0.1, loss="logistic")),
+    ("y", lambda: gradient_descent(A, [1, 0, 1], MODEL, alpha=0.1, loss="logistic")),
+    ("y", lambda: gradient_descent(A, [1, np.nan, -1], MODEL, alpha=0.1, loss="logistic")),
+    ("y", lambda: gradient_descent(A, [1, -1], MODEL, alpha=0.1, loss="logistic")),
+    ("start", lambda: gradient_descent(A, y, Linear([1.0, 2.0]), alpha=0.1)),
+    ("parametrization", lambda: gradient_flow(A, y, Linear(), alpha=0.1)),
+    ("parametrization", lambda: flow_limit(A, y, Linear(), alpha=0.1)),
     ("momentum", descent(momentum=1)),
     ("momentum", descent(momentum=-0.1)),
     ("momentum", descent(momentum=np.nan)),
