@@ -81,6 +81,8 @@ def strict(render):
 def setup(app: Sphinx):
     app.setup_extension("sphinxcontrib.katex")
     katex.NODEJS_BINARY = str(NODE)
+    # On a busy machine five seconds are not enough, and the server that came too late would never be stopped.
+    katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 120.0
     # Without this a wrong formula is a red one on the page, and nobody is told.
     katex.render_latex = strict(katex.render_latex)
     app.config.katex_prerender = True
