@@ -26,7 +26,7 @@ from matplotlib.transforms import Bbox
 
 from implicit_bias import _svg
 
-__all__ = ["COLORS", "explore"]
+__all__ = ["COLORS", "DEPTH", "explore", "show_gray"]
 
 #: What a colour means, in every chapter. In the SVG each is a CSS custom property (``--fig-depth2``), because a dark
 #: page needs lighter ones. They stay apart for colour-blind readers; a line style or a marker says the same once more.
@@ -46,7 +46,14 @@ COLORS = {
     "warn": "#c8102e",  # noise, divergence, a hypothesis that fails
 }
 
-#: The same on a dark page; `explore.css` has them too, and a test compares the two.
+#: How a curve of each depth is drawn, in every chapter.
+DEPTH = {
+    2: {"color": COLORS["depth2"], "linestyle": "-"},
+    3: {"color": COLORS["depth3"], "linestyle": "--"},
+    4: {"color": COLORS["depth4"], "linestyle": "-."},
+}
+
+#: The same colours on a dark page; `explore.css` has them too, and a test compares the two.
 DARK_COLORS = {
     "ink": "#e3e6ea",
     "muted": "#98a1ab",
@@ -113,8 +120,11 @@ _STYLE = {
 # For each parameter: what stands beside its slider, and how a value is said in the live text.
 _LABELS = {
     "alpha": ("initialization scale α", "α = {}"),
+    "angles": ("directions", "{} directions"),
     "batch_size": ("batch size B", "B = {}"),
+    "correlation": ("correlation of the columns", "correlation {}"),
     "depth": ("depth", "depth {}"),
+    "difference": ("difference δ", "δ = {}"),
     "iterations": ("iterations k", "k = {}"),
     "m": ("measurements m", "m = {}"),
     "momentum": ("momentum β", "β = {}"),
@@ -175,6 +185,25 @@ def explore(*draws, **grid):
     if os.environ.get("IMPLICIT_BIAS_FIGURES") == "static":
         return _StaticFigure(panels)
     return _live_figure(panels)
+
+
+def show_gray(ax, image, largest=1.0):
+    """Show an image as it is, grey from 0 (black) to `largest` (white), without axes.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    image : ndarray, shape (rows, columns)
+        NaN is left empty.
+    largest : float
+
+    Examples
+    --------
+    >>> show_gray(Figure().subplots(), np.eye(3))
+    """
+    ax.imshow(image, cmap="gray", vmin=0, vmax=largest)
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
 
 
 class _Slider:
