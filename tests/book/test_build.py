@@ -19,7 +19,7 @@ def test_the_page_is_complete(built):
     assert 'class="katex"' in page and "<math " in page
     assert 'alt="A rising line."' in page
     assert re.search(r"<details[^>]*solution", page)
-    assert "_static/katex/katex.min.css" in page
+    assert "_static/katex.css" in page
 
 
 def test_no_page_asks_another_host(built):

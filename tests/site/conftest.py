@@ -36,14 +36,32 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+def serve(folder):
+    handler = functools.partial(_Quiet, directory=folder)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
 @pytest.fixture(scope="session")
 def address(site):
-    """The address of the built site on a server of this machine, below a path as on many hosts."""
-    handler = functools.partial(_Quiet, directory=site.parent)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/{site.name}/"
-        server.shutdown()
+    """The address of the built site at the root of a server of this machine."""
+    server = serve(site)
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def course_address(site, tmp_path_factory):
+    """The address of the built site below a path, as on many hosts."""
+    root = tmp_path_factory.mktemp("server")
+    (root / "course").mkdir()
+    (root / "course" / "bias").symlink_to(site)
+    server = serve(root)
+    yield f"http://127.0.0.1:{server.server_port}/course/bias/"
+    server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture(scope="session")
