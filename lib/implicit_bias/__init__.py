@@ -7,7 +7,7 @@ instead. The modules are layered, and each imports only from those before it: `p
 
 from .baselines import basis_pursuit, lasso_path, maximum_margin, minimum_norm, nuclear_norm
 from .descent import gradient_descent
-from .flow import gradient_flow
+from .flow import accelerated_flow, gradient_flow
 from .limits import flow_limit, l1_bound, saddle_to_saddle
 from .parametrizations import HadamardPower, Linear, MatrixProduct, SignedHadamardPower, SymmetricProduct
 from .regression import nested_fits, ridge_path, spectral_path
@@ -19,6 +19,7 @@ __all__ = [
     "MatrixProduct",
     "SignedHadamardPower",
     "SymmetricProduct",
+    "accelerated_flow",
     "basis_pursuit",
     "diagonal_descent",
     "diagonal_flow",
