@@ -1,8 +1,8 @@
-"""What the second-order methods need of a matrix, dense or sparse alike."""
+"""What the solvers need of a matrix, dense or sparse alike."""
 
 import numpy as np
 from scipy.sparse import issparse
-from scipy.sparse.linalg import LinearOperator
+from scipy.sparse.linalg import LinearOperator, svds
 
 
 def as_entries(A):
@@ -26,6 +26,16 @@ def largest_entry(A):
     """Largest absolute value of an entry; 0 for a sparse matrix without entries."""
     entries = A.data if issparse(A) else A
     return np.max(np.abs(entries)) if entries.size else 0.0
+
+
+def largest_singular_value(A):
+    """The spectral norm of a matrix, sparse matrix or `LinearOperator`."""
+    if isinstance(A, np.ndarray):
+        return np.linalg.norm(A, 2)
+    if min(A.shape) < 2:  # Lanczos needs room
+        return np.linalg.norm(A @ np.eye(A.shape[1], dtype=A.dtype), 2)
+    # A fixed start vector: ARPACK's own is random and would make runs differ.
+    return svds(A, k=1, return_singular_vectors=False, v0=np.ones(min(A.shape), dtype=A.dtype))[0]
 
 
 def gram(A, weights, work=None):

@@ -5,10 +5,10 @@ from itertools import combinations, pairwise, product
 import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import issparse
-from scipy.sparse.linalg import LinearOperator, svds
+from scipy.sparse.linalg import LinearOperator
 from scipy.sparse.linalg import norm as sparse_norm
 
-from ._matrices import as_entries
+from ._matrices import as_entries, largest_singular_value
 from ._validation import as_data, as_finite_matrix, as_labels, as_matrix, as_positive, as_reals, as_vector
 
 
@@ -47,13 +47,7 @@ def spectral_norm(A):
     >>> float(spectral_norm([[3.0, 0.0], [0.0, 4.0]]))
     4.0
     """
-    A = as_matrix(A)
-    if isinstance(A, np.ndarray):
-        return np.linalg.norm(A, 2)
-    if min(A.shape) < 2:  # Lanczos needs room
-        return np.linalg.norm(A @ np.eye(A.shape[1], dtype=A.dtype), 2)
-    # A fixed start vector: ARPACK's own is random and would make runs differ.
-    return svds(A, k=1, return_singular_vectors=False, v0=np.ones(min(A.shape), dtype=A.dtype))[0]
+    return largest_singular_value(as_matrix(A))
 
 
 def column_norms(A):
