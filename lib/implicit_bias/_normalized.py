@@ -7,7 +7,7 @@ import numpy as np
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator
 
-from ._matrices import largest_singular_value
+from ._matrices import operator_column_norms
 from ._validation import as_real_matrix, as_reals
 
 SMALLEST, LARGEST = 1e-150, 1e150  # of the norm of y and of the largest column of A
@@ -27,13 +27,18 @@ class Point:
         """``max |min(x, g)|``, which is `implicit_bias.measures.kkt_residual` in these units."""
         return float(np.max(np.abs(np.minimum(self.x, self.g))))
 
+    @property
+    def loss(self):
+        """``|r|^2``, which is 1 at ``x = 0``."""
+        return self.r @ self.r
+
 
 class NormalizedProblem:
     """``B = A / d`` and ``b = y / |y|``, where `d` has the norms of the columns of `A`; `B` is never formed.
 
-    A zero column has no unit of its own and gets 1; for a `LinearOperator`, whose columns are not at hand, `d` is its
-    spectral norm. `products` counts the products with `A` and its transpose. They are those of float64; as long as
-    `single` is set, those with a dense float32 matrix are those of float32.
+    A zero column has no unit of its own and gets 1; the norms of a `LinearOperator` are estimates, see
+    `implicit_bias.measures.column_norms`. `products` counts the products with `A` and its transpose. They are taken in
+    float64; as long as `single` is set, those with a dense float32 matrix in float32.
     """
 
     def __init__(self, A, y):
@@ -49,11 +54,13 @@ class NormalizedProblem:
         _check_size("y", self.data_norm)
         self.b = y / (self.data_norm or 1.0)
         self.products = 0
-        self.single = self.dense and self.A.dtype == np.float32
+        self.single = False
         norms = self._column_norms()
         _check_size("A", np.max(norms))
         self.empty = norms == 0
         self.d = np.where(self.empty, 1.0, norms)
+        fits = np.min(self.d) > 1e-18 and np.max(self.d) < 1e18  # else float32 overflows
+        self.single = self.dense and self.A.dtype == np.float32 and fits
 
     def forward(self, v):
         """``B v``."""
@@ -71,21 +78,22 @@ class NormalizedProblem:
 
     def backward(self, r):
         """``B.T r``."""
-        return self._transposed(r) / self.d
-
-    def _transposed(self, r):
         self.products += 1
         if self.dense and self.A.dtype == np.float32 and not self.single:
             product = np.zeros(self.n)
             for part, rows, columns in self._blocks():
                 product[columns] += part.T @ r[rows]
-            return product
-        return self.A.T @ (r.astype(np.float32) if self.single else r)
+        else:
+            product = self.A.T @ (r.astype(np.float32) if self.single else r)
+        return product / self.d
 
     def point(self, x):
-        """A point with its residual and gradient, computed afresh."""
+        """A point with its residual and gradient, computed afresh in float64."""
+        single, self.single = self.single, False
         r = self.forward(x) - self.b
-        return Point(x, r, self.backward(r))
+        point = Point(x, r, self.backward(r))
+        self.single = single
+        return point
 
     def in_units(self, x):
         """The vector in the units of `A` and `y`."""
@@ -148,7 +156,9 @@ class NormalizedProblem:
     def _column_norms(self):
         """Norms that neither overflow nor underflow; refuses NaN and infinity."""
         if isinstance(self.A, LinearOperator):
-            return self._operator_norm()
+            norms, number = operator_column_norms(self.A)
+            self.products += number
+            return norms
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             if self.dense:
                 squares = np.zeros(self.n)
@@ -163,21 +173,6 @@ class NormalizedProblem:
         if not np.all(np.isfinite(norms)):
             raise ValueError("A must be finite, it has a NaN or an infinity")
         return norms
-
-    def _operator_norm(self):
-        size = _norm(self._transposed(self.b))
-        if not 0 < size < np.inf:  # the data are orthogonal to every column: nothing will be asked of the norm
-            return np.full(self.n, size)
-
-        def count(product):
-            def call(v):
-                self.products += 1
-                return product(v) / size
-
-            return call
-
-        scaled = LinearOperator(self.A.shape, count(self.A.matvec), count(self.A.rmatvec), dtype=float)
-        return np.full(self.n, size * largest_singular_value(scaled))
 
 
 def _norm(v):

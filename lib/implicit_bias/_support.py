@@ -35,20 +35,18 @@ class WorkingSet:
         self.blocks.append((block, d))
         self.chosen = np.concatenate([self.chosen, chosen])
 
-    def solve(self, x):
-        """The solution, from a guess whose positive entries are the guessed support; None where all methods fail.
-
-        Pivoting alone is fast and cycles on ill-conditioned matrices. An interior-point method then finds the support; where
-        the Gram matrix has lost it (a condition number above 1e8), the columns themselves still have it.
-        """
+    def from_gram(self, x):
+        """The solution, from a guess whose positive entries are the guessed support; None where pivoting cycles twice."""
         found = self.pivot(x > 0)
-        if found is None:
-            found = self.pivot(self.interior_point(x))
-        if found is None and len(self.problem.b) * len(x) <= LARGEST_ACTIVE_SET:
-            columns = np.concatenate([_dense(block) / d for block, d in self.blocks], axis=1)
-            with contextlib.suppress(RuntimeError):  # too many iterations
-                found = lawson_hanson(columns, self.problem.b)[0]
-        return found
+        return self.pivot(self.interior_point(x)) if found is None else found
+
+    def from_columns(self, x):
+        """The solution from the columns themselves, which a condition number above 1e8 does not hide; None for too many."""
+        if len(self.problem.b) * len(x) > LARGEST_ACTIVE_SET:
+            return None
+        columns = np.concatenate([_dense(block) / d for block, d in self.blocks], axis=1)
+        with contextlib.suppress(RuntimeError):  # too many iterations
+            return lawson_hanson(columns, self.problem.b)[0]
 
     def pivot(self, positive, rounds=50, patience=5):
         """Block pivoting: exchange all entries with a wrong sign, while that makes them fewer; None if it cycles.
@@ -116,8 +114,10 @@ class WorkingSet:
         return x > z
 
 
-def finish(problem, near, tol, rounds=15):
+def finish(problem, near, tol):
     """The solution of the whole problem from a point near it: on its support, to which missing columns are added.
+
+    The Gram matrix is tried first. Where it is too ill-conditioned, the active-set method of SciPy on the columns follows.
 
     Source: the working sets of Lawson and Hanson (1974), taken in blocks.
 
@@ -128,19 +128,26 @@ def finish(problem, near, tol, rounds=15):
     """
     working = WorkingSet(problem)
     working.add(np.flatnonzero(near.x > near.g))
-    guess = near.x[working.chosen]
-    best, last, failures = near, np.inf, 0
+    best = _extend(working, near, working.from_gram, tol)
+    return best if best.kkt_residual <= tol else _extend(working, best, working.from_columns, tol)
+
+
+def _extend(working, best, solve, tol, rounds=15):
+    """The best of `best` and the points found by solving on the working set and adding the columns that it lacks."""
+    problem, least, failures = working.problem, np.inf, 0
+    guess = best.x[working.chosen]
     for _ in range(rounds):
-        guess = working.solve(guess)
+        guess = solve(guess)
         if guess is None:
             break
         x = np.zeros(problem.n)
         x[working.chosen] = guess
         point = problem.point(x)
-        best = min(best, point, key=lambda point: point.kkt_residual)
-        failures = 0 if point.kkt_residual < last / 2 else failures + 1
-        last = min(last, point.kkt_residual)
-        if best.kkt_residual <= tol or failures == 3:
+        failures = 0 if point.kkt_residual < least / 2 else failures + 1
+        least = min(least, point.kkt_residual)
+        if point.kkt_residual < best.kkt_residual and point.loss <= best.loss * (1 + 1e-12):
+            best = point
+        if least <= tol or failures == 3:
             break
         # The Gram matrix has lost half of the digits. The gradient has not, and says what the right-hand side must be.
         working.c = working.G @ guess - point.g[working.chosen]

@@ -22,6 +22,9 @@ SMALL = 250_000  # entries of A up to which the active-set method of SciPy is th
 SMALLEST_TOLERANCE = 1e-14  # float64 cannot resolve less
 SINGLE_PRECISION = 1e-5  # KKT residual down to which products in float32 are good enough
 SMALLEST_WEIGHT = 1e-8  # relative to the largest; a weight that is zero would stay so
+ROUNDING = (
+    1e-15  # times the sum of x: the KKT residual that float64 leaves in units where columns and data have length 1
+)
 LIFT = 1e-3  # of the largest weight: where weights begin that were zero in a given point
 TINY = 1e-300  # instead of a division by zero
 LIMIT = 10_000  # iterations
@@ -64,7 +67,8 @@ def nnls(A, y, *, tol=1e-8, max_iterations=None, x0=None, alpha=None, callback=N
     y : array_like, shape (m,)
     tol : float
         Stop when the KKT residual is at most `tol`: :math:`\max_j |\min(|a_j| x_j,\ \langle a_j, Ax-y\rangle/|a_j|)| / |y|`,
-        which has no unit and is 0 exactly at a solution. For a `LinearOperator`, ``|a_j|`` is its spectral norm.
+        which has no unit and is 0 exactly at a solution. For a `LinearOperator`, ``|a_j|`` is an estimate, see
+        `implicit_bias.measures.column_norms`.
     max_iterations : int, optional
         Iterations of conjugate gradients, 10000 by default.
     x0 : array_like, shape (n,), optional
@@ -196,10 +200,9 @@ def _minimize(problem, start, tol, limit, callback):
             if kkt <= tol or iterations + steps == limit or (problem.single and kkt <= SINGLE_PRECISION):
                 break
             k = np.count_nonzero(point.x > point.g)
-            affordable = k <= min(problem.A.shape[0], LARGEST_GRAM)
-            if affordable and problem.products - paid >= patience * problem.gram_price(k):
+            if 0 < k <= LARGEST_GRAM and problem.products - paid >= patience * problem.gram_price(k):
                 finished = finish(problem, point, tol)
-                if finished.kkt_residual <= tol:
+                if finished.kkt_residual <= max(tol, ROUNDING * np.sum(finished.x)):
                     return finished, iterations + steps, "Solved on the support"
                 paid, patience = problem.products, 2 * patience
                 if finished.kkt_residual < kkt:
