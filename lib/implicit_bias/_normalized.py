@@ -129,7 +129,7 @@ class NormalizedProblem:
         """
         m, n = self.A.shape
         if issparse(self.A):
-            return (5 * (self.A.nnz * k / n) ** 2 / m + k**3 / 50) / max(self.A.nnz, 1)
+            return (5 * (self.A.nnz * k / n) ** 2 / m + k**3 / 10) / max(self.A.nnz, 1)
         gram = (m * k**2 + 2 * k**3) / (20 * m * n)
         return gram if self.dense else gram + k
 

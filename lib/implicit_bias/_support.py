@@ -7,7 +7,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.linalg.lapack import dpstrf
 from scipy.optimize import nnls as lawson_hanson
 
-ROUNDING = 1e-13  # a multiplier above minus this is taken as zero
+ROUNDING = 1e-15  # times the sum of x: a multiplier above minus this is taken as zero
 LARGEST_ACTIVE_SET = 4_000_000  # entries of a matrix to which the active-set method of SciPy is applied
 LARGEST_GRAM = 15_000  # columns; their Gram matrix takes 1.8 GB
 
@@ -57,7 +57,7 @@ class WorkingSet:
         for _ in range(rounds):
             x = self.least_squares(positive)
             multiplier = self.G @ x - self.c
-            wrong = np.where(positive, x < 0, multiplier < -ROUNDING)
+            wrong = np.where(positive, x < 0, multiplier < -ROUNDING * (1 + np.sum(np.abs(x))))
             number = np.count_nonzero(wrong)
             if number == 0:
                 return x
@@ -71,7 +71,6 @@ class WorkingSet:
     def least_squares(self, positive):
         """The solution without signs on the columns that are `positive`; where they depend on each other, on some of them."""
         on = np.flatnonzero(positive)
-        x = np.zeros(len(self.c))
         G = self.G[np.ix_(on, on)]
         try:
             factor = cho_factor(G, lower=True, check_finite=False)
@@ -79,9 +78,9 @@ class WorkingSet:
         except LinAlgError:
             independent = False
         if not independent:
-            _, order, rank, _ = dpstrf(G, tol=1e-14, lower=1)
-            on = on[np.sort(order[:rank] - 1)]
-            factor = cho_factor(self.G[np.ix_(on, on)], lower=True, check_finite=False)
+            factor, order, rank, _ = dpstrf(G, tol=1e-14 * len(on), lower=1)
+            on, factor = on[order[:rank] - 1], (factor[:rank, :rank], True)
+        x = np.zeros(len(self.c))
         x[on] = cho_solve(factor, self.c[on], check_finite=False)
         return x
 
@@ -92,7 +91,7 @@ class WorkingSet:
         z = np.maximum(self.G @ x - self.c, 1e-3 * np.max(np.abs(self.c)))
         for _ in range(steps):
             gap = x @ z / n
-            if gap < 1e-16 * (self.c @ x):
+            if np.max(np.minimum(x, z)) < 1e-13:  # far below any tolerance: which of the two is larger is decided
                 break
             infeasible = self.G @ x - self.c - z
             try:
@@ -136,6 +135,7 @@ def _extend(working, best, solve, tol, rounds=15):
     """The best of `best` and the points found by solving on the working set and adding the columns that it lacks."""
     problem, least, failures = working.problem, np.inf, 0
     guess = best.x[working.chosen]
+    room = min(LARGEST_GRAM, 3 * len(guess) + 100)  # nine times the price that was agreed to
     for _ in range(rounds):
         guess = solve(guess)
         if guess is None:
@@ -156,7 +156,7 @@ def _extend(working, best, solve, tol, rounds=15):
         missing = np.flatnonzero(outside < -tol / 2)
         if len(missing):
             missing = missing[np.argsort(outside[missing], kind="stable")[: max(50, len(guess) // 2)]]
-            if len(guess) + len(missing) > LARGEST_GRAM:
+            if len(guess) + len(missing) > room:
                 break
             corrected = working.c
             working.add(missing)
