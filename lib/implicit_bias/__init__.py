@@ -8,7 +8,7 @@ instead. The modules are layered, and each imports only from those before it: `p
 
 from .baselines import basis_pursuit, lasso_path, maximum_margin, minimum_norm, nuclear_norm
 from .descent import gradient_descent
-from .flow import gradient_flow
+from .flow import accelerated_flow, gradient_flow
 from .limits import flow_limit, l1_bound, saddle_to_saddle
 from .nnls import nnls
 from .parametrizations import HadamardPower, Linear, MatrixProduct, SignedHadamardPower, SymmetricProduct
@@ -21,6 +21,7 @@ __all__ = [
     "MatrixProduct",
     "SignedHadamardPower",
     "SymmetricProduct",
+    "accelerated_flow",
     "basis_pursuit",
     "diagonal_descent",
     "diagonal_flow",
