@@ -9,6 +9,7 @@ from scipy.optimize import nnls as lawson_hanson
 
 ROUNDING = 1e-15  # times the sum of x: a multiplier above minus this is taken as zero
 LARGEST_ACTIVE_SET = 4_000_000  # entries of a matrix to which the active-set method of SciPy is applied
+ALLOWANCE = 30  # price of a working set, in products, that needs no justification
 LARGEST_GRAM = 15_000  # columns; their Gram matrix takes 1.8 GB
 
 
@@ -135,7 +136,7 @@ def _extend(working, best, solve, tol, rounds=15):
     """The best of `best` and the points found by solving on the working set and adding the columns that it lacks."""
     problem, least, failures = working.problem, np.inf, 0
     guess = best.x[working.chosen]
-    room = min(LARGEST_GRAM, 3 * len(guess) + 100)  # nine times the price that was agreed to
+    budget = ALLOWANCE + 10 * problem.gram_price(len(guess))
     for _ in range(rounds):
         guess = solve(guess)
         if guess is None:
@@ -156,7 +157,8 @@ def _extend(working, best, solve, tol, rounds=15):
         missing = np.flatnonzero(outside < -tol / 2)
         if len(missing):
             missing = missing[np.argsort(outside[missing], kind="stable")[: max(50, len(guess) // 2)]]
-            if len(guess) + len(missing) > room:
+            size = len(guess) + len(missing)
+            if size > LARGEST_GRAM or problem.gram_price(size) > budget:
                 break
             corrected = working.c
             working.add(missing)
