@@ -87,10 +87,10 @@ class NormalizedProblem:
             product = self.A.T @ (r.astype(np.float32) if self.single else r)
         return product / self.d
 
-    def point(self, x):
-        """A point with its residual and gradient, computed afresh in float64."""
+    def point(self, x, image=None):
+        """A point with its residual and gradient, computed afresh in float64, from ``image = B x`` if that is known."""
         single, self.single = self.single, False
-        r = self.forward(x) - self.b
+        r = (self.forward(x) if image is None else image) - self.b
         point = Point(x, r, self.backward(r))
         self.single = single
         return point

@@ -36,6 +36,11 @@ class WorkingSet:
         self.blocks.append((block, d))
         self.chosen = np.concatenate([self.chosen, chosen])
 
+    def image(self, x):
+        """The combination of the columns with the coefficients `x`."""
+        parts = np.split(x, np.cumsum([len(d) for _, d in self.blocks])[:-1])
+        return sum(block @ (part / d) for (block, d), part in zip(self.blocks, parts, strict=True))
+
     def from_gram(self, x):
         """The solution, from a guess whose positive entries are the guessed support; None where pivoting cycles twice."""
         found = self.pivot(x > 0)
@@ -143,7 +148,7 @@ def _extend(working, best, solve, tol, rounds=15):
             break
         x = np.zeros(problem.n)
         x[working.chosen] = guess
-        point = problem.point(x)
+        point = problem.point(x, working.image(guess))
         failures = 0 if point.kkt_residual < least / 2 else failures + 1
         least = min(least, point.kkt_residual)
         if point.kkt_residual < best.kkt_residual and point.loss <= best.loss * (1 + 1e-12):

@@ -22,9 +22,7 @@ SMALL = 250_000  # entries of A up to which the active-set method of SciPy is th
 SMALLEST_TOLERANCE = 1e-14  # float64 cannot resolve less
 SINGLE_PRECISION = 1e-5  # KKT residual down to which products in float32 are good enough
 SMALLEST_WEIGHT = 1e-8  # relative to the largest; a weight that is zero would stay so
-ROUNDING = (
-    1e-15  # times the sum of x: the KKT residual that float64 leaves in units where columns and data have length 1
-)
+ROUNDING = 1e-15  # times the sum of x: the KKT residual that float64 leaves where columns and data have length 1
 SMALL_RESIDUAL = 1e-6  # above it, large entries of x are a mistake and no excuse
 LIFT = 1e-3  # of the largest weight: where weights begin that were zero in a given point
 LARGEST_STEP = 10  # in weights: along a direction that A does not see the minimum is anywhere
@@ -120,11 +118,8 @@ def nnls(A, y, *, tol=1e-8, max_iterations=None, x0=None, alpha=None, callback=N
     start = _given_start(problem, x0, alpha)
     iterations = 0
     if np.max(correlation) <= 0:
-        point, how = (
-            problem.point(np.zeros(problem.n)),
-            "No column has a positive product with y: x = 0 is the solution.",
-        )
-        return _report(problem, point, tol, iterations, how)
+        message = "No column has a positive product with y: x = 0 is the solution."
+        return _report(problem, problem.point(np.zeros(problem.n)), tol, iterations, message)
     point, how = None, "Found by the active-set method of SciPy"
     if start is None and callback is None:
         point = _active_set(problem)
