@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from benchmarks.nnls.families import INSTANCES
 from scipy.optimize import nnls
 from scipy.sparse import issparse
 
+from benchmarks.nnls.families import INSTANCES
 
 SHORT = [name for name, instance in INSTANCES.items() if instance.short]
 
