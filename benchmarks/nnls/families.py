@@ -23,6 +23,7 @@ class Instance:
 
     family: str
     short: bool
+    shape: tuple[int, int]
     draw: Callable[[], Problem]
 
 
@@ -97,28 +98,30 @@ def _planted(A, s, rng, noise, drawn):
 
 
 INSTANCES = {
-    "gaussian 20x10": Instance("small", True, lambda: gaussian(20, 10)),
-    "uniform 100x50": Instance("small", True, lambda: uniform(100, 50)),
-    "bernoulli 50x200": Instance("small", True, lambda: bernoulli(50, 200, 5)),
-    "gaussian 200x100": Instance("gaussian", True, lambda: gaussian(200, 100)),
-    "gaussian 2000x1000": Instance("gaussian", True, lambda: gaussian(2000, 1000)),
-    "gaussian 500x2000": Instance("gaussian", True, lambda: gaussian(500, 2000)),
-    "gaussian 20000x5000": Instance("gaussian", False, lambda: gaussian(20_000, 5000)),
-    "uniform 2000x1000": Instance("uniform", True, lambda: uniform(2000, 1000)),
-    "uniform 20000x5000": Instance("uniform", False, lambda: uniform(20_000, 5000)),
-    "bernoulli 500x2000": Instance("bernoulli", True, lambda: bernoulli(500, 2000, 30)),
-    "bernoulli 5000x20000": Instance("bernoulli", False, lambda: bernoulli(5000, 20_000, 300)),
-    "condition 1e3": Instance("ill-conditioned", True, lambda: ill_conditioned(1000, 500, 1e3)),
-    "condition 1e6": Instance("ill-conditioned", True, lambda: ill_conditioned(1000, 500, 1e6)),
-    "unmixing": Instance("unmixing", True, lambda: problems.spectral_unmixing(500, 224, 5, seed=SEED, noise=1e-3)),
-    "inverse laplace": Instance("inverse laplace", True, lambda: inverse_laplace(200, 400)),
-    "stars": Instance("deblurring", True, lambda: blurred(problems.star_field(64, 60, seed=SEED), 1e-3)),
-    "photograph": Instance("deblurring", False, lambda: blurred(photograph(64), 1e-3)),
-    "tomography": Instance(
-        "tomography", False, lambda: problems.tomography(problems.phantom(64), 45, seed=SEED, noise=0.1)
+    "gaussian 20x10": Instance("small", True, (20, 10), lambda: gaussian(20, 10)),
+    "uniform 100x50": Instance("small", True, (100, 50), lambda: uniform(100, 50)),
+    "bernoulli 50x200": Instance("small", True, (50, 200), lambda: bernoulli(50, 200, 5)),
+    "gaussian 200x100": Instance("gaussian", True, (200, 100), lambda: gaussian(200, 100)),
+    "gaussian 2000x1000": Instance("gaussian", True, (2000, 1000), lambda: gaussian(2000, 1000)),
+    "gaussian 500x2000": Instance("gaussian", True, (500, 2000), lambda: gaussian(500, 2000)),
+    "gaussian 20000x5000": Instance("gaussian", False, (20_000, 5000), lambda: gaussian(20_000, 5000)),
+    "uniform 2000x1000": Instance("uniform", True, (2000, 1000), lambda: uniform(2000, 1000)),
+    "uniform 20000x5000": Instance("uniform", False, (20_000, 5000), lambda: uniform(20_000, 5000)),
+    "bernoulli 500x2000": Instance("bernoulli", True, (500, 2000), lambda: bernoulli(500, 2000, 30)),
+    "bernoulli 5000x20000": Instance("bernoulli", False, (5000, 20_000), lambda: bernoulli(5000, 20_000, 300)),
+    "condition 1e3": Instance("ill-conditioned", True, (1000, 500), lambda: ill_conditioned(1000, 500, 1e3)),
+    "condition 1e6": Instance("ill-conditioned", True, (1000, 500), lambda: ill_conditioned(1000, 500, 1e6)),
+    "unmixing": Instance(
+        "unmixing", True, (224, 500), lambda: problems.spectral_unmixing(500, 224, 5, seed=SEED, noise=1e-3)
     ),
-    "sparse 20000x10000": Instance("very sparse", True, lambda: very_sparse(20_000, 10_000, 20)),
-    "sparse 1e5x1e5": Instance("very sparse", False, lambda: very_sparse(100_000, 100_000, 10)),
-    "digit by others": Instance("digits", True, digits_by_others),
-    "digits by pixels": Instance("digits", True, digits_by_pixels),
+    "inverse laplace": Instance("inverse laplace", True, (200, 400), lambda: inverse_laplace(200, 400)),
+    "stars": Instance("deblurring", True, (4096, 4096), lambda: blurred(problems.star_field(64, 60, seed=SEED), 1e-3)),
+    "photograph": Instance("deblurring", False, (4096, 4096), lambda: blurred(photograph(64), 1e-3)),
+    "tomography": Instance(
+        "tomography", False, (4140, 4096), lambda: problems.tomography(problems.phantom(64), 45, seed=SEED, noise=0.1)
+    ),
+    "sparse 20000x10000": Instance("very sparse", True, (20_000, 10_000), lambda: very_sparse(20_000, 10_000, 20)),
+    "sparse 1e5x1e5": Instance("very sparse", False, (100_000, 100_000), lambda: very_sparse(100_000, 100_000, 10)),
+    "digit by others": Instance("digits", True, (64, 1796), digits_by_others),
+    "digits by pixels": Instance("digits", True, (1797, 64), digits_by_pixels),
 }
