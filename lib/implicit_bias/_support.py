@@ -7,8 +7,9 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.linalg.lapack import dpstrf
 from scipy.optimize import nnls as lawson_hanson
 
-ROUNDING = 1e-13  # a multiplier above minus this is taken as zero
+ROUNDING = 1e-15  # times the sum of x: a multiplier above minus this is taken as zero
 LARGEST_ACTIVE_SET = 4_000_000  # entries of a matrix to which the active-set method of SciPy is applied
+ALLOWANCE = 30  # price of a working set, in products, that needs no justification
 LARGEST_GRAM = 15_000  # columns; their Gram matrix takes 1.8 GB
 
 
@@ -35,6 +36,11 @@ class WorkingSet:
         self.blocks.append((block, d))
         self.chosen = np.concatenate([self.chosen, chosen])
 
+    def image(self, x):
+        """The combination of the columns with the coefficients `x`."""
+        parts = np.split(x, np.cumsum([len(d) for _, d in self.blocks])[:-1])
+        return sum(block @ (part / d) for (block, d), part in zip(self.blocks, parts, strict=True))
+
     def from_gram(self, x):
         """The solution, from a guess whose positive entries are the guessed support; None where pivoting cycles twice."""
         found = self.pivot(x > 0)
@@ -57,7 +63,7 @@ class WorkingSet:
         for _ in range(rounds):
             x = self.least_squares(positive)
             multiplier = self.G @ x - self.c
-            wrong = np.where(positive, x < 0, multiplier < -ROUNDING)
+            wrong = np.where(positive, x < 0, multiplier < -ROUNDING * (1 + np.sum(np.abs(x))))
             number = np.count_nonzero(wrong)
             if number == 0:
                 return x
@@ -71,7 +77,6 @@ class WorkingSet:
     def least_squares(self, positive):
         """The solution without signs on the columns that are `positive`; where they depend on each other, on some of them."""
         on = np.flatnonzero(positive)
-        x = np.zeros(len(self.c))
         G = self.G[np.ix_(on, on)]
         try:
             factor = cho_factor(G, lower=True, check_finite=False)
@@ -79,9 +84,9 @@ class WorkingSet:
         except LinAlgError:
             independent = False
         if not independent:
-            _, order, rank, _ = dpstrf(G, tol=1e-14, lower=1)
-            on = on[np.sort(order[:rank] - 1)]
-            factor = cho_factor(self.G[np.ix_(on, on)], lower=True, check_finite=False)
+            factor, order, rank, _ = dpstrf(G, tol=1e-14 * len(on), lower=1)
+            on, factor = on[order[:rank] - 1], (factor[:rank, :rank], True)
+        x = np.zeros(len(self.c))
         x[on] = cho_solve(factor, self.c[on], check_finite=False)
         return x
 
@@ -92,7 +97,7 @@ class WorkingSet:
         z = np.maximum(self.G @ x - self.c, 1e-3 * np.max(np.abs(self.c)))
         for _ in range(steps):
             gap = x @ z / n
-            if gap < 1e-16 * (self.c @ x):
+            if np.max(np.minimum(x, z)) < 1e-13:  # far below any tolerance: which of the two is larger is decided
                 break
             infeasible = self.G @ x - self.c - z
             try:
@@ -136,13 +141,14 @@ def _extend(working, best, solve, tol, rounds=15):
     """The best of `best` and the points found by solving on the working set and adding the columns that it lacks."""
     problem, least, failures = working.problem, np.inf, 0
     guess = best.x[working.chosen]
+    budget = ALLOWANCE + 10 * problem.gram_price(len(guess))
     for _ in range(rounds):
         guess = solve(guess)
         if guess is None:
             break
         x = np.zeros(problem.n)
         x[working.chosen] = guess
-        point = problem.point(x)
+        point = problem.point(x, working.image(guess))
         failures = 0 if point.kkt_residual < least / 2 else failures + 1
         least = min(least, point.kkt_residual)
         if point.kkt_residual < best.kkt_residual and point.loss <= best.loss * (1 + 1e-12):
@@ -156,7 +162,8 @@ def _extend(working, best, solve, tol, rounds=15):
         missing = np.flatnonzero(outside < -tol / 2)
         if len(missing):
             missing = missing[np.argsort(outside[missing], kind="stable")[: max(50, len(guess) // 2)]]
-            if len(guess) + len(missing) > LARGEST_GRAM:
+            size = len(guess) + len(missing)
+            if size > LARGEST_GRAM or problem.gram_price(size) > budget:
                 break
             corrected = working.c
             working.add(missing)
