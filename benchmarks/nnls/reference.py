@@ -116,12 +116,12 @@ def _sweeps_sparse(data, rows, starts, x, r, tol, most):
 def coordinate_descent(A, y, tol):
     """Exact minimization in one unknown after the other, compiled; columns of length 1 make each step a projection.
 
-    A sweep sees each gradient entry at another point; that at the end is close to the largest it saw.
+    A sweep sees each gradient entry at another point, so it has to end below half of `tol`.
     """
     B, b, units = normalized(A, y)
     x, r = np.zeros(B.shape[1]), -b
     if issparse(B):
-        _sweeps_sparse(B.data, B.indices, B.indptr, x, r, tol, MOST)
+        _sweeps_sparse(B.data, B.indices, B.indptr, x, r, tol / 2, MOST)
     else:
-        _sweeps_dense(B, x, r, tol, MOST)
+        _sweeps_dense(B, x, r, tol / 2, MOST)
     return x * units
