@@ -51,8 +51,8 @@ def package(name, sequences, **options):
     return Solver("package", ".packages", name, sequences, **options)
 
 
-def reference(name, sequences, **options):
-    return Solver("reference", ".reference", name, sequences, needs="numba", **options)
+def reference(name, sequences):
+    return Solver("reference", ".reference", name, sequences)
 
 
 SOLVERS = {
@@ -72,5 +72,7 @@ SOLVERS = {
     "Barzilai-Borwein": reference(
         "barzilai_borwein", tuple(tuple((search, tol) for tol in TARGETS) for search in ("exact", "non-monotone"))
     ),
-    "coordinate descent": reference("coordinate_descent", (TARGETS,), layout="columns"),
+    "coordinate descent": Solver(
+        "reference", ".coordinate_descent", "coordinate_descent", (TARGETS,), layout="columns", needs="numba"
+    ),
 }
