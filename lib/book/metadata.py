@@ -17,7 +17,7 @@ LONGEST = 200  # characters; what is longer is cut off by those who show it
 def describe(doctree: nodes.document) -> str:
     """The sentences at the beginning of the first paragraph that fit into a description."""
     for paragraph in doctree.findall(nodes.paragraph):
-        if isinstance(paragraph.parent, nodes.section) and not paragraph["classes"]:
+        if isinstance(paragraph.parent, nodes.section):
             text = " ".join(paragraph.astext().split())
             if len(text) <= LONGEST:
                 return text

@@ -21,6 +21,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import LoggingReporter
 
 from book.numbers import SCIENTIFIC
+from book.sources import has_cells
 
 FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,}|:{3,})(?:\{(?P<name>[\w:-]+)\})?[ \t]*(?P<argument>.*)$")
 OPTION = re.compile(r"^\s*:([\w-]+):\s*(.*)$")
@@ -61,7 +62,7 @@ def chapters(env) -> list[str]:
     return sorted(
         docname
         for docname in env.found_docs - {env.config.root_doc}
-        if "{code-cell}" in Path(env.doc2path(docname)).read_text(encoding="utf-8")
+        if has_cells(Path(env.doc2path(docname)).read_text(encoding="utf-8"))
     )
 
 
