@@ -87,7 +87,7 @@ def test_next_leads_through_the_whole_book_and_previous_back(browser, site):
     visited = [page.url]
     while (forward := page.locator(".next-page")).count():
         forward.click()
-        page.wait_for_url(lambda url: url != visited[-1])  # noqa: B023
+        page.wait_for_url(lambda url: url != visited[-1])
         visited.append(page.url)
     assert {Path(url).name for url in visited} == {path.name for path in site.glob("chapters/*.html")}
     for url in reversed(visited[:-1]):
@@ -258,7 +258,9 @@ def test_the_logo_is_drawn_in_the_colours_of_the_figures(browser, site, scheme):
     colours = {"light": COLORS, "dark": DARK_COLORS}[scheme]
     page = browser.new_page(color_scheme=scheme)
     page.goto((site / "chapters" / "index.html").as_uri())
-    strokes = page.locator(".sidebar-brand svg path").evaluate_all("paths => paths.map(p => getComputedStyle(p).stroke)")
+    strokes = page.locator(".sidebar-brand svg path").evaluate_all(
+        "paths => paths.map(p => getComputedStyle(p).stroke)"
+    )
     expected = [tuple(int(colours[name][i : i + 2], 16) for i in (1, 3, 5)) for name in ("truth", "l1", "descent")]
     assert [tuple(map(int, re.findall(r"\d+", stroke))) for stroke in strokes] == expected
     page.close()
