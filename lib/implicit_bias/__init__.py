@@ -2,13 +2,15 @@
 
 Gradient descent and gradient flow on overparameterized models, the points they converge to, and what the field would use
 instead. The modules are layered, and each imports only from those before it: `problems`, `features`, `parametrizations`,
-`networks`, `measures`, `baselines`, `regression`, `descent`, `flow`, `limits`, `spectrum`, `explore`.
+`networks`, `measures`, `baselines`, `regression`, `descent`, `flow`, `limits`, `nnls`, `spectrum`,
+`explore`.
 """
 
 from .baselines import basis_pursuit, lasso_path, maximum_margin, minimum_norm, nuclear_norm
 from .descent import gradient_descent
-from .flow import gradient_flow
+from .flow import accelerated_flow, gradient_flow
 from .limits import flow_limit, l1_bound, saddle_to_saddle
+from .nnls import nnls
 from .parametrizations import HadamardPower, Linear, MatrixProduct, SignedHadamardPower, SymmetricProduct
 from .regression import nested_fits, ridge_path, spectral_path
 from .spectrum import diagonal_descent, diagonal_flow, learning_time
@@ -19,6 +21,7 @@ __all__ = [
     "MatrixProduct",
     "SignedHadamardPower",
     "SymmetricProduct",
+    "accelerated_flow",
     "basis_pursuit",
     "diagonal_descent",
     "diagonal_flow",
@@ -31,6 +34,7 @@ __all__ = [
     "maximum_margin",
     "minimum_norm",
     "nested_fits",
+    "nnls",
     "nuclear_norm",
     "ridge_path",
     "saddle_to_saddle",

@@ -1,8 +1,10 @@
-"""What the second-order methods need of a matrix, dense or sparse alike."""
+"""What the solvers need of a matrix, dense or sparse alike."""
 
 import numpy as np
 from scipy.sparse import issparse
-from scipy.sparse.linalg import LinearOperator
+from scipy.sparse.linalg import LinearOperator, svds
+
+PROBES = 16
 
 
 def as_entries(A):
@@ -26,6 +28,33 @@ def largest_entry(A):
     """Largest absolute value of an entry; 0 for a sparse matrix without entries."""
     entries = A.data if issparse(A) else A
     return np.max(np.abs(entries)) if entries.size else 0.0
+
+
+def largest_singular_value(A):
+    """The spectral norm of a matrix, sparse matrix or `LinearOperator`."""
+    if isinstance(A, np.ndarray):
+        return np.linalg.norm(A, 2)
+    if min(A.shape) < 2:  # Lanczos needs room
+        return np.linalg.norm(A @ np.eye(A.shape[1], dtype=A.dtype), 2)
+    # A fixed start vector: ARPACK's own is random and would make runs differ.
+    return svds(A, k=1, return_singular_vectors=False, v0=np.ones(min(A.shape), dtype=A.dtype))[0]
+
+
+def operator_column_norms(A):
+    """The norms of the columns of a `LinearOperator`, and the number of products they took.
+
+    They are exact for up to `PROBES` columns. Of more, each squared norm is the mean of ``<a_j, z>^2`` over as many vectors
+    `z` of random signs, always the same: within a fifth of the norm, most often.
+    """
+    m, n = A.shape
+    if n <= PROBES:
+        images, number = np.stack([A @ unit for unit in np.eye(n, dtype=A.dtype)]).T, 1
+    else:
+        signs = np.random.default_rng(0).choice(np.array([-1, 1], dtype=A.dtype), (PROBES, m))
+        images, number = np.stack([A.T @ z for z in signs]), PROBES
+    images = images.astype(float)
+    largest = np.max(np.abs(images)) or 1.0
+    return largest * np.linalg.norm(images / largest, axis=0) / np.sqrt(number), min(n, PROBES)
 
 
 def gram(A, weights, work=None):

@@ -13,27 +13,29 @@ def as_matrix(A):
 
     float32 stays float32, integers become float64, everything else that is not real is refused.
     """
+    A = as_real_matrix(A)
+    if isinstance(A, LinearOperator):
+        # Its entries are not at hand, but a NaN or an infinity among them shows in one product.
+        _check_range("A", A @ np.ones(A.shape[1], dtype=A.dtype))
+    else:
+        _check_range("A", A.data if issparse(A) else A)
+    return A
+
+
+def as_real_matrix(A):
+    """The same without a look at the entries."""
     if isinstance(A, LinearOperator):
         if np.dtype(A.dtype).kind != "f":
             raise ValueError(f"A must be a LinearOperator with a real floating dtype, got {A.dtype}")
         _check_shape(A.shape)
-        # Its entries are not at hand, but a NaN or an infinity among them shows in one product.
-        _check_range("A", A @ np.ones(A.shape[1], dtype=A.dtype))
         return A
-    if issparse(A):
-        A = A.tocsr()
-        entries = A.data
-    else:
-        A = entries = as_reals("A", A)
-    if entries.dtype.kind not in "biuf":
-        raise ValueError(f"A must have real entries, got dtype {entries.dtype}")
+    A = A.tocsr() if issparse(A) else as_reals("A", A)
+    if A.dtype.kind not in "biuf":
+        raise ValueError(f"A must have real entries, got dtype {A.dtype}")
     if A.ndim != 2:
         raise ValueError(f"A must have two dimensions (m, n), got shape {A.shape}")
     _check_shape(A.shape)
-    _check_range("A", entries)
-    if A.dtype not in (np.float32, np.float64):
-        A = A.astype(np.float64)
-    return A
+    return A if A.dtype in (np.float32, np.float64) else A.astype(np.float64)
 
 
 def as_reals(name, values):
@@ -173,7 +175,8 @@ def _check_shape(shape):
 def _check_range(name, entries):
     if entries.size == 0:
         return
-    largest = np.max(np.abs(entries.astype(float, copy=False)))
+    # Twice through the entries, which is faster than once with a copy of them.
+    largest = max(abs(float(np.max(entries))), abs(float(np.min(entries))))
     if not np.isfinite(largest):
         raise ValueError(f"{name} must be finite, it has a NaN or an infinity")
     if largest and not SMALLEST <= largest <= LARGEST:

@@ -1,4 +1,4 @@
-"""Gradient flow, the path of gradient descent in continuous time.
+"""Gradient flow, the path of gradient descent in continuous time, and its accelerated form.
 
 In the dual coordinate the flow on a non-convex loss in `n` or `2n` weights is the flow of a smooth concave function of `m`
 unknowns. It is stiff (off the support the time scales grow like ``1/alpha``), so an implicit integrator follows it with
@@ -74,52 +74,134 @@ def gradient_flow(A, y, parametrization, *, alpha, times=None):
     >>> result.path.x[:, 0].round(3).tolist()
     [0.01, 0.355, 0.968]
     """
+    A, y, dual = _problem(A, y, parametrization, alpha, _Dual)
+    if times is not None:
+        times = _as_times(times)
+
+    def settled(t, mu):
+        return dual.kkt_residual(dual.x(mu)) - TOLERANCE / 2
+
+    settled.terminal = True
+    start = np.zeros(A.shape[0])
+    end = LONGEST if times is None else times[-1] * dual.clock
+    if times is None and settled(0.0, start) <= 0:
+        end = 0.0  # the event is a change of sign, and a start at the solution has none
+    run = _integrate(
+        dual,
+        (0.0, max(end, np.finfo(float).tiny)),
+        start,
+        # Radau takes each step afresh: BDF's extrapolated history overruns the end of the domain (depth > 2).
+        method="BDF" if dual.parametrization.depth == 2 else "Radau",
+        t_eval=None if times is None else times * dual.clock,
+        events=settled if times is None else None,
+        rtol=1e-6,
+        atol=1e-9 * dual.size,
+    )
+    return _result("gradient_flow", A, y, dual, run, run.t / dual.clock, np.array([dual.x(mu) for mu in run.y.T]))
+
+
+def accelerated_flow(A, y, parametrization, *, alpha, times):
+    r"""Accelerated mirror flow for ``1/2 |A x - y|^2``, from ``x(0) = alpha^L``: the limit of Nesterov's method.
+
+    With the potential `h` of the parametrization it is the pair
+
+    .. math:: \dot X = \frac2t (Z - X), \qquad \frac{d}{dt}\nabla h(Z) = -\frac t2\,A^\top(AX - y), \qquad X(0) = Z(0) = x(0),
+
+    and the loss of `X` exceeds the least one by at most :math:`4 D_h(x^*, x(0)) / t^2`. Integrated by SciPy's Radau method in
+    the logarithm of time, where ``t = 0`` is no singularity, with the exact Jacobian, in the `2m` unknowns ``A X`` and
+    ``mu``; `X` is the mean of `Z` with the weight `t`. It oscillates, so long times cost as many steps as there are periods.
+
+    Source: Krichene, Bayen and Bartlett (2015). Taught in the chapter "Non-negative least squares".
+
+    Parameters
+    ----------
+    A : array_like, sparse matrix or LinearOperator, shape (m, n)
+        A `LinearOperator` is turned into a dense matrix by `min(m, n)` products.
+    y : array_like, shape (m,)
+    parametrization : HadamardPower or SignedHadamardPower
+    alpha : float or array_like, shape (n,)
+        Scale of the start, not too small for depth > 2; see `gradient_flow`.
+    times : array_like, shape (k,)
+        Increasing non-negative times at which the path is wanted.
+
+    Returns
+    -------
+    Result
+        With `path`, which holds `X`; `x` is its last point, and `optimality` the KKT residual there.
+
+    Raises
+    ------
+    ValueError
+        For a wrong shape, a non-finite or non-real entry, times that do not increase, or a too small `alpha`.
+
+    Warns
+    -----
+    RuntimeWarning
+        When the integrator gave up before the last of `times`; the path ends where it did.
+
+    Examples
+    --------
+    >>> from implicit_bias.parametrizations import HadamardPower
+    >>> result = accelerated_flow([[1.0]], [1.0], HadamardPower(2), alpha=0.1, times=[0.0, 1.0, 3.0])
+    >>> result.path.x[:, 0].round(3).tolist()
+    [0.01, 0.017, 1.29]
+    """
+    A, y, dual = _problem(A, y, parametrization, alpha, _AcceleratedDual)
+    times = _as_times(times)
+    m = A.shape[0]
+    first = np.log(dual.first)
+    with np.errstate(divide="ignore"):
+        logs = np.maximum(np.log(times * np.sqrt(dual.clock)), first)
+    run = _integrate(
+        dual,
+        (first, max(logs[-1], first + 1e-9)),
+        np.r_[dual.A @ dual.x(np.zeros(m)), np.zeros(m)],
+        method="Radau",
+        dense_output=True,
+        rtol=1e-5 * max(dual.gap, 1e-2),  # an entry wakes up where 1 - s is of the order of the gap
+        atol=np.repeat([1e-6, 1e-6 * dual.size], m),
+    )
+    passed = logs <= run.t[-1]
+    if not np.any(passed):  # what is left is the start
+        times, logs, passed = np.zeros(1), run.t[:1], np.ones(1, dtype=bool)
+    x = dual.mean(run, logs[passed])
+    return _result("accelerated_flow", A, y, dual, run, times[passed], x)
+
+
+def _problem(A, y, parametrization, alpha, kind):
+    """What both flows ask of their input: `A`, `y`, and the problem in the dual unknowns."""
     A = as_matrix(A)
-    dtype, n = A.dtype, A.shape[1]
+    n = A.shape[1]
     y = as_data(y, A).astype(float)
     parametrization = as_parametrization(parametrization, potential=True)
     alpha = as_alpha(alpha, n)
     if alpha.ndim == 2:
         raise ValueError(f"alpha must be a number or have shape ({n},), got {alpha.shape}: one flow at a time")
-    if times is not None:
-        times = _as_times(times)
-    dual = _Dual(as_entries(A), y, parametrization, np.broadcast_to(alpha, (n,)))
+    return A, y, kind(as_entries(A), y, parametrization, np.broadcast_to(alpha, (n,)))
 
-    def settled(t, mu):
-        return dual.kkt_residual(mu) - TOLERANCE / 2
 
-    settled.terminal = True
-    end = LONGEST if times is None else times[-1] * dual.clock
-    if times is None and settled(0.0, np.zeros(A.shape[0])) <= 0:
-        end = 0.0  # the event is a change of sign, and a start at the solution has none
+def _integrate(dual, span, start, **options):
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # trial points outside the domain: refused
         try:
-            run = solve_ivp(
-                dual.velocity,
-                (0.0, max(end, np.finfo(float).tiny)),
-                np.zeros(A.shape[0]),
-                # Radau takes each step afresh: BDF's extrapolated history overruns the end of the domain (depth > 2).
-                method="BDF" if parametrization.depth == 2 else "Radau",
-                jac=dual.jacobian,
-                t_eval=None if times is None else times * dual.clock,
-                events=settled if times is None else None,
-                rtol=1e-6,
-                atol=1e-9 * dual.size,
-            )
+            return solve_ivp(dual.velocity, span, start, jac=dual.jacobian, **options)
         except _NoProgressError as error:  # all that is left is the start
-            run = OptimizeResult(
-                t=np.zeros(1), y=np.zeros((A.shape[0], 1)), status=-1, message=str(error), nfev=dual.evaluations
+            return OptimizeResult(
+                t=np.array(span[:1]), y=start[:, None], sol=None, status=-1, message=str(error), nfev=dual.evaluations
             )
-    x = np.array([dual.x(mu) for mu in run.y.T]) * dual.unit
+
+
+def _result(name, A, y, dual, run, times, x):
+    """The record of a flow that passed the points `x` (in the units of `dual`) at `times`."""
     finite = np.logical_and.accumulate(np.all(np.isfinite(x), axis=1))
-    x, run.t, run.y = x[finite], run.t[finite], run.y[:, finite]
-    residuals = (A @ x.T.astype(dtype)).T - y
-    path = Path(run.t / dual.clock, x.astype(dtype), np.sum(residuals**2, axis=-1) / 2)
-    optimality = float(dual.kkt_residual(run.y[:, -1]))
+    x, times = x[finite], times[finite]
+    optimality = float(dual.kkt_residual(x[-1]))
+    x = x * dual.unit
+    residuals = (A @ x.T.astype(A.dtype)).T - y
+    path = Path(times, x.astype(A.dtype), np.sum(residuals**2, axis=-1) / 2)
     converged = optimality <= TOLERANCE
     if run.status < 0 or not np.all(finite):
         message = f"The integrator stopped at time {path.times[-1]:.3g}: {run.message}"
-        warnings.warn(f"gradient_flow: {message}", RuntimeWarning, stacklevel=2)
+        warnings.warn(f"{name}: {message}", RuntimeWarning, stacklevel=3)
     elif converged:
         message = f"The KKT residual is below {TOLERANCE:g} at time {path.times[-1]:.3g}."
     else:
@@ -180,23 +262,72 @@ class _Dual:
         return self.parametrization.from_dual(self.point(mu), self.log_start)[0]
 
     def velocity(self, t, mu):
-        self.evaluations += 1
-        if self.evaluations > MAX_EVALUATIONS:
-            raise _NoProgressError(f"no progress after {MAX_EVALUATIONS} evaluations; the path holds the start only")
+        self.count()
         # Outside the domain of the dual coordinate this is NaN, and the integrator tries a shorter step.
         return self.rate * (self.y - self.A @ self.x(mu))
 
     def jacobian(self, t, mu):
+        return -self.rate * self.slope(mu)
+
+    def slope(self, mu):
+        """The derivative of ``A x(mu)``."""
         # Asked for at predicted points too, which may lie outside: there the nearest point of the domain is taken.
         point = self.point(mu)
         floor = 1e-4 * self.gap
         inside = DualPoint(point.s, np.maximum(point.below, floor), np.maximum(point.above, floor))
-        return -self.rate * gram(self.A, self.rates * self.parametrization.from_dual(inside, self.log_start)[1])
+        return gram(self.A, self.rates * self.parametrization.from_dual(inside, self.log_start)[1])
 
-    def kkt_residual(self, mu):
-        x = self.x(mu)
+    def count(self):
+        self.evaluations += 1
+        if self.evaluations > MAX_EVALUATIONS:
+            raise _NoProgressError(f"no progress after {MAX_EVALUATIONS} evaluations; the path holds the start only")
+
+    def kkt_residual(self, x):
         gradient = self.A.T @ (self.A @ x - self.y)
         return _kkt(x, gradient, self.columns, self.data_norm, self.parametrization.nonnegative)
+
+
+class _AcceleratedDual(_Dual):
+    """The accelerated flow in the unknowns ``(A X, mu)`` and the logarithm `u` of time, with ``Z = x(mu)``."""
+
+    @property
+    def first(self):
+        """A time up to which next to nothing happens: `mu` is ``rate t^2 / 4 (y - A x(0))`` at first."""
+        mu = np.zeros(len(self.y))
+        moved = np.max(np.abs(self.rates * (self.A.T @ (self.y - self.A @ self.x(mu)))))
+        return np.sqrt(1e-10 * self.size / (self.rate * moved)) if moved else 1.0
+
+    def velocity(self, u, state):
+        self.count()
+        predictions, mu = np.split(state, 2)
+        return np.r_[2 * (self.A @ self.x(mu) - predictions), self.rate * np.exp(2 * u) / 2 * (self.y - predictions)]
+
+    def jacobian(self, u, state):
+        identity = np.eye(len(self.y))
+        return np.block(
+            [
+                [-2 * identity, 2 * self.slope(np.split(state, 2)[1])],
+                [-self.rate * np.exp(2 * u) / 2 * identity, np.zeros_like(identity)],
+            ]
+        )
+
+    def mean(self, run, logs):
+        """`X` at the logarithms of time `logs`: the mean of `Z` with the weight `t`, by Gauss's rule on each step."""
+        start = self.x(np.zeros(len(self.y)))
+        if run.sol is None:
+            return np.tile(start, (len(logs), 1))
+        nodes, weights = np.polynomial.legendre.leggauss(4)
+        x, at, found = start, run.t[0], []
+        edges = np.union1d(run.t, logs)
+        for end in edges[edges >= at]:
+            u = (at + end) / 2 + (end - at) / 2 * nodes
+            # The square of time counts; it is taken relative to the end of the step, where it cannot overflow.
+            shares = weights * (end - at) * np.exp(2 * (u - end))
+            Z = np.array([self.x(mu) for mu in run.sol(u)[len(self.y) :].T])
+            x, at = np.exp(2 * (at - end)) * x + shares @ Z, end
+            if end in logs:
+                found.append(x)
+        return np.array(found)[np.searchsorted(np.unique(logs), logs)]
 
 
 def _as_times(times):

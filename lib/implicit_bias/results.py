@@ -59,3 +59,24 @@ class Result:
     measured_by: str
     path: Path | None = None
     weights: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class NonnegativeResult(Result):
+    """What `nnls` found: a `Result` with what one asks of a least-squares solver.
+
+    Attributes
+    ----------
+    residual_norm : float
+        ``|A x - y|``.
+    products : int
+        Products with `A` or its transpose, each counted once: the price of the run.
+    """
+
+    residual_norm: float = float("nan")
+    products: int = 0
+
+    @property
+    def kkt_residual(self):
+        """The number that decided on `converged`; see `implicit_bias.measures.kkt_residual`."""
+        return self.optimality

@@ -6,10 +6,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from implicit_bias import HadamardPower, SignedHadamardPower, flow_limit, gradient_flow, minimum_norm
+from implicit_bias import (
+    HadamardPower,
+    SignedHadamardPower,
+    accelerated_flow,
+    flow_limit,
+    gradient_flow,
+    minimum_norm,
+)
 from scipy.integrate import solve_ivp
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import aslinearoperator
+from scipy.special import j1
 
 models = pytest.mark.parametrize(
     "model", [power(depth) for power in (HadamardPower, SignedHadamardPower) for depth in (2, 2.5, 3, 4)], ids=repr
@@ -180,3 +188,89 @@ def test_an_integrator_without_progress_is_stopped(monkeypatch):
         result = gradient_flow(A, y, HadamardPower(2), alpha=0.1)
     assert not result.converged
     np.testing.assert_allclose(result.x, 0.01)
+
+
+# --- The accelerated flow ---
+
+
+def followed_in_mirror_coordinates(A, y, model, alpha, times):
+    """`X` by an explicit integrator of the pair of equations as they stand, from a time soon after zero."""
+    n = A.shape[1]
+    x0 = model.value(model.start(alpha, n))
+
+    def velocity(t, state):
+        X, theta = np.split(state, 2)
+        return np.r_[2 / t * (model.inverse_mirror_map(theta, alpha) - X), -t / 2 * A.T @ (A @ X - y)]
+
+    start = np.r_[x0, model.mirror_map(x0, alpha)]
+    run = solve_ivp(velocity, (1e-6, times[-1]), start, "DOP853", np.maximum(times, 1e-6), rtol=1e-10, atol=1e-12)
+    return run.y[:n].T
+
+
+@models
+@pytest.mark.parametrize("alpha", [0.1, 0.7, np.linspace(0.2, 0.6, 6)], ids=["small", "large", "non-uniform"])
+def test_path_of_the_accelerated_flow(model, alpha):
+    A, y = instance()
+    times = np.array([0.0, 0.01, 0.5, 2.0, 2.5, 5.0])
+    result = accelerated_flow(A, y, model, alpha=alpha, times=times)
+    np.testing.assert_array_equal(result.path.times, times)
+    np.testing.assert_allclose(result.path.x, followed_in_mirror_coordinates(A, y, model, alpha, times), atol=2e-4)
+    np.testing.assert_allclose(result.path.loss, np.sum((result.path.x @ A.T - y) ** 2, axis=1) / 2)
+    np.testing.assert_array_equal(result.x, result.path.x[-1])
+
+
+def test_accelerated_flow_of_one_number_far_out_is_a_bessel_function():
+    """Where u and v hardly move, X'' + 3/t X' = -speed (X - y) / 1: the solution is y (1 - 2 J_1(c t) / (c t))."""
+    alpha, times = 1e3, np.array([0.0, 1.0, 3.0, 10.0, 30.0])
+    speed = 2 * 4 * alpha**2
+    x = accelerated_flow([[1.0]], [1.0], SignedHadamardPower(2), alpha=alpha, times=times / np.sqrt(speed)).path.x[:, 0]
+    safe = np.maximum(times, 1e-9)
+    np.testing.assert_allclose(x, 1 - 2 * j1(safe) / safe, atol=1e-4)
+
+
+def test_accelerated_flow_that_has_not_arrived_says_so():
+    A, y = instance()
+    result = accelerated_flow(A, y, SignedHadamardPower(2), alpha=0.5, times=[1.0])
+    assert not result.converged and result.optimality > 1e-3
+    assert "up to time 1;" in result.message
+
+
+def test_accelerated_flow_at_its_start():
+    A, y = instance()
+    for times in ([0], [0, 1e-30], [1e-30]):
+        np.testing.assert_allclose(accelerated_flow(A, y, HadamardPower(3), alpha=0.3, times=times).path.x, 0.027)
+    at_rest = accelerated_flow(A, A @ np.full(6, 0.09), HadamardPower(2), alpha=0.3, times=[0, 10])
+    np.testing.assert_allclose(at_rest.path.x, 0.09)
+    assert at_rest.converged
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_form_of_the_matrix_does_not_matter_to_the_accelerated_flow(form):
+    A, y = instance()
+    expected = accelerated_flow(A, y, HadamardPower(2), alpha=0.3, times=TIMES).path.x
+    found = accelerated_flow(form(A), y, HadamardPower(2), alpha=0.3, times=TIMES)
+    np.testing.assert_allclose(found.path.x, expected, atol=1e-5)
+    float32 = accelerated_flow(A.astype(np.float32), y, HadamardPower(2), alpha=0.3, times=TIMES)
+    assert float32.path.x.dtype == np.float32
+    np.testing.assert_allclose(float32.path.x, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("a, b", [(1e-90, 1.0), (1.0, 1e-90), (1e90, 1e5), (1e-3, 1e3)])
+@pytest.mark.parametrize("model", [HadamardPower(2), SignedHadamardPower(3)], ids=repr)
+def test_units_do_not_matter_to_the_accelerated_flow(a, b, model):
+    A, y = instance()
+    unit = b / a
+    clock = np.sqrt(a * b * unit ** (1 - 2 / model.depth))
+    scaled = accelerated_flow(a * A, b * y, model, alpha=0.3 * unit ** (1 / model.depth), times=TIMES / clock)
+    expected = accelerated_flow(A, y, model, alpha=0.3, times=TIMES)
+    np.testing.assert_allclose(scaled.path.x / unit, expected.path.x, atol=1e-4)
+
+
+def test_an_accelerated_flow_without_progress_is_stopped(monkeypatch):
+    A, y = instance()
+    monkeypatch.setattr("implicit_bias.flow.MAX_EVALUATIONS", 10)
+    for times in ([1.0], [0.0, 1.0]):
+        with pytest.warns(RuntimeWarning, match="accelerated_flow: .* no progress after 10 evaluations"):
+            result = accelerated_flow(A, y, HadamardPower(2), alpha=0.1, times=times)
+        assert not result.converged
+        np.testing.assert_allclose(result.path.x, [[0.01] * 6])

@@ -21,6 +21,7 @@ LAYERS = [
     "descent",
     "flow",
     "limits",
+    "nnls",
     "spectrum",
     "explore",
 ]

@@ -11,6 +11,7 @@ from implicit_bias import (
     MatrixProduct,
     SignedHadamardPower,
     SymmetricProduct,
+    accelerated_flow,
     basis_pursuit,
     diagonal_descent,
     diagonal_flow,
@@ -57,6 +58,7 @@ MODEL = SignedHadamardPower(2)
 OF_THE_DATA = {
     "gradient_descent": lambda A, y: gradient_descent(A, y, MODEL, alpha=0.5, max_iterations=50_000).x,
     "gradient_flow": lambda A, y: gradient_flow(A, y, MODEL, alpha=0.5).x,
+    "accelerated_flow": lambda A, y: accelerated_flow(A, y, MODEL, alpha=0.5, times=[1.0]).x,
     "flow_limit": lambda A, y: flow_limit(A, y, MODEL, alpha=0.5).x,
     "basis_pursuit": lambda A, y: basis_pursuit(A, y).x,
     "minimum_norm": minimum_norm,
@@ -256,6 +258,7 @@ def test_wrong_alpha(wrong, solver, power):
 
 OUT_OF_RANGE = {
     "flow of a stack": lambda: gradient_flow(A, y, MODEL, alpha=[[0.1], [0.2]]),
+    "accelerated flow of a stack": lambda: accelerated_flow(A, y, MODEL, alpha=[[0.1], [0.2]], times=[1.0]),
     "flow that would take forever": lambda: gradient_flow(A, y, SignedHadamardPower(4), alpha=1e-8),
     "flow of a far too large start": lambda: gradient_flow(A, y, HadamardPower(2), alpha=1e10),
     "flow of a far too large signed start": lambda: gradient_flow(A, y, MODEL, alpha=1e30),
@@ -300,6 +303,11 @@ def flow(times):
 
 
 WRONG_OPTIONS = [
+    ("times", lambda: accelerated_flow(A, y, MODEL, alpha=0.1, times=[1.0, 0.5])),
+    ("times", lambda: accelerated_flow(A, y, MODEL, alpha=0.1, times=None)),
+    ("parametrization", lambda: accelerated_flow(A, y, Linear(), alpha=0.1, times=[1.0])),
+    ("parametrization", lambda: accelerated_flow(A, y, HadamardPower, alpha=0.1, times=[1.0])),
+    ("alpha", lambda: accelerated_flow(A, y, MODEL, alpha=-0.1, times=[1.0])),
     ("step_size", descent(step_size=-0.1)),
     ("step_size", descent(step_size=0)),
     ("step_size", descent(step_size=np.nan)),

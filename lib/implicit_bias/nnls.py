@@ -1,0 +1,268 @@
+r"""Non-negative least squares, by the energy that gradient descent on ``x = w^2`` minimizes.
+
+The non-convex energy :math:`\tfrac12\|A w^2 - y\|_2^2` has no constraint, and every local minimum is global. Gradient descent
+on it is slow. Three changes make it fast: columns of length 1, conjugate gradients with an exact line search (along a line
+the energy is a polynomial of degree four), and an exact solution on the support once that has settled.
+"""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import nnls as lawson_hanson
+from scipy.sparse import issparse
+from scipy.sparse.linalg import LinearOperator
+
+from ._normalized import NormalizedProblem, Point
+from ._support import LARGEST_GRAM, finish
+from ._validation import as_positive, as_reals
+from .results import NonnegativeResult
+
+SMALL = 250_000  # entries of A up to which the active-set method of SciPy is the faster one
+SMALLEST_TOLERANCE = 1e-14  # float64 cannot resolve less
+SINGLE_PRECISION = 1e-5  # KKT residual down to which products in float32 are good enough
+SMALLEST_WEIGHT = 1e-8  # relative to the largest; a weight that is zero would stay so
+ROUNDING = 1e-15  # times the sum of x: the KKT residual that float64 leaves where columns and data have length 1
+SMALL_RESIDUAL = 1e-6  # above it, large entries of x are a mistake and no excuse
+LIFT = 1e-3  # of the largest weight: where weights begin that were zero in a given point
+LARGEST_STEP = 10  # in weights: along a direction that A does not see the minimum is anywhere
+TINY = 1e-300  # instead of a division by zero
+LIMIT = 10_000  # iterations
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What `nnls` tells its `callback`.
+
+    Attributes
+    ----------
+    x : ndarray, shape (n,)
+    kkt_residual : float
+    iterations, products : int
+        So far.
+    """
+
+    x: np.ndarray
+    kkt_residual: float
+    iterations: int
+    products: int
+
+
+def nnls(A, y, *, tol=1e-8, max_iterations=None, x0=None, alpha=None, callback=None):
+    r"""Minimize ``|A x - y|`` over ``x >= 0``.
+
+    Preconditioned nonlinear conjugate gradients on the weights of ``x = w^2``, in variables for which the columns of `A`
+    have length 1. When the products with `A` have cost as much as an exact solution on the present support would, that is
+    tried: block pivoting on the Gram matrix of these columns. It ends the run if it passes the same test as the iteration,
+    else that goes on. Small matrices are left to the active-set method of SciPy, unless `x0`, `alpha` or `callback` is
+    given.
+
+    Among several solutions this method does not prefer the one of least l1-norm, as gradient flow does; for that there is
+    `implicit_bias.flow_limit`.
+
+    Source: the energy of Chou, Maly and Verdun (2022), the finish as in Portugal, Judice and Vicente (1994). Taught in the
+    chapter "Non-negative least squares".
+
+    Parameters
+    ----------
+    A : array_like, sparse matrix or LinearOperator, shape (m, n)
+        Of a `LinearOperator` only the products ``A @ v`` and ``A.T @ r`` are used. With a float32 matrix the iteration
+        starts in float32.
+    y : array_like, shape (m,)
+    tol : float
+        Stop when the KKT residual is at most `tol`: :math:`\max_j |\min(|a_j| x_j,\ \langle a_j, Ax-y\rangle/|a_j|)| / |y|`,
+        which has no unit and is 0 exactly at a solution. For a `LinearOperator`, ``|a_j|`` is an estimate, see
+        `implicit_bias.measures.column_norms`.
+    max_iterations : int, optional
+        Iterations of conjugate gradients, 10000 by default.
+    x0 : array_like, shape (n,), optional
+        Where to begin, non-negative. Its zero entries begin slightly above zero.
+    alpha : float, optional
+        Scale of a constant start ``w = alpha`` (in variables for which columns and data have length 1). By default the
+        constant that fits the data best.
+    callback : callable, optional
+        Called at each iteration with an object that has `x`, `kkt_residual`, `iterations` and `products`.
+
+    Returns
+    -------
+    NonnegativeResult
+        `x` in float64, and with it `residual_norm`, `kkt_residual`, `converged`, `iterations`, `products` and `message`.
+        The KKT residual is computed afresh from `A`, `y` and `x` in float64, so that `converged` is a certificate. The
+        residual is never larger than that of ``x = 0``.
+
+    Raises
+    ------
+    ValueError
+        For a wrong shape, a NaN or infinity, entries that are not real, an option out of its range, or data whose size is
+        not between 1e-150 and 1e150.
+
+    Warns
+    -----
+    RuntimeWarning
+        When the tolerance was not reached.
+
+    Examples
+    --------
+    >>> result = nnls([[1.0, 0.0], [0.0, 1.0]], [2.0, -1.0])
+    >>> result.x.tolist(), result.residual_norm, result.converged
+    ([2.0, 0.0], 1.0, True)
+    """
+    problem = NormalizedProblem(A, y)
+    tol = as_positive("tol", tol)
+    if tol < SMALLEST_TOLERANCE:
+        raise ValueError(f"tol must be at least {SMALLEST_TOLERANCE:g}, got {tol:g}")
+    limit = LIMIT if max_iterations is None else as_positive("max_iterations", max_iterations, integer=True, zero=True)
+    if callback is not None and not callable(callback):
+        raise ValueError(f"callback must be callable, got {callback!r}")
+    correlation = problem.backward(problem.b)
+    start = _given_start(problem, x0, alpha)
+    iterations = 0
+    if np.max(correlation) <= 0:
+        message = "No column has a positive product with y: x = 0 is the solution."
+        return _report(problem, problem.point(np.zeros(problem.n)), tol, iterations, message)
+    point, how = None, "Found by the active-set method of SciPy"
+    if start is None and callback is None:
+        point = _active_set(problem)
+    if point is None or point.kkt_residual > tol:
+        w = _default_start(problem, correlation) if start is None else start
+        point, iterations, how = _minimize(problem, w, tol, limit, callback)
+    if np.linalg.norm(point.r) > 1:
+        point, how = problem.point(np.zeros(problem.n)), "Nothing better than x = 0 was found"
+    return _report(problem, point, tol, iterations, f"{how}, with a KKT residual of {point.kkt_residual:.1e}.")
+
+
+def _report(problem, point, tol, iterations, message):
+    converged = point.kkt_residual <= tol
+    if not converged:
+        warnings.warn(f"nnls: {message}", RuntimeWarning, stacklevel=3)
+    return NonnegativeResult(
+        x=problem.in_units(point.x),
+        converged=converged,
+        iterations=iterations,
+        message=message,
+        optimality=point.kkt_residual,
+        measured_by="kkt_residual",
+        residual_norm=float(np.linalg.norm(point.r)) * problem.data_norm,
+        products=problem.products,
+    )
+
+
+def _given_start(problem, x0, alpha):
+    """The weights to start from that the caller asks for, or None."""
+    if x0 is not None and alpha is not None:
+        raise ValueError("alpha must not be given together with x0: both say where to begin")
+    if alpha is not None:
+        return np.where(problem.empty, 0.0, as_positive("alpha", alpha))
+    if x0 is None:
+        return None
+    x0 = as_reals("x0", x0).astype(float)
+    if x0.shape != (problem.n,) or not np.all(np.isfinite(x0)) or np.any(x0 < 0):
+        raise ValueError(f"x0 must be non-negative and finite with shape ({problem.n},), got shape {x0.shape}")
+    return _lifted(problem, x0 * problem.d / (problem.data_norm or 1.0)) if np.any(x0) else None
+
+
+def _lifted(problem, x):
+    """Weights of a point whose zero entries can still grow."""
+    w = np.sqrt(x)
+    return np.maximum(w, LIFT * np.max(w)) * ~problem.empty
+
+
+def _default_start(problem, correlation):
+    """The constant that fits the data best; where that is not positive, the best multiple of ``max(B.T b, 0)``."""
+    for x in (np.where(problem.empty, 0.0, 1.0), np.maximum(correlation, 0)):
+        image = problem.forward(x)
+        fit = image @ problem.b
+        if fit > 0:
+            break
+    return np.sqrt(x * (fit / (image @ image)))
+
+
+def _active_set(problem):
+    """The solution by the active-set method of SciPy, for a small matrix; None for others and where it gives up."""
+    if isinstance(problem.A, LinearOperator) or problem.A.shape[0] * problem.n > SMALL:
+        return None
+    columns, d = problem.columns(np.arange(problem.n))
+    columns = (columns.toarray() if issparse(columns) else columns) / d
+    try:
+        x, _ = lawson_hanson(columns, problem.b, maxiter=30 * problem.n)
+    except RuntimeError:
+        return None
+    return problem.point(x)
+
+
+def _minimize(problem, start, tol, limit, callback):
+    """Conjugate gradients from `start`, and the finish on the support: the last point, the iterations, and how it was found."""
+    iterations, paid, patience = 0, problem.products, 1
+    while True:
+        for steps, (w, point) in enumerate(_conjugate_gradients(problem, start)):
+            kkt = point.kkt_residual
+            if callback is not None:
+                callback(Progress(problem.in_units(point.x), kkt, iterations + steps, problem.products))
+            if kkt <= tol or iterations + steps == limit or (problem.single and kkt <= SINGLE_PRECISION):
+                break
+            k = np.count_nonzero(point.x > point.g)
+            if 0 < k <= LARGEST_GRAM and problem.products - paid >= patience * problem.gram_price(k):
+                finished = finish(problem, point, tol)
+                if finished.kkt_residual <= max(tol, min(ROUNDING * np.sum(finished.x), SMALL_RESIDUAL)):
+                    return finished, iterations + steps, "Solved on the support"
+                paid, patience = problem.products, 2 * patience
+                if finished.kkt_residual < kkt:
+                    w = _lifted(problem, finished.x)
+                    break
+        else:
+            return problem.point(point.x), iterations + steps, "Rounding stopped the iteration"
+        iterations, start = iterations + steps, w
+        if problem.single:
+            problem.single = False
+        elif kkt <= tol:
+            # The residual was carried along from step to step. The certificate is computed afresh, without the weights that
+            # are on their way to zero if it passes without them.
+            clean = problem.point(np.where(point.x > point.g, point.x, 0.0))
+            if clean.kkt_residual <= tol:
+                return clean, iterations, "The iteration converged"
+            if steps == 0:
+                return point, iterations, "The iteration converged"
+        if iterations == limit:
+            return problem.point(point.x), iterations, f"Stopped after {limit} iterations"
+
+
+def _conjugate_gradients(problem, w):
+    r"""Minimize ``1/2 |B w^2 - b|^2``: an endless stream of weights and points.
+
+    Polak and Ribiere's method with restarts. The preconditioner :math:`4 w^2 + 2|g|` is the diagonal of the Hessian in
+    absolute value: a free weight moves like gradient descent in `x`, a dying one shrinks by a factor.
+    """
+    point = problem.point(w * w)
+    direction = before = np.zeros_like(w)
+    slope, floor = 1.0, 0.0
+    while True:
+        yield w, point
+        x, r, g = point.x, point.r, point.g
+        gradient = np.where((w <= floor) & (g > 0), 0.0, 2 * w * g)
+        step = gradient / (4 * x + 2 * np.abs(g) + TINY)
+        new_slope = step @ gradient
+        if new_slope == 0:
+            return
+        momentum = max(0.0, new_slope - step @ before) / slope
+        direction = momentum * direction - step
+        if direction @ gradient >= 0:
+            direction = -step
+        p, q = problem.forward_pair(2 * w * direction, direction * direction)
+        t = _exact_step(r, p, q, LARGEST_STEP * np.max(w) / np.max(np.abs(direction)))
+        w = w + t * direction
+        # The sign of a weight has no meaning.
+        sign = np.where(w < 0, -1.0, 1.0)
+        w, direction, before, slope = w * sign, direction * sign, gradient * sign, new_slope
+        floor = max(floor, SMALLEST_WEIGHT * np.max(w))
+        w = np.maximum(w, floor) * ~problem.empty
+        r = r + t * p + t**2 * q
+        point = Point(w * w, r, problem.backward(r))
+
+
+def _exact_step(r, p, q, largest):
+    """The `t` in ``(0, largest]`` that minimizes ``|r + t p + t^2 q|``, a polynomial whose derivative is a cubic."""
+    rp, pp, rq, pq, qq = r @ p, p @ p, r @ q, p @ q, q @ q
+    roots = np.roots([2 * qq, 3 * pq, pp + 2 * rq, rp])
+    inside = (np.abs(roots.imag) <= 1e-8 * np.abs(roots)) & (roots.real > 0) & (roots.real < largest)
+    steps = np.append(roots.real[inside], largest)
+    return steps[np.argmin(steps * (rp + steps * (pp / 2 + rq + steps * (pq + steps * qq / 2))))]
