@@ -8,9 +8,34 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
-from book import boxes, claims, execution, mathematics, numbers, sheets
+from book import (
+    boxes,
+    claims,
+    execution,
+    frame,
+    katex_server,
+    library,
+    mathematics,
+    metadata,
+    notebooks,
+    numbers,
+    sheets,
+)
 
 HERE = Path(__file__).parent
+PARTS = (
+    execution,
+    mathematics,
+    katex_server,
+    claims,
+    boxes,
+    numbers,
+    library,
+    notebooks,
+    frame,
+    metadata,
+    sheets,
+)
 
 
 def own_digest() -> str:
@@ -34,6 +59,6 @@ def setup(app: Sphinx) -> dict:
     app.add_css_file("book.css", priority=900)  # last, so that it has the last word
     app.add_js_file("explore.js", loading_method="defer")
     app.add_js_file("book.js", loading_method="defer")
-    for part in (execution, mathematics, claims, boxes, numbers, sheets):
+    for part in PARTS:
         part.setup(app)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": False}
