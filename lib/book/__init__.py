@@ -12,6 +12,7 @@ from book import (
     boxes,
     claims,
     execution,
+    finishing,
     frame,
     katex_server,
     library,
@@ -19,7 +20,6 @@ from book import (
     metadata,
     notebooks,
     numbers,
-    sheets,
 )
 
 HERE = Path(__file__).parent
@@ -34,7 +34,7 @@ PARTS = (
     notebooks,
     frame,
     metadata,
-    sheets,
+    finishing,
 )
 
 

@@ -1,7 +1,7 @@
 """What no page uses is left out of fonts and style sheets, and nothing else."""
 
+from book.finishing import prune
 from book.mathematics import letters_by_font
-from book.sheets import prune
 
 CSS = (
     "@font-face{font-family:KaTeX_AMS;src:url(x.ttf)}.katex{font:normal 1.21em KaTeX_Main,serif}"

@@ -49,6 +49,7 @@ def opened(browser, address, path):
     page = browser.new_page(viewport=SCREEN, color_scheme="light")
     page.goto(address + path, wait_until="networkidle")
     page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")  # scripts have seen it
     yield page
     page.close()
 
@@ -78,24 +79,23 @@ def test_nothing_moves_while_a_page_arrives(browser, address, path, viewport):
     page.close()
 
 
-def test_accessibility_checks_find_nothing(opened):
+@pytest.mark.parametrize("viewport", [SCREEN, PHONE], ids=["screen", "phone"])
+def test_accessibility_checks_find_nothing(opened, viewport):
+    opened.set_viewport_size(viewport)
+    scroll, width = opened.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    assert scroll <= width, "the page scrolls sideways"
     opened.add_script_tag(path=AXE)
-    found = []
-    for viewport in (SCREEN, PHONE):
-        for scheme in ("light", "dark"):
-            opened.set_viewport_size(viewport)
-            opened.emulate_media(color_scheme=scheme)
-            opened.wait_for_timeout(300)  # colours fade from one scheme to the other
-            scroll, width = opened.evaluate(
-                "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
-            )
-            assert scroll <= width, f"the page scrolls sideways at {viewport['width']} pixels"
-            found += [
-                f"{viewport['width']} px, {scheme}: {rule['id']} ({rule['impact']}): {node['target']} {node['failureSummary']}"
-                for rule in opened.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
-                for node in rule["nodes"]
-            ]
-    assert not found, "\n".join(found)
+    # On a dark page nothing but the colours is different, and all the rules on a long chapter take half a minute.
+    for scheme, rules in ("light", {}), ("dark", {"runOnly": ["cat.color"]}):
+        opened.emulate_media(color_scheme=scheme)
+        opened.wait_for_timeout(300)  # colours fade from one scheme to the other
+        found = opened.evaluate("rules => axe.run({resultTypes: ['violations'], ...rules})", rules)["violations"]
+        found = [
+            f"{rule['id']} ({rule['impact']}): {node['target']} {node['failureSummary']}"
+            for rule in found
+            for node in rule["nodes"]
+        ]
+        assert not found, "\n".join([scheme, *found])
 
 
 def test_pictures_are_said_in_words(opened):
