@@ -79,6 +79,6 @@ SOLVERS = {
         "barzilai_borwein", tuple(tuple((search, tol) for tol in TARGETS) for search in ("exact", "non-monotone"))
     ),
     "coordinate descent": Solver(
-        "reference", ".coordinate_descent", "coordinate_descent", (TARGETS,), layout="columns", needs="numba"
+        "reference", ".coordinate_descent", "coordinate_descent", ((*TARGETS, 1e-11),), layout="columns", needs="numba"
     ),
 }
