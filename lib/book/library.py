@@ -8,6 +8,8 @@ link to the chapter: neither has to be written as a link, and so neither can be 
 import importlib
 import pkgutil
 import re
+import shutil
+from pathlib import Path
 
 from docutils import nodes
 from docutils.statemachine import StringList
@@ -39,7 +41,14 @@ class LibraryDirective(SphinxDirective):
         lines = []
         for name in public_modules():
             full = f"{PACKAGE}.{name}"
-            lines += [f"(module-{name})=", f"## `{full}`", "", "```{eval-rst}", f".. automodule:: {full}", "   :members:"]
+            lines += [
+                f"(module-{name})=",
+                f"## `{full}`",
+                "",
+                "```{eval-rst}",
+                f".. automodule:: {full}",
+                "   :members:",
+            ]
             lines += ["```", ""]
         container = nodes.Element()
         self.state.nested_parse(StringList(lines, self.env.docname), 0, container, match_titles=True)
@@ -132,7 +141,13 @@ def titles(env) -> dict[str, tuple[str, str]]:
     return found | {title.astext(): (page, "") for page, title in env.titles.items()}
 
 
+def forget_sources(app: Sphinx):
+    """Have all pages with sources made again: Sphinx looks at the sources only, not at what stands around them."""
+    shutil.rmtree(Path(app.outdir) / "_modules", ignore_errors=True)
+
+
 def setup(app: Sphinx):
+    app.connect("builder-inited", forget_sources)
     app.add_directive("library", LibraryDirective)
     app.add_post_transform(LinkNames)
     app.connect("doctree-resolved", link_chapters)

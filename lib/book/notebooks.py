@@ -34,7 +34,9 @@ EXPLICIT = re.compile(r"^(.*?)\s*<([^<>]+)>$", re.S)
 # The roles that refer to something, with the domain of Sphinx that knows what.
 DOMAINS = {"std": ("ref", "numref", "doc"), "math": ("eq",), "prf": ("ref",), "cite": ("p", "t")}
 
-RUN = "*This is a chapter of {title}. Its code needs the library of the book: `pip install .` in a copy of the sources.*"
+RUN = (
+    "*This is a chapter of {title}. Its code needs the library of the book: `pip install .` in a copy of the sources.*"
+)
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,7 @@ def make(app: Sphinx, docname: str) -> nbformat.NotebookNode:
     for number, cell in enumerate(cells, 1):
         cell.id = f"cell-{number}"  # nbformat would draw it at random
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    return nbformat.v4.new_notebook(
-        cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}}
-    )
+    return nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
 
 
 def figure(cell) -> dict:
