@@ -53,8 +53,9 @@ def test_nothing_is_beyond_the_edge(page):
         """() => Reveal.getSlides().flatMap((slide, k) => {
             Reveal.slide(k);
             return [...slide.querySelectorAll(":scope > :not(.notes), :scope > :not(.notes) *")]
-                .filter((e) => e.checkVisibility({visibilityProperty: true}) && !e.closest(".katex-mathml, .headerlink"))
+                .filter((e) => e.checkVisibility({visibilityProperty: true}) && !e.closest(".katex-mathml, .headerlink, .pstrut"))
                 .map((e) => [e, e.getBoundingClientRect()])
+                .filter(([e, box]) => box.height && box.width)
                 .filter(([e, box]) => box.left < 0 || box.top < 0 || box.right > innerWidth || box.bottom > innerHeight)
                 .map(([e]) => `slide ${k + 1}: ${e.tagName} ${e.textContent.slice(0, 40)}`);
         })"""
