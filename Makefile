@@ -15,7 +15,7 @@ book: $(VENV)/installed ## execute the chapters and build the website
 	$(BIN)/jupyter-book build . -W -n --keep-going -q
 	@echo "The book is built. Open $(CURDIR)/_build/html/index.html, or run: make serve"
 
-test: book ## run every test, the fast ones first
+test: lint book ## check style and spelling, then run every test, the fast ones first
 	$(BIN)/python -m pytest
 
 lab: $(VENV)/installed ## open the chapters in JupyterLab, as notebooks

@@ -8,7 +8,20 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
-from book import boxes, claims, execution, mathematics, numbers
+from book import (
+    boxes,
+    claims,
+    execution,
+    frame,
+    library,
+    mathematics,
+    metadata,
+    notebooks,
+    numbers,
+    quiz,
+    reuse,
+    slides,
+)
 
 HERE = Path(__file__).parent
 
@@ -34,6 +47,7 @@ def setup(app: Sphinx) -> dict:
     app.add_css_file("book.css", priority=900)  # last, so that it has the last word
     app.add_js_file("explore.js", loading_method="defer")
     app.add_js_file("book.js", loading_method="defer")
-    for part in (execution, mathematics, claims, boxes, numbers):
+    parts = (execution, mathematics, claims, boxes, numbers, library, notebooks, frame, metadata, quiz, reuse, slides)
+    for part in parts:
         part.setup(app)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": False}

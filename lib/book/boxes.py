@@ -1,6 +1,7 @@
 """Makes the boxes and captions of the pages accessible; ``:class: dropdown`` works without JavaScript."""
 
 from docutils import nodes
+from myst_nb.sphinx_ import HideCodeCellNode
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx_design.shared import create_component
@@ -33,6 +34,19 @@ class FoldDropdowns(SphinxPostTransform):
             node.replace_self(dropdown)
 
 
+class CodeBelowFigures(SphinxPostTransform):
+    """A figure whose code is folded comes first, then the line that unfolds the code."""
+
+    default_priority = 950  # after MyST-NB has folded it
+
+    def run(self, **kwargs):
+        for node in list(self.document.findall(HideCodeCellNode)):
+            cell = node.parent
+            if cell[0] is node and cell[-1].get("nb_element") == "cell_code_output":
+                cell.remove(node)
+                cell.append(node)
+
+
 class DropRepeatedIds(SphinxPostTransform):
     """Sphinx-proof and sphinx-exercise give every box on a page the same inner id."""
 
@@ -63,4 +77,5 @@ def tidy_page(app: Sphinx, pagename, templatename, context, doctree):
 def setup(app: Sphinx):
     app.connect("html-page-context", tidy_page, priority=900)  # after Furo
     app.add_post_transform(FoldDropdowns)
+    app.add_post_transform(CodeBelowFigures)
     app.add_post_transform(DropRepeatedIds)

@@ -15,6 +15,8 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
+from book.sources import without_shown_code
+
 LOGGER = logging.getLogger(__name__)
 KINDS = ("theorem", "lemma", "proposition", "corollary", "observation")
 
@@ -56,7 +58,7 @@ def find_theorems(root: Path) -> list[tuple[str, int, str | None]]:
         rf"^[ \t]*(?:`{{3,}}|:{{3,}})\{{prf:(?:{'|'.join(KINDS)})\}}.*\n((?:[ \t]*:[\w-]+:.*\n)*)", re.M
     )
     for path in sorted((root / "chapters").rglob("*.md")):
-        text = path.read_text(encoding="utf-8")
+        text = without_shown_code(path.read_text(encoding="utf-8"))
         for match in opening.finditer(text):
             label = re.search(r":label:[ \t]*(\S+)", match[1])
             line = text.count("\n", 0, match.start()) + 1

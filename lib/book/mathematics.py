@@ -83,6 +83,8 @@ def setup(app: Sphinx):
     katex.NODEJS_BINARY = str(NODE)
     # On a busy machine five seconds are not enough, and the server that came too late would never be stopped.
     katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 120.0
+    # Through its Unix socket it is sometimes asked before it listens, which ends the build; through a port it is asked again.
+    katex.KaTeXServer.start_server_process = katex.KaTeXServer.start_network_socket
     # Without this a wrong formula is a red one on the page, and nobody is told.
     katex.render_latex = strict(katex.render_latex)
     app.config.katex_prerender = True

@@ -20,8 +20,7 @@ def watch():
                 wrong.append(f"asks for {request.url}")
 
         def console(line):
-            # A browser looks for this icon on its own at the top of every server, where ours has no page.
-            if line.type == "error" and not line.location["url"].endswith("/favicon.ico"):
+            if line.type == "error":
                 wrong.append(f"console: {line.text}")
 
         page.on("request", request)

@@ -1,0 +1,348 @@
+"""Every chapter as a clean notebook to download: plain Markdown and code that runs where the library is installed.
+
+What only Sphinx understands is said in words: boxes get bold headings with the numbers of the page, proofs and solutions
+fold, references and glued numbers become text, captions stand below their figures. Lines that only glue are left out.
+
+A chapter with exercises gives a second notebook, in the folder ``exercises``, for students: without solutions, with a cell
+for each answer, and where ``implicit_bias.check`` has a function for the exercise, with a call of it.
+"""
+
+import ast
+import inspect
+import json
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import jupytext
+import nbformat
+from docutils import nodes
+from docutils.utils import new_document
+from implicit_bias import check
+from myst_nb.core.variables import format_plain_text
+from pybtex.plugin import find_plugin
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import LoggingReporter
+
+from book.numbers import SCIENTIFIC
+from book.sources import has_cells, without_shown_code
+
+FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,}|:{3,})(?:\{(?P<name>[\w:-]+)\})?[ \t]*(?P<argument>.*)$")
+OPTION = re.compile(r"^\s*:([\w-]+):\s*(.*)$")
+ROLE = re.compile(r"\{([\w:.-]+)\}`([^`]+)`")
+LABEL = re.compile(r"^\([\w:.-]+\)=[ \t]*\n", re.M)
+EQUATION = re.compile(r"^\$\$[ \t]*\n(?P<formula>.*?)\n\$\$[ \t]*(?:\((?P<label>[\w:.-]+)\))?[ \t]*$", re.M | re.S)
+LOCAL_LINK = re.compile(r"\[([^\]]*)\]\((?:#[^)\s]*|[^)\s]+\.md(?:#[^)\s]*)?)\)")
+EXPLICIT = re.compile(r"^(.*?)\s*<([^<>]+)>$", re.S)
+CHOICE = re.compile(r"^- \[([x ])\] ", re.M)
+ANSWER = re.compile(r"^<!-- answer (\S+)( in code)? -->$", re.M)
+
+# The roles that refer to something, with the domain of Sphinx that knows what.
+DOMAINS = {"std": ("ref", "numref", "doc"), "math": ("eq",), "prf": ("ref",), "cite": ("p", "t")}
+
+RUN = (
+    "*This is a chapter of {title}. Its code needs the library of the book: `pip install .` in a copy of the sources.*"
+)
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the text of a chapter refers to, as words."""
+
+    references: dict[tuple[str, str], str]
+    glued: dict[str, str]
+    solved: bool = True  # with the solutions
+
+    def reference(self, role: str, target: str) -> str:
+        return self.references[role, target]
+
+
+def make_all(app: Sphinx, exception: Exception | None):
+    if exception or app.builder.name != "html":
+        return
+    for docname in chapters(app.env):
+        target = Path(app.outdir) / f"{docname}.ipynb"
+        for notebook, file in zip(
+            make(app, docname), (target, target.parent / "exercises" / target.name), strict=False
+        ):
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+
+
+def chapters(env) -> list[str]:
+    """The pages with code, except the front page, which is no chapter."""
+    return sorted(
+        docname
+        for docname in env.found_docs - {env.config.root_doc}
+        if has_cells(Path(env.doc2path(docname)).read_text(encoding="utf-8"))
+    )
+
+
+def has_solutions(env, docname: str) -> bool:
+    return "{solution}" in without_shown_code(Path(env.doc2path(docname)).read_text(encoding="utf-8"))
+
+
+def make(app: Sphinx, docname: str) -> list[nbformat.NotebookNode]:
+    """The notebook of a chapter, and the one for students if there are exercises with solutions."""
+    source = jupytext.reads(Path(app.env.doc2path(docname)).read_text(encoding="utf-8"), fmt="md:myst")
+    text = "\n".join(cell.source for cell in source.cells if cell.cell_type == "markdown")
+    text += "\n".join(figure(cell).get("caption", "") for cell in source.cells)
+    names = [figure(cell)["name"] for cell in source.cells if "name" in figure(cell)]
+    page = Page(references_of(app, docname, text, names), glued_in(app.env, docname))
+    introduction = RUN.format(title=app.config.html_title)
+    cited = bibliography(app.env, text)
+    pages = [page, replace(page, solved=False)] if has_solutions(app.env, docname) else [page]
+    return [notebook(source, page, introduction, cited) for page in pages]
+
+
+def notebook(source, page: Page, introduction: str, cited: list[str]) -> nbformat.NotebookNode:
+    cells = []
+    for cell in source.cells:
+        if cell.cell_type == "markdown":
+            cells += text_cells(markdown(cell.source, page))
+            continue
+        code = without_glue(cell.source)
+        if code:
+            metadata = {key: value for key, value in cell.metadata.items() if key in ("tags", "jupyter")}
+            cells.append(nbformat.v4.new_code_cell(code, metadata=metadata))
+        if caption := figure(cell).get("caption"):
+            name = page.reference("numref", figure(cell)["name"]) if "name" in figure(cell) else "Figure"
+            cells.append(nbformat.v4.new_markdown_cell(f"**{name}.** {markdown(caption.strip(), page)}"))
+    heading, _, rest = cells[0].source.partition("\n")
+    cells[0].source = f"{heading}\n\n{introduction}\n{rest}".strip()
+    if cited:
+        cells.append(nbformat.v4.new_markdown_cell("## References\n\n" + "\n".join(f"- {entry}" for entry in cited)))
+    for number, cell in enumerate(cells, 1):
+        cell.id = f"cell-{number}"  # nbformat would draw it at random
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    return nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
+
+
+def text_cells(text: str) -> list[nbformat.NotebookNode]:
+    """The text as one cell, or as several with cells for answers between them."""
+    pieces = ANSWER.split(text)
+    cells = [nbformat.v4.new_markdown_cell(pieces[0].strip())]
+    for label, in_code, after in zip(pieces[1::3], pieces[2::3], pieces[3::3], strict=True):
+        cells.append(answer_cell(label, bool(in_code)))
+        if after.strip():
+            cells.append(nbformat.v4.new_markdown_cell(after.strip()))
+    return cells
+
+
+def answer_cell(label: str, in_code: bool) -> nbformat.NotebookNode:
+    """The cell for the answer to an exercise: ``ex-scale`` is checked by ``check.scale``."""
+    name = label.removeprefix("ex-").replace("-", "_")
+    function = getattr(check, name, None)
+    if getattr(function, "__module__", None) == check.__name__:
+        arguments = list(inspect.signature(function).parameters)
+        lines = ["from implicit_bias import check", "", *(f"{argument} = ...  # your answer" for argument in arguments)]
+        return nbformat.v4.new_code_cell("\n".join([*lines, "", f"check.{name}({', '.join(arguments)})"]))
+    return nbformat.v4.new_code_cell("# Your code") if in_code else nbformat.v4.new_markdown_cell("*Your answer:*")
+
+
+def figure(cell) -> dict:
+    return cell.metadata.get("mystnb", {}).get("figure", {})
+
+
+# --- Text
+
+
+def markdown(text: str, page: Page) -> str:
+    """Rewrite MyST as the Markdown that Jupyter shows."""
+    return re.sub(r"\n{3,}", "\n\n", blocks(LABEL.sub("", text).split("\n"), page)).strip()
+
+
+def blocks(lines: list[str], page: Page) -> str:
+    """Rewrite directives, which may stand within each other, and the text between them."""
+    done, plain, k = [], [], 0
+    while k < len(lines):
+        opening = FENCE.match(lines[k])
+        if not opening:
+            plain.append(lines[k])
+            k += 1
+            continue
+        done.append(inline("\n".join(plain), page))
+        plain = []
+        closing = re.compile(rf"^ *{re.escape(opening['fence'][0])}{{{len(opening['fence'])},}}[ \t]*$")
+        end = next(i for i in range(k + 1, len(lines)) if closing.match(lines[i]))
+        body = lines[k + 1 : end]
+        done.append(directive(opening, body, page) if opening["name"] else "\n".join(lines[k : end + 1]))
+        k = end + 1
+    done.append(inline("\n".join(plain), page))
+    return "\n".join(done)
+
+
+def directive(opening: re.Match, body: list[str], page: Page) -> str:
+    name, argument = opening["name"], opening["argument"].strip()
+    options = {}
+    while body and (option := OPTION.match(body[0])):
+        options[option[1]] = option[2]
+        body = body[1:]
+    if name == "math":
+        return inline("$$\n" + "\n".join(body) + f"\n$$ ({options['label']})" * ("label" in options), page)
+    if name == "solution" and not page.solved:
+        return f"<!-- answer {argument}{' in code' * ('```python' in body)} -->"
+    text = blocks(body, page).strip()
+    if name == "quiz":
+        return questions(text)
+    argument = inline(argument, page)
+    if name == "dropdown":
+        return fold(argument, text)
+    if name == "solution":
+        return fold(f"Solution of {page.reference('ref', argument)}", text)
+    kind, number = name.split(":")[-1].title(), options.get("label")
+    if number and name.startswith("prf:"):
+        kind = page.reference("prf:ref", number)
+    elif number and name == "exercise":
+        kind = page.reference("ref", number)
+    title = f" ({argument})" if argument else ""
+    return f"**{kind}{title}.**\n\n{text}\n"
+
+
+def questions(text: str) -> str:
+    """A question, its answers with letters, and below a fold what is said of each."""
+    question, *choices = CHOICE.split(text)
+    answers, verdicts = [], []
+    for letter, right, choice in zip("abcde", choices[::2], choices[1::2], strict=False):
+        answer, *why = (" ".join(paragraph.split()) for paragraph in choice.strip().split("\n\n"))
+        answers.append(f"- {letter}) {answer}")
+        verdicts.append(f"- {letter}) {'Right.' if right == 'x' else 'Not right.'} {' '.join(why)}")
+    return f"**Question.** {question.strip()}\n\n" + "\n".join(answers) + "\n\n" + fold("Check", "\n".join(verdicts))
+
+
+def fold(summary: str, text: str) -> str:
+    return f"<details>\n<summary>{summary}</summary>\n\n{text}\n\n</details>\n"
+
+
+def inline(text: str, page: Page) -> str:
+    def equation(match: re.Match) -> str:
+        tag = rf" \tag{{{page.reference('eq', match['label']).strip('()')}}}" if match["label"] else ""
+        return f"$$\n{match['formula']}{tag}\n$$"
+
+    def role(match: re.Match) -> str:
+        name, content = match.groups()
+        if name.startswith("glue"):
+            return glued(content, page.glued)
+        if explicit := EXPLICIT.match(content):
+            return explicit[1]
+        if (name, content) in page.references:
+            return page.reference(name, content)
+        return f"`{content}`"
+
+    return LOCAL_LINK.sub(r"\1", ROLE.sub(role, EQUATION.sub(equation, text)))
+
+
+def glued(content: str, values: dict[str, str]) -> str:
+    key, _, form = content.partition(":")
+    text = format_plain_text(values[key], form or "s")
+    if number := SCIENTIFIC.match(text):
+        sign = "-" if number[2] == "-" else ""
+        return rf"${number[1]}\cdot 10^{{{sign}{number[3]}}}$"
+    return text
+
+
+# --- Code
+
+
+def without_glue(source: str) -> str:
+    """Drop the import of `glue` and the statements that only call it."""
+    lines, drop = source.split("\n"), set()
+
+    def only_glues(statement: ast.stmt) -> bool:
+        if isinstance(statement, ast.ImportFrom):
+            return statement.module == "myst_nb"
+        if isinstance(statement, ast.Expr):
+            return isinstance(statement.value, ast.Call) and ast.unparse(statement.value.func) == "glue"
+        return isinstance(statement, ast.For | ast.With) and all(map(only_glues, statement.body))
+
+    for statement in ast.walk(ast.parse(source)):
+        if isinstance(statement, ast.stmt) and only_glues(statement):
+            drop |= set(range(statement.lineno - 1, statement.end_lineno))
+    return "\n".join(line for k, line in enumerate(lines) if k not in drop).strip()
+
+
+# --- What Sphinx knows
+
+
+def references_of(app: Sphinx, docname: str, text: str, figures: list[str]) -> dict[tuple[str, str], str]:
+    """The words that stand on the page for every role and label in the text, asked of Sphinx all at once."""
+    env = app.env
+    wanted = [match.groups() for match in ROLE.finditer(text) if not match[1].startswith("glue")]
+    wanted += [("numref", name) for name in figures]
+    wanted += [("prf:ref", label) for label in re.findall(r"\{prf:\w+\}.*\n:label: *(\S+)", text)]
+    wanted += [("ref", label) for label in re.findall(r"\{exercise\}.*\n:label: *(\S+)", text)]
+    wanted += [("ref", label) for label in re.findall(r"\{solution\} *(\S+)", text)]
+    wanted += [("eq", label) for label in EQUATION.findall(text) for label in label[1:] if label]
+    wanted += [("eq", label) for label in re.findall(r"\{math\}.*\n:label: *(\S+)", text)]
+    written = {
+        (node["refdomain"], node["reftype"], node["reftarget"]): node
+        for node in env.get_doctree(docname).findall(addnodes.pending_xref)
+    }
+    document = new_document(docname)
+    document.settings.env = env
+    document.reporter = LoggingReporter.from_reporter(document.reporter)
+    asked = []
+    for role, target in dict.fromkeys(wanted):
+        domain, _, kind = role.rpartition(":")
+        domain = domain or ("math" if kind == "eq" else "std")
+        if EXPLICIT.match(target) or kind not in DOMAINS.get(domain, ()):
+            continue
+        key = domain, kind, target
+        node = written[key].deepcopy() if key in written else new_reference(*key, docname)
+        document += nodes.paragraph("", "", node)
+        asked.append((role, target))
+    env.apply_post_transforms(document, docname)
+    return {key: as_text(paragraph) for key, paragraph in zip(asked, document.findall(nodes.paragraph), strict=True)}
+
+
+def new_reference(domain: str, kind: str, target: str, docname: str) -> addnodes.pending_xref:
+    inner = nodes.inline(target, target, classes=["xref", domain, f"{domain}-{kind}"])
+    attributes = {"refdomain": domain, "reftype": kind, "reftarget": target, "refdoc": docname}
+    return addnodes.pending_xref("", inner, refexplicit=False, refwarn=True, **attributes)
+
+
+def as_text(node: nodes.Node) -> str:
+    return "".join(
+        f"${child.astext()}$" if isinstance(child.parent, nodes.math) else child.astext()
+        for child in node.findall(nodes.Text)
+    )
+
+
+def glued_in(env, docname: str) -> dict[str, str]:
+    """What the cells of a page have glued, as MyST-NB keeps it for other pages."""
+    file = Path(env.mystnb_config.output_folder) / f"{docname}.glue.json"
+    values = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return {key: value["data"]["text/plain"] for key, value in values.items() if "text/plain" in value["data"]}
+
+
+def bibliography(env, text: str) -> list[str]:
+    """The entries of what the text cites, in the order of their keys, which is that of the authors."""
+    cited = {key.strip() for keys in re.findall(r"\{cite:\w+\}`([^`]+)`", text) for key in keys.split(",")}
+    backend = find_plugin("pybtex.backends", "markdown")()
+    entries = {entry.key: entry.formatted_entry.text.render(backend) for entry in env.get_domain("cite").citations}
+    # The backend escapes every sign of punctuation and breaks lines between the parts of an entry.
+    return [re.sub(r"\\([-.()])", r"\1", " ".join(entries[key].split())) for key in sorted(cited & entries.keys())]
+
+
+# --- The link on the page
+
+
+def offer(app: Sphinx, pagename, templatename, context, doctree):
+    if pagename in getattr(app.env, "chapters_with_code", ()):
+        file = f"{pagename.split('/')[-1]}.ipynb"
+        links = f'<a href="{file}" download>Download as notebook</a>'
+        if has_solutions(app.env, pagename):
+            links += f' · <a href="exercises/{file}" download>with the exercises unsolved</a>'
+        context["body"] = context["body"].replace("</h1>", f'</h1>\n<p class="download">{links}</p>', 1)
+
+
+def note_chapters(app: Sphinx, env):
+    env.chapters_with_code = chapters(env)
+    return []
+
+
+def setup(app: Sphinx):
+    app.connect("env-updated", note_chapters)
+    app.connect("html-page-context", offer)
+    app.connect("build-finished", make_all)
