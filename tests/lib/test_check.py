@@ -192,7 +192,7 @@ def test_the_usual_slips_are_recognised(values):
     assert check._compare(7 * truth, truth).kind == "factor"
     assert check._compare(truth[:-1], truth).kind == "shape"
     assert check._compare(np.full_like(truth, np.nan), truth).kind == "finite"
-    assert check._compare(truth.astype(str).tolist() + ["x"], truth).kind == "type"
+    assert check._compare([*truth.astype(str).tolist(), "x"], truth).kind == "type"
 
 
 def test_slips_of_a_single_number():
