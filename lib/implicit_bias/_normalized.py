@@ -87,10 +87,10 @@ class NormalizedProblem:
             product = self.A.T @ (r.astype(np.float32) if self.single else r)
         return product / self.d
 
-    def point(self, x):
-        """A point with its residual and gradient, computed afresh in float64."""
+    def point(self, x, image=None):
+        """A point with its residual and gradient, computed afresh in float64, from ``image = B x`` if that is known."""
         single, self.single = self.single, False
-        r = self.forward(x) - self.b
+        r = (self.forward(x) if image is None else image) - self.b
         point = Point(x, r, self.backward(r))
         self.single = single
         return point
@@ -114,9 +114,9 @@ class NormalizedProblem:
             columns = self.A[:, chosen].astype(float).tocsc()
         else:
             self.products += len(chosen)
-            units = np.zeros((len(chosen), self.n))
-            units[np.arange(len(chosen)), chosen] = 1
-            columns = np.stack([self.A @ unit for unit in units], axis=1)
+            columns = np.empty((self.A.shape[0], len(chosen)))
+            for k, j in enumerate(chosen):
+                columns[:, k] = self.A @ np.eye(1, self.n, j)[0]
         if np.all((d > 1e-100) & (d < 1e100)):
             return columns, d
         return (columns.multiply(1 / d).tocsc() if issparse(columns) else columns / d), np.ones(len(chosen))

@@ -9,6 +9,7 @@ from scipy.optimize import nnls as lawson_hanson
 
 ROUNDING = 1e-15  # times the sum of x: a multiplier above minus this is taken as zero
 LARGEST_ACTIVE_SET = 4_000_000  # entries of a matrix to which the active-set method of SciPy is applied
+ALLOWANCE = 30  # price of a working set, in products, that needs no justification
 LARGEST_GRAM = 15_000  # columns; their Gram matrix takes 1.8 GB
 
 
@@ -34,6 +35,11 @@ class WorkingSet:
         self.c = np.concatenate([self.c, block.T @ self.problem.b / d])
         self.blocks.append((block, d))
         self.chosen = np.concatenate([self.chosen, chosen])
+
+    def image(self, x):
+        """The combination of the columns with the coefficients `x`."""
+        parts = np.split(x, np.cumsum([len(d) for _, d in self.blocks])[:-1])
+        return sum(block @ (part / d) for (block, d), part in zip(self.blocks, parts, strict=True))
 
     def from_gram(self, x):
         """The solution, from a guess whose positive entries are the guessed support; None where pivoting cycles twice."""
@@ -135,14 +141,14 @@ def _extend(working, best, solve, tol, rounds=15):
     """The best of `best` and the points found by solving on the working set and adding the columns that it lacks."""
     problem, least, failures = working.problem, np.inf, 0
     guess = best.x[working.chosen]
-    room = min(LARGEST_GRAM, 3 * len(guess) + 100)  # nine times the price that was agreed to
+    budget = ALLOWANCE + 10 * problem.gram_price(len(guess))
     for _ in range(rounds):
         guess = solve(guess)
         if guess is None:
             break
         x = np.zeros(problem.n)
         x[working.chosen] = guess
-        point = problem.point(x)
+        point = problem.point(x, working.image(guess))
         failures = 0 if point.kkt_residual < least / 2 else failures + 1
         least = min(least, point.kkt_residual)
         if point.kkt_residual < best.kkt_residual and point.loss <= best.loss * (1 + 1e-12):
@@ -156,7 +162,8 @@ def _extend(working, best, solve, tol, rounds=15):
         missing = np.flatnonzero(outside < -tol / 2)
         if len(missing):
             missing = missing[np.argsort(outside[missing], kind="stable")[: max(50, len(guess) // 2)]]
-            if len(guess) + len(missing) > room:
+            size = len(guess) + len(missing)
+            if size > LARGEST_GRAM or problem.gram_price(size) > budget:
                 break
             corrected = working.c
             working.add(missing)

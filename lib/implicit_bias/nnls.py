@@ -22,10 +22,10 @@ SMALL = 250_000  # entries of A up to which the active-set method of SciPy is th
 SMALLEST_TOLERANCE = 1e-14  # float64 cannot resolve less
 SINGLE_PRECISION = 1e-5  # KKT residual down to which products in float32 are good enough
 SMALLEST_WEIGHT = 1e-8  # relative to the largest; a weight that is zero would stay so
-ROUNDING = (
-    1e-15  # times the sum of x: the KKT residual that float64 leaves in units where columns and data have length 1
-)
+ROUNDING = 1e-15  # times the sum of x: the KKT residual that float64 leaves where columns and data have length 1
+SMALL_RESIDUAL = 1e-6  # above it, large entries of x are a mistake and no excuse
 LIFT = 1e-3  # of the largest weight: where weights begin that were zero in a given point
+LARGEST_STEP = 10  # in weights: along a direction that A does not see the minimum is anywhere
 TINY = 1e-300  # instead of a division by zero
 LIMIT = 10_000  # iterations
 
@@ -54,7 +54,11 @@ def nnls(A, y, *, tol=1e-8, max_iterations=None, x0=None, alpha=None, callback=N
     Preconditioned nonlinear conjugate gradients on the weights of ``x = w^2``, in variables for which the columns of `A`
     have length 1. When the products with `A` have cost as much as an exact solution on the present support would, that is
     tried: block pivoting on the Gram matrix of these columns. It ends the run if it passes the same test as the iteration,
-    else that goes on. Small matrices are left to the active-set method of SciPy, unless `x0`, `alpha` or `callback` is given.
+    else that goes on. Small matrices are left to the active-set method of SciPy, unless `x0`, `alpha` or `callback` is
+    given.
+
+    Among several solutions this method does not prefer the one of least l1-norm, as gradient flow does; for that there is
+    `implicit_bias.flow_limit`.
 
     Source: the energy of Chou, Maly and Verdun (2022), the finish as in Portugal, Judice and Vicente (1994). Taught in the
     chapter "Non-negative least squares".
@@ -75,7 +79,7 @@ def nnls(A, y, *, tol=1e-8, max_iterations=None, x0=None, alpha=None, callback=N
         Where to begin, non-negative. Its zero entries begin slightly above zero.
     alpha : float, optional
         Scale of a constant start ``w = alpha`` (in variables for which columns and data have length 1). By default the
-        constant that fits the data best. Where there are several solutions, a small `alpha` prefers those of small l1-norm.
+        constant that fits the data best.
     callback : callable, optional
         Called at each iteration with an object that has `x`, `kkt_residual`, `iterations` and `products`.
 
@@ -114,11 +118,8 @@ def nnls(A, y, *, tol=1e-8, max_iterations=None, x0=None, alpha=None, callback=N
     start = _given_start(problem, x0, alpha)
     iterations = 0
     if np.max(correlation) <= 0:
-        point, how = (
-            problem.point(np.zeros(problem.n)),
-            "No column has a positive product with y: x = 0 is the solution.",
-        )
-        return _report(problem, point, tol, iterations, how)
+        message = "No column has a positive product with y: x = 0 is the solution."
+        return _report(problem, problem.point(np.zeros(problem.n)), tol, iterations, message)
     point, how = None, "Found by the active-set method of SciPy"
     if start is None and callback is None:
         point = _active_set(problem)
@@ -202,7 +203,7 @@ def _minimize(problem, start, tol, limit, callback):
             k = np.count_nonzero(point.x > point.g)
             if 0 < k <= LARGEST_GRAM and problem.products - paid >= patience * problem.gram_price(k):
                 finished = finish(problem, point, tol)
-                if finished.kkt_residual <= max(tol, ROUNDING * np.sum(finished.x)):
+                if finished.kkt_residual <= max(tol, min(ROUNDING * np.sum(finished.x), SMALL_RESIDUAL)):
                     return finished, iterations + steps, "Solved on the support"
                 paid, patience = problem.products, 2 * patience
                 if finished.kkt_residual < kkt:
@@ -247,7 +248,7 @@ def _conjugate_gradients(problem, w):
         if direction @ gradient >= 0:
             direction = -step
         p, q = problem.forward_pair(2 * w * direction, direction * direction)
-        t = _exact_step(r, p, q)
+        t = _exact_step(r, p, q, LARGEST_STEP * np.max(w) / np.max(np.abs(direction)))
         w = w + t * direction
         # The sign of a weight has no meaning.
         sign = np.where(w < 0, -1.0, 1.0)
@@ -258,10 +259,10 @@ def _conjugate_gradients(problem, w):
         point = Point(w * w, r, problem.backward(r))
 
 
-def _exact_step(r, p, q):
-    """The `t` > 0 that minimizes ``|r + t p + t^2 q|``, a polynomial whose derivative is a cubic."""
+def _exact_step(r, p, q, largest):
+    """The `t` in ``(0, largest]`` that minimizes ``|r + t p + t^2 q|``, a polynomial whose derivative is a cubic."""
     rp, pp, rq, pq, qq = r @ p, p @ p, r @ q, p @ q, q @ q
     roots = np.roots([2 * qq, 3 * pq, pp + 2 * rq, rp])
-    steps = roots.real[(np.abs(roots.imag) <= 1e-8 * np.abs(roots)) & (roots.real > 0)]
-    values = steps * (rp + steps * (pp / 2 + rq + steps * (pq + steps * qq / 2)))
-    return steps[np.argmin(values)] if len(steps) else 0.0
+    inside = (np.abs(roots.imag) <= 1e-8 * np.abs(roots)) & (roots.real > 0) & (roots.real < largest)
+    steps = np.append(roots.real[inside], largest)
+    return steps[np.argmin(steps * (rp + steps * (pp / 2 + rq + steps * (pq + steps * qq / 2))))]

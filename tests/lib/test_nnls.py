@@ -1,0 +1,287 @@
+"""The solver for non-negative least squares against certificates, SciPy, and everything that can be wrong with a matrix."""
+
+import hypothesis.strategies as st
+import implicit_bias._support as support
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from implicit_bias import flow_limit, nnls
+from implicit_bias.measures import kkt_residual
+from implicit_bias.parametrizations import HadamardPower
+from implicit_bias.problems import deblurring, nonnegative_regression, sparse_recovery, star_field
+from numpy.testing import assert_allclose
+from scipy.optimize import nnls as lawson_hanson
+from scipy.sparse import csr_array, random_array
+from scipy.sparse.linalg import LinearOperator, aslinearoperator
+
+LARGE = sparse_recovery(800, 1200, 300, seed=1, signed=False, noise=0.5)
+ITERATED = {"callback": lambda state: None}  # a small problem is not left to SciPy if somebody wants to watch
+
+
+def instance(seed):
+    """A small problem of one of many kinds, some of them degenerate, as a dense matrix in float64."""
+    rng = np.random.default_rng(seed)
+    m, n = rng.integers(1, 30, 2)
+    kind = seed % 10
+    A = rng.standard_normal((m, n)) if kind < 3 else rng.random((m, n))
+    if kind == 1:
+        A = np.round(A)
+    if kind == 2:
+        A[:, rng.integers(n)] = A[:, rng.integers(n)]
+    if kind == 4:
+        A = A[:, : max(1, n // 3)] @ rng.standard_normal((max(1, n // 3), n))
+    if kind == 5:
+        A = A * np.geomspace(1e-6, 1e6, n)
+    if kind == 6:
+        A[:, rng.random(n) < 0.3] = 0
+    if kind == 7:
+        A = np.vander(rng.random(m), n)
+    if kind == 8:
+        A = -A
+    if kind == 9:
+        A = np.tile(A[:, :1], n) * rng.choice([-1, 1], n)
+    y = A @ np.maximum(rng.standard_normal(n), 0) if rng.random() < 0.5 else rng.standard_normal(m)
+    return A, (np.zeros(m) if rng.random() < 0.1 else y)
+
+
+FORMS = {"dense": np.asarray, "columns": np.asfortranarray, "sparse": csr_array, "operator": aslinearoperator}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("options", [{}, ITERATED], ids=["", "iterated"])
+def test_it_is_as_good_as_lawson_and_hanson_on_small_and_degenerate_problems(form, options):
+    for seed in range(600):
+        A, y = instance(seed)
+        result = nnls(FORMS[form](A), y, tol=1e-9, **options)
+        size = np.linalg.norm(y) or 1.0
+        assert result.converged, (seed, result.message)
+        assert np.all(result.x >= 0)
+        assert_allclose(np.linalg.norm(A @ result.x - y), result.residual_norm, atol=1e-9 * size)
+        assert result.residual_norm <= size * (1 + 1e-12)
+        if form != "operator":  # whose columns are only known by estimates
+            assert kkt_residual(A, y, result.x, nonnegative=True) <= 2e-9
+        try:
+            expected = lawson_hanson(A, y, maxiter=3000)[1]
+        except RuntimeError:  # too many iterations of SciPy
+            continue
+        assert result.residual_norm <= expected + 1e-5 * size, seed
+
+
+@given(
+    st.integers(1, 12),
+    st.integers(1, 12),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([1e-150, 1e-21, 1.0, 1e21, 1e149]),
+    st.sampled_from([1e-150, 1e-21, 1.0, 1e21, 1e149]),
+)
+@settings(max_examples=150)
+def test_units_do_not_matter(m, n, seed, unit_A, unit_y):
+    rng = np.random.default_rng(seed)
+    A, y = rng.choice([-3.0, -2.0, 1.0, 2.0], (m, n)), rng.choice([-2.0, -1.0, 1.0, 3.0], m)
+    plain, scaled = nnls(A, y, **ITERATED), nnls(A * unit_A, y * unit_y, **ITERATED)
+    assert scaled.converged
+    unit = unit_y / unit_A
+    assert_allclose(A @ scaled.x / unit, A @ plain.x, atol=1e-6 * np.linalg.norm(y))
+    assert_allclose(scaled.residual_norm / unit_y, plain.residual_norm, rtol=1e-6, atol=1e-7)
+
+
+def test_the_certificate_does_not_change_with_a_power_of_two():
+    A, y = LARGE.A, LARGE.y
+    plain = nnls(A, y, tol=1e-5)
+    for unit in (2.0**-70, 2.0**70):  # 1e-21 and 1e21
+        scaled = nnls(A * unit, y, tol=1e-5)
+        assert (scaled.kkt_residual, scaled.products) == (plain.kkt_residual, plain.products)
+        assert_allclose(scaled.x * unit, plain.x)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_every_kind_of_matrix_gives_the_unique_solution(form, dtype):
+    A = LARGE.A.astype(dtype)
+    result = nnls(FORMS[form](A), LARGE.y, tol=1e-10)
+    expected, norm = lawson_hanson(A.astype(float), LARGE.y, maxiter=10_000)
+    assert result.converged
+    assert result.x.dtype == np.float64
+    assert_allclose(result.x, expected, atol=1e-7)
+    assert result.residual_norm == pytest.approx(norm, rel=1e-12)
+    assert np.count_nonzero(result.x) == np.count_nonzero(expected)  # zeros are zeros
+
+
+@pytest.mark.parametrize("tol", [1e-4, 1e-6, 1e-8, 1e-12])
+def test_converged_is_a_certificate(tol):
+    result = nnls(LARGE.A, LARGE.y, tol=tol)
+    assert result.converged
+    assert result.kkt_residual <= tol
+    assert kkt_residual(LARGE.A, LARGE.y, result.x, nonnegative=True) == pytest.approx(result.kkt_residual, abs=1e-14)
+
+
+def test_a_sparse_matrix_in_single_precision_reaches_double_precision():
+    rng = np.random.default_rng(0)
+    A = random_array((3000, 1000), density=0.01, format="csr", rng=rng, dtype=np.float32)
+    y = A @ np.maximum(rng.standard_normal(1000), 0) + 0.1 * rng.standard_normal(3000)
+    assert nnls(A, y, tol=1e-12).converged
+
+
+def test_products_are_counted():
+    calls = []
+
+    def count(product):
+        def call(v):
+            calls.append(1)
+            return product(v)
+
+        return call
+
+    A = LinearOperator(LARGE.A.shape, count(LARGE.A.__matmul__), count(LARGE.A.T.__matmul__), dtype=float)
+    result = nnls(A, LARGE.y, tol=1e-6)
+    assert result.converged
+    assert result.products == len(calls) < 400
+
+
+def test_few_products_are_needed():
+    """The iteration alone, and with the finish; projected gradients need several hundred here."""
+    problem = nonnegative_regression(500, 2000, 40, seed=0, noise=5.0)
+    assert nnls(problem.A, problem.y, tol=1e-4, **ITERATED).products < 80
+    assert nnls(problem.A, problem.y, tol=1e-10).products < 80
+
+
+def test_the_iteration_descends_and_tells_where_it_is():
+    told = []
+    result = nnls(LARGE.A, LARGE.y, tol=1e-9, callback=told.append)
+    residuals = [np.linalg.norm(LARGE.A @ state.x - LARGE.y) for state in told]
+    assert np.all(np.diff(residuals) <= 1e-9)
+    assert [state.iterations for state in told] == list(range(len(told)))
+    assert np.all(np.diff([state.products for state in told]) > 0)
+    for state in told[::5]:
+        expected = kkt_residual(LARGE.A, LARGE.y, state.x, nonnegative=True)
+        assert state.kkt_residual == pytest.approx(expected, rel=1e-6, abs=1e-12)
+    assert result.iterations == told[-1].iterations
+
+
+def test_the_scale_of_the_start_changes_the_way_and_not_a_unique_solution():
+    results = [nnls(LARGE.A, LARGE.y, tol=1e-10, alpha=alpha) for alpha in (1e-3, 1e-1, 10.0)]
+    assert all(result.converged for result in results)
+    assert len({result.products for result in results}) == 3
+    for result in results:
+        assert_allclose(result.x, results[0].x, atol=1e-8)
+
+
+def test_the_fast_method_has_not_the_bias_of_the_flow():
+    """So many Gaussian columns fit any data. The flow from a small start chooses the least l1-norm, this solver does not."""
+    problem = sparse_recovery(400, 40, 4, seed=3, signed=False)
+    fast = nnls(problem.A, problem.y, alpha=1e-3)
+    flow = flow_limit(problem.A, problem.y, HadamardPower(2), alpha=1e-3)
+    assert fast.residual_norm < 1e-7
+    assert np.sum(fast.x) > 2 * np.sum(flow.x)
+    assert np.sum(flow.x) < 1.05 * np.sum(problem.x_true)
+
+
+def test_a_start_at_the_solution_is_recognised():
+    solution = nnls(LARGE.A, LARGE.y, tol=1e-12).x
+    again = nnls(LARGE.A, LARGE.y, tol=1e-6, x0=solution)
+    cold = nnls(LARGE.A, LARGE.y, tol=1e-6)
+    assert again.converged
+    assert again.products < cold.products
+    assert nnls(LARGE.A, LARGE.y, x0=np.zeros(800)).converged
+
+
+def test_nothing_to_do():
+    assert nnls([[1.0, 2.0]], [0.0]).x.tolist() == [0.0, 0.0]
+    outside = nnls([[1.0, 2.0]], [-3.0])
+    assert (outside.x.tolist(), outside.residual_norm, outside.kkt_residual) == ([0.0, 0.0], 3.0, 0.0)
+    assert nnls([[0.0, 0.0]], [1.0]).x.tolist() == [0.0, 0.0]
+    assert nnls([[0.0, 2.0]], [1.0], **ITERATED).x.tolist() == [0.0, 0.5]
+
+
+def test_a_run_that_is_cut_off_says_so():
+    with pytest.warns(RuntimeWarning, match="nnls: Stopped after 2 iterations"):
+        result = nnls(LARGE.A, LARGE.y, max_iterations=2, tol=1e-12)
+    assert not result.converged
+    assert result.kkt_residual > 1e-12
+    assert result.residual_norm < np.linalg.norm(LARGE.y)
+    assert kkt_residual(LARGE.A, LARGE.y, result.x, nonnegative=True) == pytest.approx(result.kkt_residual)
+
+
+@pytest.mark.filterwarnings("ignore:nnls. Nothing better")
+@pytest.mark.filterwarnings("ignore:nnls. Stopped")
+def test_no_start_ends_above_the_residual_of_zero():
+    for limit in (0, 1):
+        for options in ({"alpha": 1e6}, {"x0": np.full(800, 1e9)}, {}):
+            result = nnls(LARGE.A, LARGE.y, max_iterations=limit, **options)
+            assert result.residual_norm <= np.linalg.norm(LARGE.y)
+
+
+def test_a_precision_out_of_reach_is_not_called_converged():
+    """Two columns that nearly cancel: a solution with entries of 1e8, and a residual in which float64 resolves 1e-8."""
+    rng = np.random.default_rng(2)
+    common = rng.random((30, 1))
+    A = np.hstack([common, -common]) + 1e-9 * rng.standard_normal((30, 2))
+    A = np.hstack([A, rng.random((30, 5))])
+    with pytest.warns(RuntimeWarning, match="nnls: Solved on the support"):
+        result = nnls(A, rng.standard_normal(30), tol=1e-14, **ITERATED)
+    assert not result.converged
+    assert 1e-14 < result.kkt_residual < 1e-6
+
+
+class TestFinish:
+    """The working set where pivoting alone fails."""
+
+    def test_ill_conditioned_columns_need_the_interior_point_method(self, monkeypatch):
+        calls = []
+        method = support.WorkingSet.interior_point
+        monkeypatch.setattr(support.WorkingSet, "interior_point", lambda *args: calls.append(1) or method(*args))
+        stars = deblurring(star_field(24, 20, seed=0), 2.0, seed=0, noise=1e-3)
+        assert nnls(stars.A, stars.y, tol=1e-10).converged
+        assert calls
+
+    def test_a_gram_matrix_without_digits_needs_the_columns(self, monkeypatch):
+        calls = []
+        method = support.WorkingSet.from_columns
+        monkeypatch.setattr(support.WorkingSet, "from_columns", lambda *args: calls.append(1) or method(*args))
+        times, rates = np.geomspace(1e-3, 10, 700), np.geomspace(1e-2, 1e3, 600)
+        A = np.exp(-np.outer(times, rates))
+        y = A @ np.exp(-(np.log(rates) ** 2)) + 1e-3 * np.random.default_rng(0).standard_normal(700)
+        assert nnls(A, y, tol=1e-10).converged
+        assert calls
+
+
+A, y = np.eye(3), np.ones(3)
+WRONG = [
+    ("A", {"A": np.ones(3)}),
+    ("A", {"A": np.ones((0, 3)), "y": np.ones(0)}),
+    ("A", {"A": np.ones((3, 0))}),
+    ("A", {"A": np.full((3, 3), np.nan)}),
+    ("A", {"A": np.diag([1.0, np.inf, 1.0])}),
+    ("A", {"A": csr_array(np.diag([1.0, np.nan, 1.0]))}),
+    ("A", {"A": np.eye(3, dtype=complex)}),
+    ("A", {"A": np.eye(3) * 1e200}),
+    ("A", {"A": np.eye(3) * 1e-200}),
+    ("A", {"A": [["a", "b", "c"]] * 3}),
+    ("y", {"y": np.ones(4)}),
+    ("y", {"y": np.ones((3, 1))}),
+    ("y", {"y": [1.0, np.nan, 0.0]}),
+    ("y", {"y": [1.0, np.inf, 0.0]}),
+    ("y", {"y": [1j, 0, 0]}),
+    ("y", {"y": np.ones(3) * 1e200}),
+    ("tol", {"tol": -1}),
+    ("tol", {"tol": 0}),
+    ("tol", {"tol": 1e-20}),
+    ("tol", {"tol": np.nan}),
+    ("tol", {"tol": "small"}),
+    ("max_iterations", {"max_iterations": -1}),
+    ("max_iterations", {"max_iterations": 2.5}),
+    ("x0", {"x0": [1.0, 2.0]}),
+    ("x0", {"x0": [-1.0, 0.0, 0.0]}),
+    ("x0", {"x0": [np.nan, 0.0, 0.0]}),
+    ("alpha", {"alpha": 0.0}),
+    ("alpha", {"alpha": -1.0}),
+    ("alpha", {"alpha": [1.0, 2.0, 3.0]}),
+    ("alpha", {"alpha": 1.0, "x0": np.ones(3)}),
+    ("callback", {"callback": 3}),
+]
+
+
+@pytest.mark.parametrize(("name", "change"), WRONG, ids=lambda value: value if isinstance(value, str) else "")
+def test_wrong_input_is_named(name, change):
+    with pytest.raises(ValueError, match=rf"^{name}\b"):
+        nnls(**({"A": A, "y": y} | change))
