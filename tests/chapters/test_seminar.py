@@ -70,8 +70,8 @@ def test_a_session_says_what_to_do(text):
 
 def test_the_index_has_the_sessions_of_the_syllabus():
     index = (SEMINAR / "index.md").read_text(encoding="utf-8")
-    listed = re.findall(r"^\| \[(.+)\]\(syllabus\.md#(session-\d+)\) \|", index, re.MULTILINE)
-    assert listed == [(text.split("\n")[1].removeprefix("### "), label) for label, text in SESSIONS]
+    listed = re.findall(r"^\| \[(.+)\]\(syllabus\.md#[\w-]+\) \|", index, re.MULTILINE)  # the build checks the targets
+    assert listed == [text.split("\n")[1].removeprefix("### ") for _, text in SESSIONS]
 
 
 def test_every_session_takes_ninety_minutes():
