@@ -129,6 +129,8 @@ def test_the_sessions_lead_to_a_chapter_whose_slider_moves(server, page, record_
         times.append(page.evaluate("window.answered"))
         assert picture.locator("svg").inner_html() != before
         assert text.inner_text() != said
-    report = f"a move is answered after {statistics.median(times):.0f} ms (median of {len(times)}, longest {max(times):.0f})"
+    report = (
+        f"a move is answered after {statistics.median(times):.0f} ms (median of {len(times)}, longest {max(times):.0f})"
+    )
     record_property("move", report)
     print(report)
