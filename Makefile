@@ -38,7 +38,7 @@ bench: $(VENV)/installed ## time the solvers against what else one could call
 
 pins: $(VENV)/installed ## renew requirements.txt from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --all-extras --generate-hashes \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --extra book --extra test --generate-hashes \
 	  --no-emit-index-url --no-header pyproject.toml --output-file requirements.txt
 
 clean: ## remove everything that was built, but not .venv

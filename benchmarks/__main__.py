@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import descent, flow, limit, matrices, pursuit, regression
+from benchmarks import descent, flow, limit, matrices, nnls, pursuit, regression
 
 PARTS = {
     "limit": limit.run,
@@ -11,6 +11,7 @@ PARTS = {
     "flow": flow.run,
     "matrices": matrices.run,
     "regression": regression.run,
+    "nnls": nnls.run,
 }
 
 chosen = sys.argv[1:] or PARTS
