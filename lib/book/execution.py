@@ -17,8 +17,6 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from sphinx.application import Sphinx
 
-from book.sources import has_cells
-
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # What the figures and numbers of a chapter depend on besides the code.
 ENVIRONMENT = {
@@ -152,7 +150,7 @@ def prepare_kernels(app: Sphinx):
 
 def number_chapters(app: Sphinx, env, docnames: list[str]):
     paths = [Path(env.doc2path(docname)) for docname in docnames]
-    notebooks = [path for path in paths if has_cells(path.read_text(encoding="utf-8"))]
+    notebooks = [path for path in paths if "{code-cell}" in path.read_text(encoding="utf-8")]
     ChapterClient.started = time.monotonic()
     ChapterClient.chapters = {
         path: f"chapter {k} of {len(notebooks)}, {env.path2doc(str(path))}" for k, path in enumerate(notebooks, 1)

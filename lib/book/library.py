@@ -57,15 +57,19 @@ class LibraryDirective(SphinxDirective):
 
 def entries(env) -> dict[str, str]:
     """For each name a reader may meet, ``flow_limit`` or ``limits.flow_limit`` or ``limits``, the anchor of its entry."""
+    objects = env.get_domain("py").objects.items()
     found = {}
-    for full, entry in env.get_domain("py").objects.items():
-        if entry.objtype in ("module", "class", "function", "method", "data"):
-            parts = full.split(".")
-            # Methods have names like `value`, so they need that of their class.
-            first = len(parts) - (2 if entry.objtype == "method" else 1)
-            for start in range(first + 1):
-                found.setdefault(".".join(parts[start:]), entry.node_id)
-    found.pop(PACKAGE, None)
+    for kind in ("class", "function", "data", "method", "module"):  # `nnls` is the function, not its module
+        for full, entry in objects:
+            if entry.objtype == kind:
+                parts = full.split(".")
+                names = [".".join(parts[start:]) for start in range(len(parts))]
+                if kind == "method":
+                    names.pop()  # methods have names like `value`, so they need that of their class
+                elif kind != "module":
+                    names.append(f"{PACKAGE}.{parts[-1]}")  # from where it can be imported, too
+                for name in names:
+                    found.setdefault(name, entry.node_id)
     return found
 
 
