@@ -44,8 +44,10 @@ def print_deck(browser: Browser, deck: Path, target: Path):
 def main():
     executable = find_chromium()
     decks = sorted(SITE.glob("*.html"))
-    if not executable or not decks:
-        sys.exit("make slides: " + ("there is no built site" if executable else "no Chromium found: install it, or set CHROMIUM"))
+    if not executable:
+        sys.exit("make slides: no Chromium found: install it, or set CHROMIUM to its path")
+    if not decks:
+        sys.exit("make slides: there is no built site")
     TARGET.mkdir(exist_ok=True)
     with launch(executable) as browser:
         for deck in decks:

@@ -32,7 +32,7 @@ class ReuseDirective(SphinxDirective):
         return [node]
 
 
-class FillIn(SphinxPostTransform):
+class ShowAgain(SphinxPostTransform):
     default_priority = 3  # before MyST-NB chooses the form of an output, and before references are resolved
 
     def run(self, **kwargs):
@@ -98,5 +98,5 @@ def write_again(app: Sphinx, env):
 
 def setup(app: Sphinx):
     app.add_directive("reuse", ReuseDirective)
-    app.add_post_transform(FillIn)
+    app.add_post_transform(ShowAgain)
     app.connect("env-updated", write_again)

@@ -34,11 +34,11 @@ def test_a_quiz_has_five_questions_and_explains_each_answer(context, site, chapt
         page.keyboard.press("Space")
         for letter, answer, explanation in zip("abcde", answers, explanations, strict=False):
             assert answer.is_checked()
-            if not explanation.is_visible():
+            if letter == "a":
                 page.keyboard.press("Tab")
                 page.keyboard.press("Enter")
+                page.keyboard.press("Shift+Tab")
             assert [other.is_visible() for other in explanations] == [other == explanation for other in explanations]
             text = explanation.inner_text()
             assert re.match(rf"{letter} is (not )?right\.\s+\S", text)
-            page.keyboard.press("Shift+Tab")
             page.keyboard.press("ArrowDown")
