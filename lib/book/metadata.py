@@ -5,6 +5,7 @@ can only be told if the site knows its own, ``html: baseurl`` in ``_config.yml``
 """
 
 import html
+import itertools
 import re
 from pathlib import Path
 
@@ -15,14 +16,14 @@ LONGEST = 200  # characters; what is longer is cut off by those who show it
 
 
 def describe(doctree: nodes.document) -> str:
-    """The sentences at the beginning of the first paragraph that fit into a description."""
+    """The sentences at the beginning of a paragraph that have no formula and fit into a description."""
     for paragraph in doctree.findall(nodes.paragraph):
-        if isinstance(paragraph.parent, nodes.section):
-            text = " ".join(paragraph.astext().split())
-            if len(text) <= LONGEST:
-                return text
-            sentences = re.match(rf"(.{{1,{LONGEST - 1}}}[.!?])(?=\s)", text)
-            return sentences[1] if sentences else text[: text.rindex(" ", 0, LONGEST)] + " …"
+        if not isinstance(paragraph.parent, nodes.section):
+            continue
+        plain = itertools.takewhile(lambda child: not isinstance(child, nodes.math), paragraph.children)
+        text = " ".join("".join(child.astext() for child in plain).split())
+        if sentences := re.match(rf"(.{{1,{LONGEST - 1}}}[.!?])(?=\s|$)", text):
+            return sentences[1]
     return ""
 
 

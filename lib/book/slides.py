@@ -16,6 +16,7 @@ from sphinx.util.docutils import SphinxDirective
 from book.mathematics import install_packages
 
 FOLDER = "chapters/seminar/slides/"
+SUFFIX = " (slides)"
 FILES = ("reveal.js", "reveal.css", "plugin/notes.js")
 
 
@@ -67,8 +68,32 @@ def copy_reveal(app: Sphinx):
     app.config.html_static_path.append(str(target))
 
 
+def name_decks(app: Sphinx, env):
+    """In lists of pages, and in the results of a search, a deck has to be told from its chapter."""
+    for deck in env.found_docs:
+        if deck.startswith(FOLDER) and not env.titles[deck].astext().endswith(SUFFIX):
+            env.titles[deck] += nodes.Text(SUFFIX)
+    return []
+
+
 def choose_template(app: Sphinx, pagename, templatename, context, doctree):
-    return "slides.html" if pagename.startswith(FOLDER) and doctree is not None else None
+    if pagename.startswith(FOLDER):
+        return "slides.html" if doctree is not None else None
+    skip_decks(app, pagename, context)
+    return None
+
+
+def skip_decks(app: Sphinx, pagename: str, context: dict):
+    """A deck has no links to the page before and after it, so these pages have to lead to each other."""
+    for place, name in ((1, "prev"), (2, "next")):
+        page = pagename
+        while (page := app.builder.relations.get(page, (None, None, None))[place]) and page.startswith(FOLDER):
+            pass
+        if page:
+            title = app.builder.render_partial(app.env.titles[page])["title"]
+            context[name] = {"link": app.builder.get_relative_uri(pagename, page), "title": title}
+        else:
+            context[name] = None
 
 
 def setup(app: Sphinx):
@@ -76,4 +101,5 @@ def setup(app: Sphinx):
     app.add_directive("notes", NotesDirective)
     app.add_post_transform(SideBySide)
     app.connect("builder-inited", copy_reveal)
-    app.connect("html-page-context", choose_template)
+    app.connect("env-updated", name_decks)
+    app.connect("html-page-context", choose_template, priority=100)  # before Furo looks where to go next
