@@ -20,6 +20,9 @@ from book import (
     metadata,
     notebooks,
     numbers,
+    quiz,
+    reuse,
+    slides,
 )
 
 HERE = Path(__file__).parent
@@ -34,6 +37,9 @@ PARTS = (
     notebooks,
     frame,
     metadata,
+    quiz,
+    reuse,
+    slides,
     finishing,
 )
 

@@ -113,6 +113,8 @@ def test_a_warning_of_the_code_stops_the_build(book):
         ("{numref}`fig-nowhere`", "fig-nowhere"),
         ("[a link](nowhere.md)", "nowhere"),
         (r"$\frac{1}{$", r"\frac{1}{"),
+        ("```{reuse} fig-nowhere\n```", "no figure with a name and no theorem is labelled 'fig-nowhere'"),
+        ("```{quiz}\nWhich?\n\n- [x] One.\n\n  Why.\n- [x] Two.\n\n  Why.\n```", "a quiz is a question in paragraphs"),
         (":::{prf:theorem}\nTrue.\n:::", "first.md:5: this theorem has no label"),
         (
             ":::{prf:theorem}\n:label: thm-new\nTrue.\n:::",

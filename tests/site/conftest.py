@@ -3,12 +3,11 @@
 import functools
 import http.server
 import os
-import shutil
 import threading
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from book.pdf import find_chromium, launch
 
 ROOT = Path(__file__).parents[2]
 SITE = ROOT / "_build" / "html"
@@ -67,15 +66,9 @@ def course_address(site, tmp_path_factory):
 @pytest.fixture(scope="session")
 def browser():
     """A Chromium that makes no request of its own."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    executable = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    executable = find_chromium()
     if not executable:
         message = "no Chromium found: install it, or set CHROMIUM to its path"
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(message)
-    switches = ["sandbox", "first-run"]
-    disabled = ["gpu", "background-networking", "component-update", "sync"]
-    arguments = [f"--no-{name}" for name in switches] + [f"--disable-{name}" for name in disabled]
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable, args=arguments)
+    with launch(executable) as chromium:
         yield chromium
-        chromium.close()

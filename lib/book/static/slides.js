@@ -1,0 +1,31 @@
+// Starts a deck. Keys beyond those of reveal.js: Tab goes to the slider of a slide, whose arrow keys then move the slider;
+// Escape goes back to the slides, and the keys of a presenter turn the slide in any case.
+(() => {
+  "use strict";
+
+  Reveal.initialize({
+    width: 1280,
+    height: 720,
+    margin: 0.02,
+    center: false,
+    hash: true,
+    slideNumber: "c/t",
+    transition: "none",
+    backgroundTransition: "none",
+    controlsTutorial: false,
+    scrollActivationWidth: null,
+    pdfSeparateFragments: false,
+    plugins: [RevealNotes],
+    keyboard: { 66: () => location.assign(document.body.dataset.home) }, // B: back to the book
+  });
+
+  document.addEventListener("keydown", (event) => {
+    if (!event.target.matches("input")) return;
+    const turn = { PageDown: () => Reveal.next(), PageUp: () => Reveal.prev(), Escape: () => {} }[event.key];
+    if (!turn) return;
+    event.preventDefault();
+    event.stopPropagation();
+    event.target.blur();
+    turn();
+  }, true);
+})();
