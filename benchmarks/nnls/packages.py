@@ -39,12 +39,12 @@ def lsq_linear(A, y, tol):
 
 
 def scikit_learn(A, y, tol):
-    """Lasso with a penalty that adds at most a tenth of `tol` to the KKT residual; its own `tol` is a duality gap."""
+    """Lasso with a penalty that adds at most half of `tol` to the KKT residual; its own `tol` is a duality gap."""
     from sklearn.linear_model import Lasso
 
     sizes = column_norms(A)
-    alpha = 0.1 * tol * np.min(sizes[sizes > 0]) * np.linalg.norm(y) / len(y)
-    model = Lasso(alpha=alpha, positive=True, fit_intercept=False, tol=max(tol**2, 1e-15), max_iter=10**7)
+    alpha = 0.5 * tol * np.min(sizes[sizes > 0]) * np.linalg.norm(y) / len(y)
+    model = Lasso(alpha=alpha, positive=True, fit_intercept=False, tol=max(tol**2, 1e-12), max_iter=10**7)
     return model.fit(A, y).coef_
 
 

@@ -43,8 +43,14 @@ class Solver:
         if self.layout == "dense" and issparse(A):
             return A.toarray()
         if self.layout == "columns":
-            return csc_array(A) if issparse(A) else np.asfortranarray(A)
+            return small_indices(csc_array(A)) if issparse(A) else np.asfortranarray(A)
         return A
+
+
+def small_indices(A):
+    """Compiled coordinate descents take no other than 32-bit indices."""
+    A.indices, A.indptr = A.indices.astype(np.int32), A.indptr.astype(np.int32)
+    return A
 
 
 def package(name, sequences, **options):
@@ -60,7 +66,7 @@ SOLVERS = {
     "SciPy nnls": package("scipy_nnls", ((None,),), layout="dense"),
     "L-BFGS-B": package("lbfgsb", (TOLERANCES,)),
     "lsq_linear": package("lsq_linear", ((1e-6, 1e-9, 1e-12, 1e-15),)),
-    "scikit-learn": package("scikit_learn", (TOLERANCES,), layout="columns", needs="sklearn"),
+    "scikit-learn": package("scikit_learn", ((*TOLERANCES[:5], 5e-10, 1e-10),), layout="columns", needs="sklearn"),
     "skglm": package("skglm", (TOLERANCES,), layout="columns", needs="skglm"),
     "Clarabel": package(
         "clarabel",
@@ -73,6 +79,6 @@ SOLVERS = {
         "barzilai_borwein", tuple(tuple((search, tol) for tol in TARGETS) for search in ("exact", "non-monotone"))
     ),
     "coordinate descent": Solver(
-        "reference", ".coordinate_descent", "coordinate_descent", (TARGETS,), layout="columns", needs="numba"
+        "reference", ".coordinate_descent", "coordinate_descent", ((*TARGETS, 1e-11),), layout="columns", needs="numba"
     ),
 }

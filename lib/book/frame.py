@@ -27,9 +27,9 @@ def pages(app: Sphinx):
     data = "data:image/svg+xml;base64," + base64.b64encode(logo().encode()).decode()
     inside = [page for page in pages_in_order(app.env, app.config.root_doc) if page != app.config.root_doc]
     linked = [(app.builder.get_target_uri(page), app.env.titles[page].astext()) for page in inside]
-    base = app.config.html_baseurl.rstrip("/")
-    yield "index", {"base": base}, "front_door.html"
-    yield "404", {"base": base, "pages": linked, "favicon_data": data}, "404.html"
+    shared = {"base": app.config.html_baseurl.rstrip("/"), "favicon_data": data}
+    yield "index", shared, "front_door.html"
+    yield "404", {**shared, "pages": linked}, "404.html"
 
 
 def add_logo(app: Sphinx, pagename, templatename, context, doctree):

@@ -101,6 +101,7 @@ def test_limit_of_a_peer_is_a_multiple_of_our_time_within_bounds():
     assert time_limit(record((1.0, 1e-11)), 300.0) == 30.0
     assert time_limit(record((0.001, 1e-11)), 300.0) == 5.0
     assert time_limit(record((100.0, 1e-11)), 300.0) == 300.0
+    assert time_limit(record((8.0, 1e-11)), 5.0) == 16.0
     assert time_limit(record(error="out of time"), 300.0) == 300.0
 
 

@@ -113,7 +113,9 @@ def test_search_finds_pages_and_functions_without_a_network(browser, site, addre
     page.wait_for_load_state("networkidle")
     assert "search.html" in page.url
     assert page.locator("#search-results li a").filter(has_text="Sparse recovery").count() >= 1
-    page.goto(home + "search.html?q=flow_limit")
+    page.goto(home + "search.html")
+    page.get_by_role("searchbox", name="Search for").fill("flow_limit")
+    page.get_by_role("button", name="Search", exact=True).click()
     found = page.locator("#search-results li a").filter(has_text="flow_limit").first
     found.wait_for()
     page.wait_for_load_state("networkidle")
