@@ -86,7 +86,13 @@ def test_the_sessions_lead_to_a_chapter_whose_slider_moves(server, page, record_
     assert page.locator(".lm-TabBar-tab.lm-mod-current", has_text="sparse_recovery.md").count() == 1
 
     # Run all, and wait until the kernel has done the last cell.
-    page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')", None)
+    page.wait_for_function(
+        """() => {
+            const session = jupyterapp.shell.currentWidget.sessionContext;
+            return session?.isReady && session.path.endsWith("sparse_recovery.md") && session.kernelDisplayStatus === "idle";
+        }"""
+    )
+    page.evaluate("void jupyterapp.commands.execute('notebook:run-all-cells')")
     page.wait_for_function(
         """() => {
             const cells = jupyterapp.shell.currentWidget.content.model.cells;
