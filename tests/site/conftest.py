@@ -14,12 +14,16 @@ SITE = ROOT / "_build" / "html"
 
 
 def pytest_generate_tests(metafunc):
-    """Run a test that takes `path` for every page of the site, or for the one that must exist when nothing is built."""
+    """Run a test that takes `path` for every page of the site, and one that takes `text_path` for those that are no decks.
+
+    When nothing is built there is the one that must exist.
+    """
+    pages = sorted(path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html") if "_static" not in path.parts)
+    pages = pages or ["index.html"]
     if "path" in metafunc.fixturenames:
-        pages = sorted(
-            path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html") if "_static" not in path.parts
-        )
-        metafunc.parametrize("path", pages or ["index.html"])
+        metafunc.parametrize("path", pages)
+    if "text_path" in metafunc.fixturenames:
+        metafunc.parametrize("text_path", [path for path in pages if "/slides/" not in path])
 
 
 @pytest.fixture(scope="session")

@@ -186,11 +186,11 @@ def test_a_page_without_scripts_shows_its_figures(browser, site, path):
     context.close()
 
 
-def test_paper_has_the_text_alone_and_all_of_it(browser, address, path):
+def test_paper_has_the_text_alone_and_all_of_it(browser, address, text_path):
     page = browser.new_page(
         viewport={"width": 718, "height": 1000}, color_scheme="dark"
     )  # as wide as A4 within its margins
-    page.goto(address + path, wait_until="networkidle")
+    page.goto(address + text_path, wait_until="networkidle")
     page.emulate_media(media="print")
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     folded = "details:not(.hide) > .sd-card-body"

@@ -19,6 +19,9 @@
     keyboard: { 66: () => location.assign(document.body.dataset.home) }, // B: back to the book
   });
 
+  // With the role "application" a screen reader would leave all keys to the deck, and a slide could not be read.
+  Reveal.getRevealElement().removeAttribute("role");
+
   document.addEventListener("keydown", (event) => {
     if (!event.target.matches("input")) return;
     const turn = { PageDown: () => Reveal.next(), PageUp: () => Reveal.prev(), Escape: () => {} }[event.key];
