@@ -17,10 +17,11 @@
     pdfSeparateFragments: false,
     plugins: [RevealNotes],
     keyboard: { 66: () => location.assign(document.body.dataset.home) }, // B: back to the book
+  }).then(() => {
+    // reveal.js says that a deck is an application: a screen reader would leave all keys to it, and no slide could be read.
+    Reveal.getRevealElement().setAttribute("role", "main");
+    document.querySelector(".controls").setAttribute("role", "none");
   });
-
-  // With the role "application" a screen reader would leave all keys to the deck, and a slide could not be read.
-  Reveal.getRevealElement().removeAttribute("role");
 
   document.addEventListener("keydown", (event) => {
     if (!event.target.matches("input")) return;
