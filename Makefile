@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 export PYTHONHASHSEED = 0
 
-.PHONY: help book slides test lab serve lint bench pins clean
+.PHONY: help book pdf slides weight test lab serve lint bench pins clean
 .DEFAULT_GOAL := help
 
 help: ## list what make can do
@@ -18,8 +18,14 @@ book: $(VENV)/installed ## execute the chapters and build the website
 test: lint book ## check style and spelling, then run every test, the fast ones first
 	$(BIN)/python -m pytest
 
+pdf: book ## build the website, and print it as one PDF (needs Chromium)
+	$(BIN)/python -m book.pdf book
+
 slides: book ## build the website, and print its slides into PDF files (needs Chromium)
-	$(BIN)/python -m book.pdf
+	$(BIN)/python -m book.pdf slides
+
+weight: book ## build the website, and print what a first visit of each page loads (needs Chromium)
+	$(BIN)/python -m book.weight
 
 lab: $(VENV)/installed ## open the sessions of the seminar and the chapters in JupyterLab, as notebooks
 	$(BIN)/jupyter lab --LabApp.app_settings_dir=$(CURDIR)/lib/book/lab --ServerApp.root_dir=$(CURDIR)/chapters \

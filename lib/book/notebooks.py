@@ -58,18 +58,6 @@ class Page:
         return self.references[role, target]
 
 
-def make_all(app: Sphinx, exception: Exception | None):
-    if exception or app.builder.name != "html":
-        return
-    for docname in chapters(app.env):
-        target = Path(app.outdir) / f"{docname}.ipynb"
-        for notebook, file in zip(
-            make(app, docname), (target, target.parent / "exercises" / target.name), strict=False
-        ):
-            file.parent.mkdir(exist_ok=True)
-            file.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
-
-
 def chapters(env) -> list[str]:
     """The pages with code, except the front page, which is no chapter."""
     return sorted(
@@ -325,16 +313,22 @@ def bibliography(env, text: str) -> list[str]:
     return [re.sub(r"\\([-.()])", r"\1", " ".join(entries[key].split())) for key in sorted(cited & entries.keys())]
 
 
-# --- The link on the page
+# --- The files, and the links to them
 
 
 def offer(app: Sphinx, pagename, templatename, context, doctree):
-    if pagename in getattr(app.env, "chapters_with_code", ()):
-        file = f"{pagename.split('/')[-1]}.ipynb"
-        links = f'<a href="{file}" download>Download as notebook</a>'
-        if has_solutions(app.env, pagename):
-            links += f' · <a href="exercises/{file}" download>with the exercises unsolved</a>'
-        context["body"] = context["body"].replace("</h1>", f'</h1>\n<p class="download">{links}</p>', 1)
+    """Write the notebooks of a page that is just being written, and link them on it."""
+    if pagename not in getattr(app.env, "chapters_with_code", ()):
+        return
+    page = Path(app.outdir) / f"{pagename}.html"
+    files = [page.with_suffix(".ipynb"), page.parent / "exercises" / f"{page.stem}.ipynb"]
+    words = ["Download as notebook", "with the exercises unsolved"]
+    links = []
+    for notebook, file, text in zip(make(app, pagename), files, words, strict=False):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+        links.append(f'<a href="{file.relative_to(page.parent).as_posix()}" download>{text}</a>')
+    context["body"] = context["body"].replace("</h1>", f'</h1>\n<p class="download">{" · ".join(links)}</p>', 1)
 
 
 def note_chapters(app: Sphinx, env):
@@ -345,4 +339,3 @@ def note_chapters(app: Sphinx, env):
 def setup(app: Sphinx):
     app.connect("env-updated", note_chapters)
     app.connect("html-page-context", offer)
-    app.connect("build-finished", make_all)

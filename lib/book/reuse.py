@@ -5,6 +5,7 @@ Nothing is executed or written twice. What is shown is what stands in the chapte
 
 import re
 from collections import Counter
+from functools import cache
 
 from docutils import nodes
 from sphinx import addnodes
@@ -36,6 +37,7 @@ class ShowAgain(SphinxPostTransform):
     default_priority = 3  # before MyST-NB chooses the form of an output, and before references are resolved
 
     def run(self, **kwargs):
+        self.page = cache(self.env.get_doctree)  # a chapter with its sliders takes long to load
         uses = Counter()
         for placeholder in list(self.document.findall(reused)):
             label = placeholder["label"]
@@ -47,7 +49,7 @@ class ShowAgain(SphinxPostTransform):
 
     def figure(self, label: str, use: int) -> nodes.Node | None:
         page, anchor, _ = self.env.get_domain("std").labels.get(label, ("", "", ""))
-        for figure in self.env.get_doctree(page).findall(nodes.figure) if page else ():
+        for figure in self.page(page).findall(nodes.figure) if page else ():
             if anchor in figure["ids"]:
                 picture = figure[0].deepcopy()
                 if use > 1:
@@ -61,7 +63,7 @@ class ShowAgain(SphinxPostTransform):
         if entry is None:
             return None
         page = entry["docname"]
-        theorem = next(node for node in self.env.get_doctree(page).findall() if is_labelled(node, label))
+        theorem = next(node for node in self.page(page).findall() if is_labelled(node, label))
         copy = theorem.deepcopy()
         for node in copy.findall(addnodes.pending_xref):
             node["refdoc"] = self.env.docname  # its links start here now

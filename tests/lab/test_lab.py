@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from book.pdf import find_chromium, launch
+from book.browser import find_chromium, launch
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from book.pdf import find_chromium, launch
+from book.browser import find_chromium, launch
 
 ROOT = Path(__file__).parents[2]
 SITE = ROOT / "_build" / "html"
