@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
 export PYTHONHASHSEED = 0
+# The matrices are small: threads would wait for each other, up to ten times as long.
+export OPENBLAS_NUM_THREADS = 1
 
 .PHONY: help book pdf slides weight test lab serve lint bench pins clean
 .DEFAULT_GOAL := help

@@ -45,6 +45,12 @@ def test_it_installs_the_library_as_make_does():
     assert step in (BINDER / "postBuild").read_text()
 
 
+def test_a_kernel_in_the_image_has_one_thread():
+    """repo2docker runs every command of a container through this file."""
+    command = "import os; print(os.environ['OPENBLAS_NUM_THREADS'])"
+    assert run(BINDER / "start", sys.executable, "-c", command) == "1\n"
+
+
 @pytest.mark.slow
 def test_the_last_step_of_the_build_runs(tmp_path):
     copy, environment = tmp_path / "copy", tmp_path / "environment"

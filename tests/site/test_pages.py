@@ -44,9 +44,10 @@ def watch():
 
 
 @pytest.fixture
-def opened(browser, address, path):
+def opened(request, browser, address, path):
     """The page on a server, when all of it has arrived, with whatever can be folded out open."""
-    page = browser.new_page(viewport=SCREEN, color_scheme="light")
+    viewport = request.node.callspec.params.get("viewport", SCREEN)
+    page = browser.new_page(viewport=viewport, color_scheme="light")
     page.goto(address + path, wait_until="networkidle")
     page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
     page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")  # scripts have seen it
@@ -81,7 +82,6 @@ def test_nothing_moves_while_a_page_arrives(browser, address, path, viewport):
 
 @pytest.mark.parametrize("viewport", [SCREEN, PHONE], ids=["screen", "phone"])
 def test_accessibility_checks_find_nothing(opened, viewport):
-    opened.set_viewport_size(viewport)
     scroll, width = opened.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
     assert scroll <= width, "the page scrolls sideways"
     opened.add_script_tag(path=AXE)

@@ -131,6 +131,22 @@ def test_the_text_can_be_told_from_the_ground(page):
     assert poor == []
 
 
+def test_on_a_phone_a_deck_is_a_page_to_read(browser, address, deck):
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(f"{address}chapters/seminar/slides/{deck}.html", wait_until="networkidle")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    slides = page.locator("section").all()
+    assert 15 <= len(slides) <= 25 and all(slide.is_visible() for slide in slides)
+    sizes = "[...document.querySelectorAll('p, li, td, label')].map((e) => parseFloat(getComputedStyle(e).fontSize))"
+    assert min(page.evaluate(sizes)) >= 16
+    assert not any(notes.is_visible() for notes in page.locator(".notes").all()), "the notes hold the answers"
+    picture = page.locator(".explore-group", has=page.locator("input")).first
+    before = picture.locator(".explore-panels").inner_html()
+    picture.locator("input").first.press("ArrowRight")
+    assert picture.locator(".explore-panels").inner_html() != before
+    page.close()
+
+
 def test_b_goes_back_to_the_book(page, address):
     page.keyboard.press("b")
     page.wait_for_url(f"{address}chapters/seminar/slides.html")

@@ -1,7 +1,12 @@
-// Starts a deck. Keys beyond those of reveal.js: Tab goes to the slider of a slide, whose arrow keys then move the slider;
-// Escape goes back to the slides, and the keys of a presenter turn the slide in any case.
+// Starts a deck, except on a phone, where it stays a page (slides.css). Keys beyond those of reveal.js: Tab goes to the
+// slider of a slide, whose arrow keys then move the slider; Escape goes back to the slides, and the keys of a presenter turn
+// the slide in any case.
 (() => {
   "use strict";
+
+  const hall = matchMedia("(min-device-width: 700px)");
+  hall.addEventListener("change", () => location.reload()); // a phone that has been turned
+  if (!hall.matches) return;
 
   Reveal.initialize({
     width: 1280,
