@@ -4,8 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
 export PYTHONHASHSEED = 0
+# The matrices are small: threads would wait for each other, up to ten times as long.
+export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: help book test lab serve lint bench pins clean
+.PHONY: help book pdf slides weight test lab serve lint bench pins clean
 .DEFAULT_GOAL := help
 
 help: ## list what make can do
@@ -18,8 +20,18 @@ book: $(VENV)/installed ## execute the chapters and build the website
 test: lint book ## check style and spelling, then run every test, the fast ones first
 	$(BIN)/python -m pytest
 
-lab: $(VENV)/installed ## open the chapters in JupyterLab, as notebooks
-	$(BIN)/jupyter lab --LabApp.app_settings_dir=$(CURDIR)/lib/book/lab chapters
+pdf: book ## build the website, and print it as one PDF (needs Chromium)
+	$(BIN)/python -m book.pdf book
+
+slides: book ## build the website, and print its slides into PDF files (needs Chromium)
+	$(BIN)/python -m book.pdf slides
+
+weight: book ## build the website, and print what a first visit of each page loads (needs Chromium)
+	$(BIN)/python -m book.weight
+
+lab: $(VENV)/installed ## open the sessions of the seminar and the chapters in JupyterLab, as notebooks
+	$(BIN)/jupyter lab --LabApp.app_settings_dir=$(CURDIR)/lib/book/lab --ServerApp.root_dir=$(CURDIR)/chapters \
+	  --LabApp.default_url=/lab/tree/seminar/index.md
 
 serve: ## show the built website on this machine
 	$(PYTHON) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)

@@ -12,6 +12,7 @@ from book import (
     boxes,
     claims,
     execution,
+    finishing,
     frame,
     katex_server,
     library,
@@ -19,6 +20,9 @@ from book import (
     metadata,
     notebooks,
     numbers,
+    quiz,
+    reuse,
+    slides,
 )
 
 HERE = Path(__file__).parent
@@ -33,6 +37,10 @@ PARTS = (
     notebooks,
     frame,
     metadata,
+    quiz,
+    reuse,
+    slides,
+    finishing,
 )
 
 

@@ -1,5 +1,6 @@
-"""Runs the chapters: once per state of the code they call, with progress, and never past an error."""
+"""Runs the chapters: once per state of the code they call, together, with progress, and never past an error."""
 
+import asyncio
 import hashlib
 import logging
 import os
@@ -7,14 +8,15 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import ClassVar
 
 import myst_nb.core.execute
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from myst_nb.core.execute.base import NotebookClientBase
+from myst_nb.core.read import create_nb_reader
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode
 from sphinx.application import Sphinx
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -37,51 +39,53 @@ def fingerprint(root: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def first_line(cell) -> str:
-    return next((line for line in cell.source.splitlines() if line.strip()), "")
-
-
 class ChapterClient(NotebookClientBase):
-    """Takes the outputs of a chapter from the cache, or executes it.
+    """Takes the outputs of a chapter from the cache, where `execute_chapters` has put them.
 
-    It stands in for MyST-NB's own client, which goes on after a failed cell, says nothing while it runs and
-    tells the failure without the cell.
+    It stands in for MyST-NB's own client, which executes one chapter after the other, goes on after a failed cell,
+    says nothing while it runs and tells the failure without the cell.
     """
 
-    started: ClassVar[float]
-    chapters: ClassVar[dict[Path, str]]  # path: "chapter 2 of 7, chapters/sparse_recovery"
-
     def start_client(self):
-        if not any(cell.cell_type == "code" for cell in self.notebook.cells):
-            return
-        name = self.chapters[self.path]
-        cache = get_cache(self.nb_config.execution_cache_path)
-        try:
+        if code_cells(self.notebook):
+            cache = get_cache(self.nb_config.execution_cache_path)
             _, self._notebook = cache.merge_match_into_notebook(self.notebook)
-        except KeyError:
-            self.execute(name)
-            cache.cache_notebook_bundle(
-                CacheBundleIn(self.notebook, str(self.path)), check_validity=False, overwrite=True
-            )
-        self.refuse_dead_widgets(name)
 
-    def execute(self, name: str):
-        cells = [cell for cell in self.notebook.cells if cell.cell_type == "code"]
-        numbers = {self.notebook.cells.index(cell): k for k, cell in enumerate(cells, 1)}
+
+class ChapterError(Exception):
+    """A cell failed: which, how, and the traceback."""
+
+    def __init__(self, chapter: "Chapter", number: int, what: str, traceback: str = ""):
+        first_line = next((line for line in chapter.cells[number - 1].source.splitlines() if line.strip()), "")
+        super().__init__(
+            f"[book] {chapter.name} failed in cell {number}: {first_line}\n{traceback}\n"
+            f"[book] {chapter.name}, cell {number}: {what}"
+        )
+
+
+class Chapter:
+    """A notebook to be executed; it says how far it is, and what went wrong."""
+
+    def __init__(self, name: str, path: Path, notebook: NotebookNode):
+        self.name, self.path, self.notebook = name, path, notebook  # name: chapter 2 of 7, chapters/sparse_recovery
+        self.cells = code_cells(notebook)
+        self.running = None  # number of the cell
+
+    async def execute(self, timeout: int):
+        places = [k for k, cell in enumerate(self.notebook.cells) if cell.cell_type == "code"]
         started = spoken = time.monotonic()
-        running = 0
 
         def on_cell_execute(cell, cell_index):
-            nonlocal running, spoken
-            running = numbers[cell_index]
+            nonlocal spoken
+            self.running = places.index(cell_index) + 1
             if time.monotonic() - spoken > SILENCE:
                 spoken = time.monotonic()
-                say(f"{name}: cell {running} of {len(cells)}, {spoken - started:.0f} s so far")
+                say(f"{self.name}: cell {self.running} of {len(self.cells)}, {spoken - started:.0f} s so far")
 
-        say(f"{name}: executing {len(cells)} cells")
+        say(f"{self.name}: executing {len(self.cells)} cells")
         client = NotebookClient(
             self.notebook,
-            timeout=self.nb_config.execution_timeout,
+            timeout=timeout,
             kernel_name="python3",
             resources={"metadata": {"path": str(self.path.parent)}},
             record_timing=False,
@@ -89,36 +93,87 @@ class ChapterClient(NotebookClientBase):
             on_cell_execute=on_cell_execute,
         )
         try:
-            client.execute()
+            await client.async_execute()
         except CellExecutionError as error:
-            stop(name, f"cell {running}", cells[running - 1], f"{error.ename}: {error.evalue}", error.traceback)
+            raise ChapterError(self, self.running, f"{error.ename}: {error.evalue}", error.traceback) from None
         except CellTimeoutError:
-            stop(name, f"cell {running}", cells[running - 1], f"no end after {client.timeout} s")
+            raise ChapterError(self, self.running, f"no end after {client.timeout} s") from None
         except DeadKernelError:
-            stop(name, f"cell {running}", cells[running - 1], "the kernel died, perhaps for want of memory")
-        except (KeyboardInterrupt, AssertionError):  # at Ctrl-C nbclient ends the kernel, then misses it
-            sys.exit(f"[book] interrupted in {name}, cell {running}")
-        done = time.monotonic()
-        say(f"{name}: done in {done - started:.1f} s ({done - self.started:.0f} s since the build began)")
-
-    def refuse_dead_widgets(self, name: str):
-        cells = [cell for cell in self.notebook.cells if cell.cell_type == "code"]
-        for number, cell in enumerate(cells, 1):
+            raise ChapterError(self, self.running, "the kernel died, perhaps for want of memory") from None
+        except AssertionError:  # at Ctrl-C nbclient ends the kernel, then misses it
+            raise KeyboardInterrupt from None
+        for number, cell in enumerate(self.cells, 1):
             if any(WIDGET in output.get("data", {}) for output in cell.outputs):
-                stop(name, f"cell {number}", cell, "shows a widget, which is dead on a page; use explore()")
+                raise ChapterError(self, number, "shows a widget, which is dead on a page; use explore()")
+        self.running = None
+        say(f"{self.name}: done in {time.monotonic() - started:.1f} s")
+
+
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def execute_chapters(app: Sphinx, env, docnames: list[str]):
+    """Execute those chapters to be read whose outputs are not in the cache, as many at a time as there are cores."""
+    cache = get_cache(env.mystnb_config.execution_cache_path)
+    notebooks = {}
+    for docname in docnames:
+        path = Path(env.doc2path(docname))
+        text = path.read_text(encoding="utf-8")
+        reader = create_nb_reader(str(path), env.myst_config, env.mystnb_config, text)
+        notebook = reader and reader.read(text)
+        if notebook and code_cells(notebook):
+            notebooks[docname] = path, notebook
+    stale = []
+    for k, (docname, (path, notebook)) in enumerate(notebooks.items(), 1):
+        try:
+            cache.match_cache_notebook(notebook)
+        except KeyError:
+            stale.append(Chapter(f"chapter {k} of {len(notebooks)}, {docname}", path, notebook))
+    if not stale:
+        return
+    started = time.monotonic()
+    # The longest first, so that none is left to run alone at the end.
+    stale.sort(key=lambda chapter: -len(chapter.cells))
+    try:
+        asyncio.run(execute_together(stale, cache, env.mystnb_config.execution_timeout))
+    except ChapterError as error:
+        stop(str(error))
+    except KeyboardInterrupt:
+        stop("[book] interrupted in " + "; ".join(f"{c.name}, cell {c.running}" for c in stale if c.running))
+    say(f"{len(stale)} of {len(notebooks)} chapters executed in {time.monotonic() - started:.0f} s")
+
+
+async def execute_together(chapters: list[Chapter], cache, timeout: int):
+    cores = asyncio.Semaphore(os.cpu_count() or 1)
+
+    async def execute(chapter: Chapter):
+        async with cores:
+            await chapter.execute(timeout)
+        bundle = CacheBundleIn(chapter.notebook, str(chapter.path))
+        cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+
+    try:
+        async with asyncio.TaskGroup() as group:  # at the first failure it ends the other kernels
+            for chapter in chapters:
+                group.create_task(execute(chapter))
+    except* ChapterError as errors:
+        failure = errors.exceptions[0]
+    else:
+        return
+    raise failure
 
 
 def say(text: str):
     print("[book]", text, flush=True)  # not through Sphinx, which -q makes silent
 
 
-def stop(name: str, where: str, cell, what: str, traceback: str = ""):
+def stop(message: str):
     """End the build with exit code 1, whatever its options.
 
     An exception would do so too, but Jupyter Book buries its message under a traceback of Sphinx.
     """
-    text = f"[book] {name} failed in {where}: {first_line(cell)}\n{traceback}\n[book] {name}, {where}: {what}"
-    print(text, file=sys.stderr, flush=True)
+    print(message, file=sys.stderr, flush=True)
     sys.exit(1)
 
 
@@ -148,18 +203,9 @@ def prepare_kernels(app: Sphinx):
     )
 
 
-def number_chapters(app: Sphinx, env, docnames: list[str]):
-    paths = [Path(env.doc2path(docname)) for docname in docnames]
-    notebooks = [path for path in paths if "{code-cell}" in path.read_text(encoding="utf-8")]
-    ChapterClient.started = time.monotonic()
-    ChapterClient.chapters = {
-        path: f"chapter {k} of {len(notebooks)}, {env.path2doc(str(path))}" for k, path in enumerate(notebooks, 1)
-    }
-
-
 def setup(app: Sphinx):
     logging.getLogger("traitlets").setLevel(logging.WARNING)  # our own lines tell what runs
     myst_nb.core.execute.NotebookClientCache = ChapterClient
     app.connect("config-inited", choose_cache)
     app.connect("builder-inited", prepare_kernels)
-    app.connect("env-before-read-docs", number_chapters)
+    app.connect("env-before-read-docs", execute_chapters)

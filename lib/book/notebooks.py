@@ -2,18 +2,23 @@
 
 What only Sphinx understands is said in words: boxes get bold headings with the numbers of the page, proofs and solutions
 fold, references and glued numbers become text, captions stand below their figures. Lines that only glue are left out.
+
+A chapter with exercises gives a second notebook, in the folder ``exercises``, for students: without solutions, with a cell
+for each answer, and where ``implicit_bias.check`` has a function for the exercise, with a call of it.
 """
 
 import ast
+import inspect
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jupytext
 import nbformat
 from docutils import nodes
 from docutils.utils import new_document
+from implicit_bias import check
 from myst_nb.core.variables import format_plain_text
 from pybtex.plugin import find_plugin
 from sphinx import addnodes
@@ -21,7 +26,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import LoggingReporter
 
 from book.numbers import SCIENTIFIC
-from book.sources import has_cells
+from book.sources import has_cells, without_shown_code
 
 FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,}|:{3,})(?:\{(?P<name>[\w:-]+)\})?[ \t]*(?P<argument>.*)$")
 OPTION = re.compile(r"^\s*:([\w-]+):\s*(.*)$")
@@ -30,6 +35,8 @@ LABEL = re.compile(r"^\([\w:.-]+\)=[ \t]*\n", re.M)
 EQUATION = re.compile(r"^\$\$[ \t]*\n(?P<formula>.*?)\n\$\$[ \t]*(?:\((?P<label>[\w:.-]+)\))?[ \t]*$", re.M | re.S)
 LOCAL_LINK = re.compile(r"\[([^\]]*)\]\((?:#[^)\s]*|[^)\s]+\.md(?:#[^)\s]*)?)\)")
 EXPLICIT = re.compile(r"^(.*?)\s*<([^<>]+)>$", re.S)
+CHOICE = re.compile(r"^- \[([x ])\] ", re.M)
+ANSWER = re.compile(r"^<!-- answer (\S+)( in code)? -->$", re.M)
 
 # The roles that refer to something, with the domain of Sphinx that knows what.
 DOMAINS = {"std": ("ref", "numref", "doc"), "math": ("eq",), "prf": ("ref",), "cite": ("p", "t")}
@@ -45,18 +52,10 @@ class Page:
 
     references: dict[tuple[str, str], str]
     glued: dict[str, str]
+    solved: bool = True  # with the solutions
 
     def reference(self, role: str, target: str) -> str:
         return self.references[role, target]
-
-
-def make_all(app: Sphinx, exception: Exception | None):
-    if exception or app.builder.name != "html":
-        return
-    for docname in chapters(app.env):
-        notebook = make(app, docname)
-        target = Path(app.outdir) / f"{docname}.ipynb"
-        target.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
 
 
 def chapters(env) -> list[str]:
@@ -68,16 +67,28 @@ def chapters(env) -> list[str]:
     )
 
 
-def make(app: Sphinx, docname: str) -> nbformat.NotebookNode:
+def has_solutions(env, docname: str) -> bool:
+    return "{solution}" in without_shown_code(Path(env.doc2path(docname)).read_text(encoding="utf-8"))
+
+
+def make(app: Sphinx, docname: str) -> list[nbformat.NotebookNode]:
+    """The notebook of a chapter, and the one for students if there are exercises with solutions."""
     source = jupytext.reads(Path(app.env.doc2path(docname)).read_text(encoding="utf-8"), fmt="md:myst")
     text = "\n".join(cell.source for cell in source.cells if cell.cell_type == "markdown")
     text += "\n".join(figure(cell).get("caption", "") for cell in source.cells)
     names = [figure(cell)["name"] for cell in source.cells if "name" in figure(cell)]
     page = Page(references_of(app, docname, text, names), glued_in(app.env, docname))
+    introduction = RUN.format(title=app.config.html_title)
+    cited = bibliography(app.env, text)
+    pages = [page, replace(page, solved=False)] if has_solutions(app.env, docname) else [page]
+    return [notebook(source, page, introduction, cited) for page in pages]
+
+
+def notebook(source, page: Page, introduction: str, cited: list[str]) -> nbformat.NotebookNode:
     cells = []
     for cell in source.cells:
         if cell.cell_type == "markdown":
-            cells.append(nbformat.v4.new_markdown_cell(markdown(cell.source, page)))
+            cells += text_cells(markdown(cell.source, page))
             continue
         code = without_glue(cell.source)
         if code:
@@ -87,13 +98,35 @@ def make(app: Sphinx, docname: str) -> nbformat.NotebookNode:
             name = page.reference("numref", figure(cell)["name"]) if "name" in figure(cell) else "Figure"
             cells.append(nbformat.v4.new_markdown_cell(f"**{name}.** {markdown(caption.strip(), page)}"))
     heading, _, rest = cells[0].source.partition("\n")
-    cells[0].source = f"{heading}\n\n{RUN.format(title=app.config.html_title)}\n{rest}".strip()
-    if cited := bibliography(app.env, text):
+    cells[0].source = f"{heading}\n\n{introduction}\n{rest}".strip()
+    if cited:
         cells.append(nbformat.v4.new_markdown_cell("## References\n\n" + "\n".join(f"- {entry}" for entry in cited)))
     for number, cell in enumerate(cells, 1):
         cell.id = f"cell-{number}"  # nbformat would draw it at random
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     return nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
+
+
+def text_cells(text: str) -> list[nbformat.NotebookNode]:
+    """The text as one cell, or as several with cells for answers between them."""
+    pieces = ANSWER.split(text)
+    cells = [nbformat.v4.new_markdown_cell(pieces[0].strip())]
+    for label, in_code, after in zip(pieces[1::3], pieces[2::3], pieces[3::3], strict=True):
+        cells.append(answer_cell(label, bool(in_code)))
+        if after.strip():
+            cells.append(nbformat.v4.new_markdown_cell(after.strip()))
+    return cells
+
+
+def answer_cell(label: str, in_code: bool) -> nbformat.NotebookNode:
+    """The cell for the answer to an exercise: ``ex-scale`` is checked by ``check.scale``."""
+    name = label.removeprefix("ex-").replace("-", "_")
+    function = getattr(check, name, None)
+    if getattr(function, "__module__", None) == check.__name__:
+        arguments = list(inspect.signature(function).parameters)
+        lines = ["from implicit_bias import check", "", *(f"{argument} = ...  # your answer" for argument in arguments)]
+        return nbformat.v4.new_code_cell("\n".join([*lines, "", f"check.{name}({', '.join(arguments)})"]))
+    return nbformat.v4.new_code_cell("# Your code") if in_code else nbformat.v4.new_markdown_cell("*Your answer:*")
 
 
 def figure(cell) -> dict:
@@ -136,7 +169,11 @@ def directive(opening: re.Match, body: list[str], page: Page) -> str:
         body = body[1:]
     if name == "math":
         return inline("$$\n" + "\n".join(body) + f"\n$$ ({options['label']})" * ("label" in options), page)
+    if name == "solution" and not page.solved:
+        return f"<!-- answer {argument}{' in code' * ('```python' in body)} -->"
     text = blocks(body, page).strip()
+    if name == "quiz":
+        return questions(text)
     argument = inline(argument, page)
     if name == "dropdown":
         return fold(argument, text)
@@ -149,6 +186,17 @@ def directive(opening: re.Match, body: list[str], page: Page) -> str:
         kind = page.reference("ref", number)
     title = f" ({argument})" if argument else ""
     return f"**{kind}{title}.**\n\n{text}\n"
+
+
+def questions(text: str) -> str:
+    """A question, its answers with letters, and below a fold what is said of each."""
+    question, *choices = CHOICE.split(text)
+    answers, verdicts = [], []
+    for letter, right, choice in zip("abcde", choices[::2], choices[1::2], strict=False):
+        answer, *why = (" ".join(paragraph.split()) for paragraph in choice.strip().split("\n\n"))
+        answers.append(f"- {letter}) {answer}")
+        verdicts.append(f"- {letter}) {'Right.' if right == 'x' else 'Not right.'} {' '.join(why)}")
+    return f"**Question.** {question.strip()}\n\n" + "\n".join(answers) + "\n\n" + fold("Check", "\n".join(verdicts))
 
 
 def fold(summary: str, text: str) -> str:
@@ -265,13 +313,22 @@ def bibliography(env, text: str) -> list[str]:
     return [re.sub(r"\\([-.()])", r"\1", " ".join(entries[key].split())) for key in sorted(cited & entries.keys())]
 
 
-# --- The link on the page
+# --- The files, and the links to them
 
 
 def offer(app: Sphinx, pagename, templatename, context, doctree):
-    if pagename in getattr(app.env, "chapters_with_code", ()):
-        link = f'<p class="download"><a href="{pagename.split("/")[-1]}.ipynb" download>Download as notebook</a></p>'
-        context["body"] = context["body"].replace("</h1>", f"</h1>\n{link}", 1)
+    """Write the notebooks of a page that is just being written, and link them on it."""
+    if pagename not in getattr(app.env, "chapters_with_code", ()):
+        return
+    page = Path(app.outdir) / f"{pagename}.html"
+    files = [page.with_suffix(".ipynb"), page.parent / "exercises" / f"{page.stem}.ipynb"]
+    words = ["Download as notebook", "with the exercises unsolved"]
+    links = []
+    for notebook, file, text in zip(make(app, pagename), files, words, strict=False):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+        links.append(f'<a href="{file.relative_to(page.parent).as_posix()}" download>{text}</a>')
+    context["body"] = context["body"].replace("</h1>", f'</h1>\n<p class="download">{" · ".join(links)}</p>', 1)
 
 
 def note_chapters(app: Sphinx, env):
@@ -282,4 +339,3 @@ def note_chapters(app: Sphinx, env):
 def setup(app: Sphinx):
     app.connect("env-updated", note_chapters)
     app.connect("html-page-context", offer)
-    app.connect("build-finished", make_all)

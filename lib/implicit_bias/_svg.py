@@ -191,13 +191,11 @@ class Renderer(RendererBase):
             )
         place = Affine2D().scale(1 / width, 1 / height) + transform + Affine2D().translate(x, y)
         matrix = (place + self._flip + Affine2D().scale(UNIT)).get_affine().to_values()
-        file = io.BytesIO()
-        Image.fromarray(im).save(file, "png", optimize=True)
         attributes = {
             "width": width,
             "height": height,
             "transform": f"matrix({' '.join(map(_number, matrix))})",
-            "href": "data:image/png;base64," + base64.b64encode(file.getvalue()).decode(),
+            "href": "data:image/png;base64," + base64.b64encode(_png(im)).decode(),
             "style": "image-rendering:pixelated",
         }
         if (gc.get_alpha() or 1) != 1:
@@ -311,6 +309,23 @@ class Renderer(RendererBase):
             if gc.get_joinstyle() != "round":
                 attributes["stroke-linejoin"] = gc.get_joinstyle()
         return attributes
+
+
+def _png(im):
+    """Write an image of RGBA as the smallest PNG without loss: grey, with a palette, or as it is."""
+    colors, index = np.unique(im.reshape(-1, 4), axis=0, return_inverse=True)
+    gray = (colors[:, :3] == colors[:, :1]).all() and (colors[:, 3] == 255).all()
+    if gray:
+        image = Image.fromarray(im[..., 0])
+    elif len(colors) <= 256:
+        image = Image.fromarray(index.reshape(im.shape[:2]).astype(np.uint8))
+        image.putpalette(colors[:, :3].tobytes())
+        image.info["transparency"] = colors[:, 3].tobytes()
+    else:
+        image = Image.fromarray(im)
+    file = io.BytesIO()
+    image.save(file, "png", optimize=True)
+    return file.getvalue()
 
 
 def _number(value):

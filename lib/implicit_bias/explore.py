@@ -507,6 +507,9 @@ def _live_figure(panels):
         views = [_live_view(panel, controls) for panel in group]
         row = ipywidgets.HBox(views, layout=ipywidgets.Layout(flex_flow="row wrap"))
         boxes.append(ipywidgets.VBox([*controls.values(), row]))
+    # What is there by now, most of it modules, stays. To search it for cycles takes longer than to draw, every few moves.
+    gc.collect()
+    gc.freeze()
     return boxes[0] if len(boxes) == 1 else ipywidgets.VBox(boxes)
 
 

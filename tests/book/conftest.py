@@ -108,6 +108,7 @@ class Book:
             shutil.copy(ROOT / name, root)
         self.write("_toc.yml", TOC)
         self.write("lib/implicit_bias/__init__.py", "VALUE = 'eleven'\n")
+        self.write("lib/implicit_bias/check.py", '"""Checks."""\n')
         self.write("tests/claims/test_first.py", CLAIMS)
         self.write(
             "chapters/references.bib",
@@ -159,6 +160,12 @@ def packages() -> Path:
 @pytest.fixture
 def book(tmp_path, packages) -> Book:
     return Book(tmp_path / "book", packages)
+
+
+@pytest.fixture(scope="module")
+def seminar(tmp_path_factory, packages) -> Book:
+    """A book that a test module completes and builds."""
+    return Book(tmp_path_factory.mktemp("seminar") / "book", packages)
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ def test_the_page_is_complete(built):
     assert 'class="katex"' in page and "<math " in page
     assert 'alt="A rising line."' in page
     assert re.search(r"<details[^>]*solution", page)
-    assert "_static/katex/katex.min.css" in page
+    assert "_static/katex.css" in page
 
 
 def test_no_page_asks_another_host(built):
@@ -77,6 +77,17 @@ def test_a_failing_cell_stops_the_build(book):
     assert "ZeroDivisionError: division by zero" in result.stdout
 
 
+def test_a_failing_cell_ends_the_other_chapters(book):
+    book.write("_toc.yml", book.read("_toc.yml").replace("/first", "/first\n      - file: chapters/long"))
+    header = book.read("chapters/first.md").split("# A chapter")[0]
+    book.write("chapters/long.md", header + "# Long\n\n```{code-cell} ipython3\nimport time\n\ntime.sleep(500)\n```\n")
+    book.append("chapters/first.md", "\n```{code-cell} ipython3\nvalue = 1 / 0\n```\n")
+    result = book.build()
+    assert result.returncode == 1
+    assert "chapters/first failed in cell 2: value = 1 / 0" in result.stdout
+    assert "chapters/long: done" not in result.stdout
+
+
 def test_a_dead_widget_stops_the_build(book):
     output = '{"application/vnd.jupyter.widget-view+json": {"model_id": "0"}, "text/plain": ""}'
     book.append("chapters/first.md", f"\n```{{code-cell}} ipython3\ndisplay({output}, raw=True)\n```\n")
@@ -102,6 +113,8 @@ def test_a_warning_of_the_code_stops_the_build(book):
         ("{numref}`fig-nowhere`", "fig-nowhere"),
         ("[a link](nowhere.md)", "nowhere"),
         (r"$\frac{1}{$", r"\frac{1}{"),
+        ("```{reuse} fig-nowhere\n```", "no figure with a name and no theorem is labelled 'fig-nowhere'"),
+        ("```{quiz}\nWhich?\n\n- [x] One.\n\n  Why.\n- [x] Two.\n\n  Why.\n```", "a quiz is a question in paragraphs"),
         (":::{prf:theorem}\nTrue.\n:::", "first.md:5: this theorem has no label"),
         (
             ":::{prf:theorem}\n:label: thm-new\nTrue.\n:::",

@@ -388,6 +388,26 @@ def test_early_stopping_denoises(depth):
         assert np.linalg.norm((V * late) @ V.T - truth) == pytest.approx(end, rel=0.02)
 
 
+@pytest.mark.claim("prop-denoising")
+@pytest.mark.parametrize("alpha", [0.05, 0.5, 0.94])
+@pytest.mark.parametrize("zeros", [0, 40])
+def test_error_on_a_plateau(zeros, alpha):
+    """For every step and every l the bound holds with the smallest epsilon and delta that the step allows."""
+    levels = np.r_[1.0, 0.95, 0.3, 0.1, np.zeros(zeros)]
+    options = {"depth": 2, "alpha": alpha, "step_size": 0.2, "max_iterations": 300, "record": 300}
+    w = diagonal_descent(levels, **options).path.x
+    found = 0
+    for rank in (1, 2, 3):
+        best = np.where(np.arange(levels.size) < rank, levels, 0)
+        epsilon = np.max(1 - w[:, :rank] / levels[:rank], axis=1)
+        delta = w[:, rank] / levels[rank]
+        holds = (epsilon < 1) & (delta < 1)
+        found += np.count_nonzero(holds)
+        bound = epsilon * np.linalg.norm(best) + delta * np.sqrt(levels.size - rank) * levels[rank]
+        assert np.all((np.linalg.norm(w - best, axis=1) <= bound * (1 + 1e-12))[holds])
+    assert found > 100
+
+
 # --- Sensing and completion -------------------------------------------------------------------------------------------
 
 

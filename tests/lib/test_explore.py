@@ -397,6 +397,20 @@ def test_colours_can_be_replaced_by_the_page():
     assert "#000000" not in markup and '"#ffffff"' not in markup and "#123456" in markup
 
 
+@given(st.sampled_from(["gray", "few", "many"]), st.integers(1, 40), st.integers(1, 40), st.integers(0, 9))
+def test_an_image_loses_nothing(kind, rows, columns, seed):
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(0, 256, (rows, columns, 4), dtype=np.uint8)
+    if kind == "gray":
+        pixels[..., 1:3] = pixels[..., :1]
+        pixels[..., 3] = 255
+    elif kind == "few":
+        pixels = pixels.reshape(-1, 4)[rng.integers(0, min(7, rows * columns), (rows, columns))]
+    image = Image.open(io.BytesIO(_svg._png(pixels)))
+    assert (np.asarray(image.convert("RGBA")) == pixels).all()
+    assert image.mode == "L" or kind != "gray"
+
+
 def test_an_image_is_upright_and_in_its_place():
     pixels = np.zeros((2, 3, 3))
     pixels[0] = 1  # white above, black below

@@ -23,6 +23,7 @@ LAYERS = [
     "limits",
     "nnls",
     "spectrum",
+    "check",
     "explore",
 ]
 SHARED = {"results"}  # records and private modules, for every layer

@@ -3,24 +3,27 @@
 import functools
 import http.server
 import os
-import shutil
 import threading
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from book.browser import find_chromium, launch
 
 ROOT = Path(__file__).parents[2]
 SITE = ROOT / "_build" / "html"
 
 
 def pytest_generate_tests(metafunc):
-    """Run a test that takes `path` for every page of the site, or for the one that must exist when nothing is built."""
+    """Run a test that takes `path` for every page of the site, and one that takes `text_path` for those that are no decks.
+
+    When nothing is built there is the one that must exist.
+    """
+    pages = sorted(path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html") if "_static" not in path.parts)
+    pages = pages or ["index.html"]
     if "path" in metafunc.fixturenames:
-        pages = sorted(
-            path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html") if "_static" not in path.parts
-        )
-        metafunc.parametrize("path", pages or ["index.html"])
+        metafunc.parametrize("path", pages)
+    if "text_path" in metafunc.fixturenames:
+        metafunc.parametrize("text_path", [path for path in pages if "/slides/" not in path])
 
 
 @pytest.fixture(scope="session")
@@ -36,28 +39,40 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+def serve(folder):
+    handler = functools.partial(_Quiet, directory=folder)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
 @pytest.fixture(scope="session")
 def address(site):
-    """The address of the built site on a server of this machine, below a path as on many hosts."""
-    handler = functools.partial(_Quiet, directory=site.parent)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/{site.name}/"
-        server.shutdown()
+    """The address of the built site at the root of a server of this machine."""
+    server = serve(site)
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def course_address(site, tmp_path_factory):
+    """The address of the built site below a path, as on many hosts."""
+    root = tmp_path_factory.mktemp("server")
+    (root / "course").mkdir()
+    (root / "course" / "bias").symlink_to(site)
+    server = serve(root)
+    yield f"http://127.0.0.1:{server.server_port}/course/bias/"
+    server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture(scope="session")
 def browser():
     """A Chromium that makes no request of its own."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    executable = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    executable = find_chromium()
     if not executable:
         message = "no Chromium found: install it, or set CHROMIUM to its path"
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(message)
-    switches = ["sandbox", "first-run"]
-    disabled = ["gpu", "background-networking", "component-update", "sync"]
-    arguments = [f"--no-{name}" for name in switches] + [f"--disable-{name}" for name in disabled]
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable, args=arguments)
+    with launch(executable) as chromium:
         yield chromium
-        chromium.close()

@@ -89,7 +89,8 @@ def test_next_leads_through_the_whole_book_and_previous_back(browser, site):
         forward.click()
         page.wait_for_url(lambda url: url != visited[-1])
         visited.append(page.url)
-    assert {Path(url).name for url in visited} == {path.name for path in site.glob("chapters/*.html")}
+    pages = [*site.glob("chapters/*.html"), *site.glob("chapters/seminar/*.html")]  # decks are left by a key
+    assert set(visited) == {path.as_uri() for path in pages}
     for url in reversed(visited[:-1]):
         page.locator(".prev-page").click()
         page.wait_for_url(url)
@@ -241,7 +242,7 @@ def test_the_page_for_wrong_addresses_leads_back(browser, host, wrong):
     page.wait_for_load_state("networkidle")
     assert page.get_by_role("heading", name="There is no such page").is_visible()
     assert page.locator("svg").bounding_box()["width"] == 64
-    link = page.get_by_role("link", name="Sparse recovery")
+    link = page.get_by_role("link", name="Sparse recovery", exact=True)
     assert link.evaluate("link => link.href") == f"{host}/course/bias/chapters/sparse_recovery.html"
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     link.click()

@@ -1,0 +1,37 @@
+"""The browser that prints and weighs the built site."""
+
+import os
+import shutil
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+BUILD = Path("_build")
+SITE = BUILD / "html"
+
+
+def find_chromium() -> str | None:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
+@contextmanager
+def launch(executable: str | None):
+    """A Chromium that makes no request of its own."""
+    if not executable:
+        sys.exit("[book] no Chromium found: install it, or set CHROMIUM to its path")
+    switches = ["sandbox", "first-run"]
+    disabled = ["gpu", "background-networking", "component-update", "sync"]
+    arguments = [f"--no-{name}" for name in switches] + [f"--disable-{name}" for name in disabled]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=arguments)
+        yield browser
+        browser.close()
+
+
+def pages() -> list[Path]:
+    """The pages of the built site."""
+    found = sorted(path for path in SITE.rglob("*.html") if "_static" not in path.parts)
+    return found or sys.exit("[book] there is no built site: run make book first")

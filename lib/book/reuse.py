@@ -1,0 +1,104 @@
+"""A figure or a theorem of one page, shown on another: ``{reuse} fig-opening``, ``{reuse} thm-limit``.
+
+Nothing is executed or written twice. What is shown is what stands in the chapter, sliders included, with a link to it.
+"""
+
+import re
+from collections import Counter
+from functools import cache
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
+from book.claims import link
+
+LOGGER = logging.getLogger(__name__)
+
+
+class reused(nodes.General, nodes.Element):
+    """Placeholder, filled in when all pages have been read."""
+
+
+class ReuseDirective(SphinxDirective):
+    required_arguments = 1
+
+    def run(self):
+        self.env.metadata[self.env.docname]["reuses"] = "yes"
+        node = reused(label=self.arguments[0])
+        self.set_source_info(node)
+        return [node]
+
+
+class ShowAgain(SphinxPostTransform):
+    default_priority = 3  # before MyST-NB chooses the form of an output, and before references are resolved
+
+    def run(self, **kwargs):
+        self.page = cache(self.env.get_doctree)  # a chapter with its sliders takes long to load
+        uses = Counter()
+        for placeholder in list(self.document.findall(reused)):
+            label = placeholder["label"]
+            uses[label] += 1
+            shown = self.figure(label, uses[label]) or self.theorem(label)
+            if not shown:
+                LOGGER.warning("no figure with a name and no theorem is labelled %r", label, location=placeholder)
+            placeholder.replace_self(shown or [])
+
+    def figure(self, label: str, use: int) -> nodes.Node | None:
+        page, anchor, _ = self.env.get_domain("std").labels.get(label, ("", "", ""))
+        for figure in self.page(page).findall(nodes.figure) if page else ():
+            if anchor in figure["ids"]:
+                picture = figure[0].deepcopy()
+                if use > 1:
+                    rename(picture, use)
+                name = self.config.numfig_format["figure"] % self.number(page, "figure", anchor)
+                return nodes.container("", picture, self.source(name, page, anchor), classes=["reused"])
+        return None
+
+    def theorem(self, label: str) -> nodes.Node | None:
+        entry = getattr(self.env, "proof_list", {}).get(label)
+        if entry is None:
+            return None
+        page = entry["docname"]
+        theorem = next(node for node in self.page(page).findall() if is_labelled(node, label))
+        copy = theorem.deepcopy()
+        for node in copy.findall(addnodes.pending_xref):
+            node["refdoc"] = self.env.docname  # its links start here now
+        for node in copy.findall(nodes.Element):
+            node["ids"] = []
+        name = f"{theorem['realtype'].title()} {self.number(page, theorem['countertype'], label)}"
+        reference = self.source(name, page, label)[0]
+        title = nodes.paragraph("", "", reference, *copy[0].children, classes=["admonition-title"])
+        return nodes.container("", title, *copy[1].children, classes=["admonition", theorem["realtype"], "reused"])
+
+    def number(self, page: str, kind: str, anchor: str) -> str:
+        return ".".join(map(str, self.env.toc_fignumbers.get(page, {}).get(kind, {}).get(anchor, ())))
+
+    def source(self, name: str, page: str, anchor: str) -> nodes.paragraph:
+        uri = f"{self.app.builder.get_relative_uri(self.env.docname, page)}#{anchor}"
+        return nodes.paragraph("", "", link(name.strip(), uri), classes=["source"])
+
+
+def is_labelled(node: nodes.Node, label: str) -> bool:
+    return isinstance(node, nodes.Element) and node.get("label") == label and "realtype" in node
+
+
+def rename(picture: nodes.Node, use: int):
+    """Give the ids inside of a figure that is shown once more on the same page other names."""
+    for raw in list(picture.findall(nodes.raw)):
+        text = re.sub(r"(fig-[0-9a-f]{8}-)", rf"\g<1>{use}-", raw.astext())
+        raw.replace_self(nodes.raw("", text, format=raw["format"]))
+
+
+def write_again(app: Sphinx, env):
+    """What a page reuses may have changed although the page itself has not."""
+    return [page for page in env.found_docs if "reuses" in env.metadata.get(page, {})]
+
+
+def setup(app: Sphinx):
+    app.add_directive("reuse", ReuseDirective)
+    app.add_post_transform(ShowAgain)
+    app.connect("env-updated", write_again)

@@ -1,0 +1,53 @@
+"""Weighs the pages of the built site: ``python -m book.weight``, which is what ``make weight`` runs.
+
+What counts is all that a browser asks for when it opens a page for the first time, as a host sends it, compressed with gzip.
+"""
+
+import gzip
+import sys
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from playwright.sync_api import Browser
+
+from book.browser import SITE, find_chromium, launch, pages
+
+KINDS = ("document", "stylesheet", "script", "font", "image", "other")
+WITH_SLIDERS, WITHOUT = 350_000, 130_000  # bytes that a page may weigh
+
+
+def weigh(browser: Browser, page: Path) -> tuple[dict[str, int], int]:
+    """The bytes of each kind that a first visit brings, and how many they may be together."""
+    asked = {}
+    tab = browser.new_page()
+    tab.on("request", lambda request: asked.setdefault(request.url.partition("#")[0], request.resource_type))
+    tab.goto(page.resolve().as_uri(), wait_until="load")
+    tab.wait_for_load_state("networkidle")
+    most = WITH_SLIDERS if tab.locator(".explore-group").count() else WITHOUT
+    tab.close()
+    weights = dict.fromkeys(KINDS, 0)
+    for address, kind in asked.items():
+        if not address.startswith("data:"):  # that is part of another file
+            content = Path(unquote(urlsplit(address).path)).read_bytes()
+            weights[kind if kind in KINDS else "other"] += len(gzip.compress(content))
+    return weights, most
+
+
+def main():
+    names = {page: page.relative_to(SITE).as_posix() for page in pages()}
+    width = max(map(len, names.values()))
+    print("kB, gzipped".ljust(width), *(f"{kind:>10}" for kind in (*KINDS, "all", "at most")))
+    heavy = []
+    with launch(find_chromium()) as browser:
+        for page, name in names.items():
+            weights, most = weigh(browser, page)
+            total = sum(weights.values())
+            print(name.ljust(width), *(f"{number / 1000:10.1f}" for number in (*weights.values(), total, most)))
+            if total > most:
+                heavy.append(name)
+    if heavy:
+        sys.exit(f"[book] too heavy: {', '.join(heavy)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,570 @@
+"""Checks for the exercises of the book: right, or in which way wrong, without giving the answer away.
+
+The exercise with the label ``ex-scale`` is checked by ``check.scale(answer)``, in a notebook and without a network. Every
+check computes the truth itself, with the solvers, or tests the property that was asked for.
+"""
+
+import inspect
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import brentq, minimize_scalar
+from scipy.optimize import nnls as lawson_hanson
+
+from .baselines import lasso_path, maximum_margin
+from .flow import gradient_flow
+from .limits import flow_limit, l1_bound, saddle_to_saddle
+from .parametrizations import HadamardPower, SignedHadamardPower
+from .problems import linear_regression, sparse_recovery
+from .regression import ridge_path
+from .spectrum import learning_time
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check says of an answer; it is true if the answer is right.
+
+    Attributes
+    ----------
+    kind : str
+        "right", or what kind of wrong: "missing", "type", "shape", "finite", "sign", "order", "factor", "power", "accuracy",
+        "property", "value".
+    message : str
+        The same in words.
+    """
+
+    kind: str
+    message: str
+
+    def __bool__(self):
+        return self.kind == "right"
+
+    def __repr__(self):
+        return self.message
+
+
+RIGHT = Verdict("right", "Right.")
+MISSING = Verdict("missing", "No answer yet: put yours in place of the three dots.")
+
+
+# --- Overparameterization
+
+
+def filter(answer):
+    """Check the point at which flow and ridge regression differ most, and the difference: chapter "Overparameterization".
+
+    Parameters
+    ----------
+    answer : array_like, shape (2,)
+        The point and the difference there.
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> filter([2.5])
+    The answer should have the shape (2,), yours has the shape (1,).
+    """
+    x = brentq(lambda x: x - 2 * np.log1p(x), 1, 9)
+    return _compare(answer, [x, -np.expm1(-x) - x / (1 + x)], rtol=1e-3)
+
+
+def valley(gamma):
+    """Check where the second valley of the risk lies: chapter "Overparameterization".
+
+    Parameters
+    ----------
+    gamma : callable
+        ``gamma(r, sigma)`` for `r` greater than `sigma`, as a formula of your own.
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> valley(2.0)
+    The answer should be a function of r, sigma.
+    """
+    pairs = [(1.5, 1.0), (2.0, 0.5), (3.0, 2.0), (5.0, 1.0)]
+
+    def lowest(r, sigma):
+        def risk(gamma):
+            return r**2 * (1 - 1 / gamma) + sigma**2 / (gamma - 1)
+
+        return minimize_scalar(risk, bounds=(1 + 1e-6, 50), method="bounded", options={"xatol": 1e-9}).x
+
+    return _compare_function(gamma, lowest, pairs)
+
+
+def margin(separator):
+    """Check the separator of two points with the largest margin: chapter "Overparameterization".
+
+    Parameters
+    ----------
+    separator : array_like, shape (2,)
+        Of length 1.
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> margin([0.0, -1.0]).kind
+    'value'
+    """
+    widest = maximum_margin([[1.0, 0.0], [0.0, -2.0]], [1, -1]).x
+    return _compare(separator, widest / np.linalg.norm(widest), rtol=1e-3)
+
+
+def ridge_peak(penalty):
+    """Check a penalty of ridge regression that is best at the peak, p = n = 50: chapter "Overparameterization".
+
+    Parameters
+    ----------
+    penalty : float
+        Right if its mean risk is at most ten percent above the least.
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> ridge_peak(-1.0)
+    The sign is wrong: a penalty is positive.
+    """
+    penalty, wrong = _number(penalty)
+    if wrong is not None:
+        return wrong
+    if penalty <= 0:
+        return Verdict("sign", "The sign is wrong: a penalty is positive.")
+    grid = np.geomspace(1, 1e3, 13)
+    risks = np.zeros(14)
+    for seed in range(50):
+        sample = linear_regression(50, 50, seed=seed, noise=1.0, signal=2.0)
+        risks += np.sum((ridge_path(sample.A, sample.y, np.r_[grid, penalty]) - sample.x_true) ** 2, axis=1)
+    if risks[-1] <= 1.1 * risks[:-1].min():
+        return RIGHT
+    side = "small: the noise is still fitted" if penalty < grid[risks[:-1].argmin()] else "large: the signal is lost"
+    return Verdict("value", f"This penalty is too {side}.")
+
+
+# --- Matrix factorization
+
+
+def hyperbola(limit):
+    """Check the limit of the flow for a product of two numbers: chapter "Matrix factorization".
+
+    Parameters
+    ----------
+    limit : callable
+        ``limit(a, b)`` returns the limit of the weights ``(w1, w2)`` from the start ``(a, b)``.
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> hyperbola(lambda a, b: (a, b)).kind
+    'value'
+    """
+    starts = [(0.5, 2.0), (2.0, 1.0), (0.3, 0.2), (1.0, 3.0)]
+
+    def end(a, b):
+        # The flow stays on the hyperbola through its start.
+        first = brentq(lambda w: w**2 * (w**2 + b**2 - a**2) - 1, max(0, a**2 - b**2) ** 0.5, 10)
+        return first, 1 / first
+
+    return _compare_function(limit, end, starts)
+
+
+def primitive(time):
+    """Check a formula for the learning time of two factors: chapter "Matrix factorization".
+
+    Parameters
+    ----------
+    time : callable
+        ``time(eigenvalue, alpha)``, the time until 95 percent of the eigenvalue are reached.
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> primitive(lambda eigenvalue, alpha: np.log(1 / alpha) / eigenvalue).kind
+    'value'
+    """
+    cases = [(1.0, 0.01), (2.0, 0.1), (0.5, 0.003), (4.0, 0.05)]
+
+    def truth(eigenvalue, alpha):
+        return learning_time(eigenvalue, depth=2, alpha=alpha)
+
+    return _compare_function(time, truth, cases, rtol=1e-4)
+
+
+def sharp(ratios):
+    """Check how sharp the steps of learning are: chapter "Matrix factorization".
+
+    Parameters
+    ----------
+    ratios : array_like, shape (3, 3)
+        One row for each depth 2, 3, 4, one column for each scale 0.1, 0.03, 0.01: the time from 5 to 95 percent of the
+        eigenvalue 1, divided by the time until 5 percent.
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> sharp([1, 2, 3])
+    The answer should have the shape (3, 3), yours has the shape (3,).
+    """
+    times = np.array(
+        [
+            [
+                [learning_time(1.0, depth=depth, alpha=alpha, fraction=fraction) for alpha in (0.1, 0.03, 0.01)]
+                for depth in (2, 3, 4)
+            ]
+            for fraction in (0.05, 0.95)
+        ]
+    )
+    early, late = times
+    return _compare(ratios, (late - early) / early, slips={"the whole time, from zero, was divided": late / early})
+
+
+# --- Sparse recovery
+
+
+def two_unknowns(x):
+    """Check the limit of the flow for one equation with two unknowns: chapter "Sparse recovery".
+
+    Parameters
+    ----------
+    x : array_like, shape (2,)
+        From the scale 0.1, at depth 2.
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> two_unknowns([0.4, 0.8]).kind
+    'value'
+    """
+    A, y = [[1.0, 2.0]], [2.0]
+    x, wrong = _array(x, (2,))
+    if wrong is not None:
+        return wrong
+    verdict = _compare(x, flow_limit(A, y, SignedHadamardPower(2), alpha=0.1).x, rtol=1e-3)
+    if verdict.kind == "value" and abs(x @ A[0] - y[0]) > 1e-2:
+        return Verdict("property", "This point does not solve the equation.")
+    return verdict
+
+
+def scale(alphas):
+    """Check the largest scales that guarantee a gap of one percent: chapter "Sparse recovery".
+
+    Parameters
+    ----------
+    alphas : array_like, shape (2,)
+        For the depths 3 and 4, with 100 unknowns and least norm 3.
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> scale(0.1)
+    The answer should have the shape (2,), yours is a single number.
+    """
+
+    def excess(log_alpha, depth):
+        return l1_bound(3.0, SignedHadamardPower(depth), alpha=np.exp(log_alpha), n=100) - 0.01
+
+    return _compare(alphas, [np.exp(brentq(excess, -14, -3, args=(depth,))) for depth in (3, 4)])
+
+
+def sudden(ratios):
+    """Check how sudden waking up is: chapter "Sparse recovery".
+
+    Parameters
+    ----------
+    ratios : array_like, shape (2, 3)
+        One row for each depth 2, 3, one column for each scale 0.1, 0.01, 0.001: the time from 0.05 to 0.95, divided by the
+        time until 0.05.
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> sudden([[1, 2], [3, 4], [5, 6]])
+    The answer should have the shape (2, 3), yours has the shape (3, 2): it may be transposed.
+    """
+    early, late = np.empty((2, 3)), np.empty((2, 3))
+    for i, depth in enumerate((2, 3)):
+        for j, alpha in enumerate((0.1, 0.01, 0.001)):
+            path = gradient_flow([[1.0]], [1.0], HadamardPower(depth), alpha=alpha).path
+            early[i, j], late[i, j] = np.interp([0.05, 0.95], path.x[:, 0], path.times)
+    slips = {"the whole time, from zero, was divided": late / early}
+    return _compare(ratios, (late - early) / early, rtol=3e-2, slips=slips)
+
+
+def not_lasso(seed):
+    """Check an instance with correlated columns whose running mean is not the lasso: chapter "Sparse recovery".
+
+    Parameters
+    ----------
+    seed : int
+        The instance is ``sparse_recovery(n=8, m=6, s=3, seed=seed)``; to each of its columns 1.5 times the same vector is
+        added, ``default_rng(0).standard_normal((6, 1))``, and the data are those of its truth.
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> not_lasso(0.5)
+    The answer should be a non-negative integer.
+    """
+    if seed is ...:
+        return MISSING
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        return Verdict("type", "The answer should be a non-negative integer.")
+    problem = sparse_recovery(n=8, m=6, s=3, seed=int(seed))
+    A = problem.A + 1.5 * np.random.default_rng(0).standard_normal((6, 1))
+    y = A @ problem.x_true
+    path = saddle_to_saddle(A, y)
+    tau = np.linspace(1.1, 3, 20) * path.times[0]
+    difference = np.abs(path.mean(tau) - lasso_path(A, y, 1 / (2 * tau))).max()
+    if difference > 1e-3:
+        return RIGHT
+    return Verdict("property", "For this seed the running mean is the lasso, up to rounding.")
+
+
+# --- Non-negative least squares
+
+
+def nnls_hand(solve):
+    """Check the solution of a problem with two unknowns by hand: chapter "Non-negative least squares".
+
+    Parameters
+    ----------
+    solve : callable
+        ``solve(y1, y2)`` returns ``(x1, x2)``.
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> nnls_hand(lambda y1, y2: (y1 - y2, y2))
+    For some data an entry is negative.
+    """
+    A = np.array([[1.0, 1.0], [0.0, 1.0]])
+    points = [(2.0, 1.0), (1.0, -2.0), (1.0, 3.0), (-1.0, -1.0), (-1.0, 3.0), (-3.0, 1.0)]
+    found, wrong = _values(solve, points)
+    if wrong is not None:
+        return wrong
+    if found.shape == (6, 2) and np.any(found < -1e-9):
+        return Verdict("property", "For some data an entry is negative.")
+    truth = np.array([lawson_hanson(A, np.array(y))[0] for y in points])
+    if found.shape == (6, 2) and not np.allclose(found, truth, atol=1e-6):
+        good = np.isclose(found, truth, atol=1e-6).all(axis=1)
+        if good[0] and not good.all():
+            place = "on the boundary of the cone" if not good[1:3].all() or not good[4] else "at its tip"
+            return Verdict("value", f"Right for data within the cone, wrong where the nearest point of it is {place}.")
+    return _compare(found, truth, rtol=1e-6)
+
+
+def nnls_constant(ratio):
+    """Check the largest ratio of loss and bound for one unknown: chapter "Non-negative least squares".
+
+    Parameters
+    ----------
+    ratio : callable
+        ``ratio(L)`` for a depth `L` of at least 2.
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> nnls_constant(lambda L: 1 / (2 * L)).kind
+    'value'
+    """
+
+    def largest(L):
+        def share(log_time):
+            # From x(0) = 1 the flow is known, and the divergence of zero from there is 1 / (2 L).
+            t = np.exp(log_time)
+            return -t * L * (1 + 2 * L * (L - 1) * t) ** (-L / (L - 1))
+
+        return -minimize_scalar(share, bounds=(-12, 5), method="bounded", options={"xatol": 1e-9}).fun
+
+    return _compare_function(ratio, largest, [(2.0,), (2.5,), (3.0,), (5.0,), (10.0,)], rtol=1e-4)
+
+
+def nnls_multiplicative(update):
+    """Check the multiplicative update: chapter "Non-negative least squares".
+
+    Parameters
+    ----------
+    update : callable
+        ``update(A, y, x)`` returns the next iterate.
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> nnls_multiplicative(lambda A, y, x: x - 0.1 * A.T @ (A @ x - y))
+    An entry became negative.
+    """
+    if update is ...:
+        return MISSING
+    rng = np.random.default_rng(0)
+    A, x = rng.uniform(0.1, 1, (12, 5)), np.full(5, 3.0)
+    solution = np.array([0.0, 1.0, 0.5, 0.0, 2.0])
+    y = A @ solution
+    fixed, wrong = _values(update, [(A, y, solution)])
+    if wrong is not None:
+        return wrong
+    if fixed.shape != (1, 5):
+        return Verdict("shape", f"The next iterate should have the shape (5,), yours has the shape {fixed.shape[1:]}.")
+    losses = []
+    for _ in range(200):
+        with np.errstate(all="ignore"):
+            losses.append(np.sum((A @ x - y) ** 2))
+            x = np.asarray(update(A, y, x), dtype=float)
+        if not np.all(np.isfinite(x)):
+            return Verdict("finite", "The entries grow without bound. Is the fraction upside down?")
+        if np.any(x < 0):
+            return Verdict("property", "An entry became negative.")
+    if not np.allclose(fixed, solution, atol=1e-9):
+        return Verdict("property", "The solution is not a fixed point.")
+    if np.any(np.diff(losses) > 1e-9 * losses[0]):
+        return Verdict("property", "The loss went up: this method never does that.")
+    start = np.full(5, 0.2)
+    return _compare(update(A, y, start), start * (A.T @ y) / (A.T @ (A @ start)), rtol=1e-6)
+
+
+# --- How answers are compared
+
+
+def _array(answer, shape):
+    """Return the answer as an array of floats of the given shape, or the verdict why not."""
+    if answer is ...:
+        return None, MISSING
+    try:
+        array = np.asarray(answer, dtype=float)
+    except (TypeError, ValueError):
+        return None, Verdict("type", f"The answer should be {_shape_in_words(shape)}.")
+    if array.shape != shape and not array.size == 1 == np.prod(shape):
+        yours = f"has the shape {array.shape}" if array.ndim else "is a single number"
+        turned = ": it may be transposed" if array.shape == shape[::-1] and shape != shape[::-1] else ""
+        wanted = f"have the shape {shape}" if shape else "be a single number"
+        return None, Verdict("shape", f"The answer should {wanted}, yours {yours}{turned}.")
+    if not np.all(np.isfinite(array)):
+        return None, Verdict("finite", "An entry is infinite or not a number.")
+    return array.reshape(shape), None
+
+
+def _shape_in_words(shape):
+    return f"an array of numbers of the shape {shape}" if shape else "a number"
+
+
+def _number(answer):
+    array, wrong = _array(answer, ())
+    return (None, wrong) if wrong is not None else (float(array), None)
+
+
+def _compare(answer, truth, *, rtol=1e-2, slips=None):
+    """Say whether `answer` is `truth` up to the relative tolerance, and if not, which of the usual slips it is.
+
+    `slips` are further ones: in words, what was done, with the values it gives.
+    """
+    truth = np.asarray(truth, dtype=float)
+    answer, wrong = _array(answer, truth.shape)
+    if wrong is not None:
+        return wrong
+
+    def equal(values):
+        return np.allclose(answer, values, rtol=rtol, atol=1e-12 * np.abs(truth).max())
+
+    if equal(truth):
+        return RIGHT
+    if equal(-truth):
+        return Verdict("sign", "The sign is wrong, the size is right.")
+    if np.allclose(np.abs(answer), np.abs(truth), rtol=rtol):
+        return Verdict("sign", "Some signs are wrong, the sizes are right.")
+    if np.allclose(np.sort(answer, axis=None), np.sort(truth, axis=None), rtol=rtol):
+        return Verdict("order", "These are the right numbers in a wrong order.")
+    for what, values in (slips or {}).items():
+        if equal(values):
+            return Verdict("value", f"Not what was asked for: {what}.")
+    with np.errstate(all="ignore"):
+        ratio = answer[truth != 0] / truth[truth != 0]
+        usual = [2, 4, 10, 100, np.pi, 2 * np.pi, np.sqrt(2)]
+        constant = ratio.size and np.allclose(ratio, ratio[0], rtol=rtol) and ratio[0] != 0
+        if constant and (ratio.size > 1 or any(np.isclose(max(ratio[0], 1 / ratio[0]), usual, rtol=rtol))):
+            return Verdict(
+                "factor", "It is off by a constant factor." if ratio.size > 1 else "It is off by a simple factor."
+            )
+        size = np.abs(truth)
+        powers = [np.sign(truth) * size**p for p in (0.5, 2.0, -1.0)]
+        if any(map(equal, powers)):
+            return Verdict("power", "It is a power of the right answer: look for a missing square, root or inverse.")
+        if any(map(equal, [np.log(size), np.log10(size), -np.log(size), -np.log10(size)])):
+            return Verdict("power", "It is the logarithm of the right answer.")
+    error = np.abs(answer - truth)
+    if np.all(error <= 0.15 * np.abs(truth).max()) and np.all(
+        error <= 0.5 * np.abs(truth) + 0.02 * np.abs(truth).max()
+    ):
+        return Verdict(
+            "accuracy", "Close, but not close enough: has it converged, is the grid fine enough, was it rounded?"
+        )
+    good = np.isclose(answer, truth, rtol=rtol)
+    if truth.ndim and good.any():
+        return Verdict("value", f"{good.sum()} of {good.size} numbers are right.")
+    return Verdict("value", "Not right.")
+
+
+def _values(function, cases):
+    """Return the values of the student's function for all cases as one array, or the verdict why not."""
+    if function is ...:
+        return None, MISSING
+    if not callable(function):
+        return None, Verdict("type", "The answer should be a function.")
+    try:
+        return np.array([np.asarray(function(*case), dtype=float) for case in cases]), None
+    except Exception as error:  # whatever it is, the student has to see it
+        return None, Verdict("type", f"Your function fails: {type(error).__name__}: {error}")
+
+
+def _compare_function(function, truth, cases, rtol=1e-3):
+    if function is not ... and not callable(function):
+        names = ", ".join(inspect.signature(truth).parameters)
+        return Verdict("type", f"The answer should be a function of {names}.")
+    found, wrong = _values(function, cases)
+    if wrong is not None:
+        return wrong
+    wanted = np.array([truth(*case) for case in cases])
+    if found.shape != wanted.shape:
+        return Verdict("shape", f"One value should have the shape {wanted.shape[1:]}, yours has {found.shape[1:]}.")
+    return _compare(found, wanted, rtol=rtol)

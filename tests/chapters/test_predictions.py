@@ -1,0 +1,186 @@
+"""What the lecturer is told to expect of a slider is what the figure says.
+
+The syllabus and the notes of the slides name results without computing them. Each stands here once more, beside the live text
+of the figure; if the figure changes, the text has to.
+"""
+
+import contextlib
+import functools
+import io
+import re
+from pathlib import Path
+
+import implicit_bias.explore
+import jupytext
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+CHAPTERS = Path(__file__).parents[2] / "chapters"
+SEMINAR = CHAPTERS / "seminar"
+pytestmark = pytest.mark.slow
+
+
+@functools.cache
+def executed(chapter):
+    """The names of a chapter at its end, and the grid of the sliders of each figure."""
+    grids, names = {}, {}
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()):
+        patch.setattr(implicit_bias.explore, "explore", lambda *draws, **grid: grids.update(dict.fromkeys(draws, grid)))
+        patch.setattr("myst_nb.glue", lambda *args, **kwargs: None)
+        for cell in jupytext.read(CHAPTERS / f"{chapter}.md").cells:
+            if cell.cell_type == "code":
+                exec(compile(cell.source, chapter, "exec"), names)
+    return names, grids
+
+
+def numbers(chapter, draw, **state):
+    """The numbers in the live text of a figure, at the places of the sliders nearest to `state`."""
+    names, grids = executed(chapter)
+    draw = names[draw]
+    nearest = {
+        name: value if isinstance(value, str) else min(grids[draw][name], key=lambda place: abs(place - value))
+        for name, value in state.items()
+    }
+    text = draw(Figure(), **nearest).replace("−", "-")
+    return [float(number) for number in re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]\d+)?", text)]
+
+
+def states(chapter, draw, name):
+    names, grids = executed(chapter)
+    return grids[names[draw]][name]
+
+
+def written(page, *sentences):
+    """Make sure that the page still says what is about to be tested."""
+    text = (SEMINAR / f"{page}.md").read_text(encoding="utf-8")
+    assert [sentence for sentence in sentences if sentence not in text] == []
+
+
+def test_of_overparameterization():
+    said = functools.partial(numbers, "overparameterization")
+    written("syllabus", "Largest at 20,", "smallest at 500.", "by many orders of magnitude")
+    error = {p: said("draw_errors", p=p)[0] for p in (6, 20, 500)}
+    assert error[500] < error[6] < 1e-3 * error[20]
+
+    written("syllabus", r"ends near $(-0.35,\,1.17)$")
+    assert said("draw_start", scale=1.0, direction=120)[:2] == [-0.35, 1.17]
+
+    written("syllabus", r"=100$ for $r=2$, with a risk near $\sigma(2r-\sigma)=3$")
+    assert said("draw_risk", signal=2.0) == pytest.approx([100, 3], rel=0.01)
+
+    written(
+        "syllabus",
+        "after about 10 steps",
+        "near 8°",
+        "Below 4° after about a hundred steps; below 2° not even after 30 000",
+    )
+    written("slides/overparameterization", "After about 10 steps the angle is near 8 degrees", "not within 30 000")
+    angle = {
+        k: said("draw_margin", iterations=k)[0] for k in states("overparameterization", "draw_margin", "iterations")
+    }
+    assert min(abs(angle[k] - 8) for k in angle if 8 <= k <= 12) < 0.5
+    assert 50 < min(k for k in angle if angle[k] < 4) < 200
+    assert max(angle) == 30_000 and min(angle.values()) > 2
+
+    written("syllabus", r"Between $\alpha=1$ and $\alpha=0.1$")
+    assert said("draw_regimes", alpha=1.0)[0] < 0.01 and said("draw_regimes", alpha=0.1)[0] > 0.5
+
+    written("slides/overparameterization", "1 − exp(−x) and x/(1+x) differ by at most 0.204")
+    x = np.linspace(0, 20, 100_001)
+    assert np.abs(-np.expm1(-x) - x / (1 + x)).max() == pytest.approx(0.204, abs=5e-4)
+
+    written("syllabus", "From a small one. From a large start they hardly turn at all")
+    turns = [said("draw_units", alpha=alpha)[0] for alpha in (0.0, 1e9)]
+    assert turns[0] > 10 and turns[1] < 1
+
+
+def test_of_matrix_factorization():
+    said = functools.partial(numbers, "matrix_factorization")
+    written("syllabus", "oscillates for ever between two values, without diverging")
+    low, high = said("draw_step", step_size=2.1, depth=2)
+    assert 0 < low < 0.9 < 1.1 < high < 2
+    assert said("draw_step", step_size=1.5, depth=2) == [1, 1]
+
+    written("syllabus", r"\approx345$ steps")
+    written("slides/matrix_factorization", "after some two thousand steps", "about 345")
+    (_, late), (_, early) = (said("draw_rounding", difference=difference) for difference in (1e-15, 1e-12))
+    assert late - early == pytest.approx(345, rel=0.05) and late == pytest.approx(2000, rel=0.1)
+
+    written("syllabus", "After 240: before", "The effective rank at that moment is below 2.")
+    written("slides/matrix_factorization", "after 60, 240 or 4000 steps? 240. The effective rank is below 2 then.")
+    steps = states("matrix_factorization", "draw_fit_error", "iterations")
+    best = min(steps, key=lambda k: said("draw_fit_error", iterations=k)[0])
+    assert best == 240 and said("draw_fit", iterations=best)[0] < 2
+
+    written(
+        "syllabus", "Three factors from $0.1$, by more than a factor of ten, and both beat the least nuclear norm here."
+    )
+    two, three = (said("draw_completed", alpha=alpha, depth=depth)[0] for alpha, depth in ((0.01, 2), (0.1, 3)))
+    assert 10 * three < two < executed("matrix_factorization")[0]["convex_error"]
+
+
+def test_of_sparse_recovery():
+    said = functools.partial(numbers, "sparse_recovery")
+    written("syllabus", r"Near $(0.4, 0.8)$", r"at a distance of about $\alpha$")
+    assert said("draw_plane", alpha=3.0, depth=2)[:2] == pytest.approx([0.4, 0.8], abs=0.01)
+    assert said("draw_plane", alpha=0.01, depth=2)[:2] == pytest.approx([0.01, 0.995], abs=0.002)
+
+    written("syllabus", r"Depth 2. Depth 3 is there at $\alpha=0.1$.")
+    error = [said("draw_vector", alpha=0.1, depth=depth)[1] for depth in (2, 3)]
+    assert error[1] < 0.1 < error[0]
+
+    written("syllabus", "at depth 3 ten times as long, at depth 4 a hundred times")
+    for depth, factor in ((3, 10), (4, 100)):
+        short, long = (said("draw_path", alpha=alpha, depth=depth)[0] for alpha in (0.03, 0.003))
+        assert long / short == pytest.approx(factor, rel=0.02)
+
+    written("syllabus", "About $10^{-6}$ at depth 2; $10^{-2}$ is small enough at depth 3.")
+    written("slides/sparse_recovery", "For depth 2 about 10⁻⁶; for depth 3, 10⁻² is.")
+    for alpha, depth in ((1e-6, 2), (1e-2, 3)):
+        _, flow, convex = said("draw_diagram", alpha=alpha, depth=depth)
+        assert flow == convex
+    _, flow, convex = said("draw_diagram", alpha=1e-4, depth=2)
+    assert flow < convex
+
+    written("syllabus", "Earlier, and the best error is larger.")
+    little, much = (said("draw_noise", noise=noise, alpha=1e-3) for noise in (0.05, 0.1))
+    assert much[1] < little[1] and much[0] > little[0]
+
+
+def test_of_non_negative_least_squares():
+    said = functools.partial(numbers, "nnls")
+    written("syllabus", "The residual does not change at all; the norm falls to the least one.")
+    (residual, norm), (same, least) = (said("draw_solution", alpha=alpha, depth=2) for alpha in (1.0, 1e-4))
+    assert residual == same and least < norm / 5
+
+    written(
+        "syllabus",
+        "exponential at depth 2, then $t^{-L/(L-2)}$; with vanishing multipliers $t^{-2}$, $t^{-3/2}$, $t^{-4/3}$",
+    )
+    slopes = [said("draw_rates", depth=depth, multipliers="zero")[-1] for depth in (2, 3, 4)]
+    assert slopes == pytest.approx([-2, -3 / 2, -4 / 3], abs=0.01)
+    excess = [said("draw_rates", depth=depth, multipliers="positive")[1] for depth in (2, 3, 4)]
+    assert excess == sorted(excess)
+
+    written("syllabus", "about half of the wait")
+    (wait,), (shorter,) = (said("draw_saddle", asymmetry=asymmetry) for asymmetry in (1e-12, 1e-6))
+    assert shorter / wait == pytest.approx(0.5, abs=0.05)
+    written("slides/nnls", "the multiplier, here 1.08, the step 0.05")
+    assert wait - shorter == pytest.approx(np.log(1e6) / (0.05 * 1.08), rel=0.05)
+
+    written("syllabus", "*(a)* Ten times.")
+    distances = [said("draw_disturbed", negative_part=norm)[0] for norm in (0.01, 0.1)]
+    assert distances[1] / distances[0] == pytest.approx(10, rel=0.05)
+
+    written("slides/nnls", "the error is in the millions")
+    assert 1e6 < said("draw_shares", noise=0.01)[1] < 1e7
+
+    written(
+        "syllabus",
+        "The flow's, which is the one of largest entropy.",
+        "From 18 directions on there is nothing left to choose.",
+    )
+    errors = [said("draw_scan", angles=12, solution=solution)[0] for solution in ("flow", "vertex", "least norm")]
+    assert errors[0] == min(errors)
+    assert max(said("draw_scan", angles=18, solution=solution)[0] for solution in ("flow", "vertex")) < 1e-6

@@ -1,0 +1,142 @@
+"""The chapters in a real JupyterLab, as `make lab` opens them: the sessions, a chapter as a notebook, a slider that moves."""
+
+import os
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from book.browser import find_chromium, launch
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow
+
+
+def options_of_make_lab(chapters):
+    """The options with which the Makefile starts JupyterLab, for a copy of the chapters."""
+    makefile = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    options = re.search(r"\$\(BIN\)/jupyter lab (.*)", makefile)[1].split()
+    return [option.replace("$(CURDIR)/chapters", str(chapters)).replace("$(CURDIR)", str(ROOT)) for option in options]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """The address of a JupyterLab with a copy of the chapters, and the page it opens."""
+    folder = tmp_path_factory.mktemp("lab")
+    shutil.copytree(ROOT / "chapters", folder / "chapters")
+    options = options_of_make_lab(folder / "chapters")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    variables = {name: str(folder / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")}
+    command = [sys.executable, "-m", "jupyterlab", *options, "--no-browser", "--allow-root", f"--ServerApp.port={port}"]
+    command += ["--ServerApp.port_retries=0", "--IdentityProvider.token=", "--LabApp.expose_app_in_browser=True"]
+    path = os.pathsep.join(filter(None, [str(ROOT / "lib"), os.environ.get("PYTHONPATH")]))
+    with open(folder / "log", "w") as log:
+        process = subprocess.Popen(
+            command, cwd=folder, env={**os.environ, **variables, "PYTHONPATH": path}, stdout=log, stderr=log
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(f"{address}/api").close()
+                break
+            except OSError:
+                assert process.poll() is None, (folder / "log").read_text()
+                time.sleep(0.2)
+        yield address, next(o.split("=")[1] for o in options if o.startswith("--LabApp.default_url="))
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def page():
+    executable = find_chromium()
+    if not executable:
+        message = "no Chromium found: install it, or set CHROMIUM to its path"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(message)
+    with launch(executable) as browser:
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(120_000)
+        yield page
+
+
+def test_the_sessions_lead_to_a_chapter_whose_slider_moves(server, page, record_property):
+    address, start = server
+    page.goto(address + start)
+    index = page.locator(".jp-NotebookPanel").first
+    index.get_by_role("heading", name="The seminar").wait_for()
+    index.locator("a[href*='sparse_recovery']").first.wait_for()
+    assert index.locator("table a[href]").count() >= 12
+    index.locator("a[href*='sparse_recovery']").first.click()
+    chapter = page.locator(".jp-NotebookPanel:visible", has=page.get_by_role("heading", name="Sparse recovery"))
+    chapter.wait_for()
+    assert page.locator(".lm-TabBar-tab.lm-mod-current", has_text="sparse_recovery.md").count() == 1
+
+    # Run all, and wait until the kernel has done the last cell.
+    page.wait_for_function(
+        """() => {
+            const session = jupyterapp.shell.currentWidget.sessionContext;
+            return session?.isReady && session.path.endsWith("sparse_recovery.md") && session.kernelDisplayStatus === "idle";
+        }"""
+    )
+    page.evaluate("void jupyterapp.commands.execute('notebook:run-all-cells')")
+    page.wait_for_function(
+        """() => {
+            const cells = jupyterapp.shell.currentWidget.content.model.cells;
+            const code = [...cells].filter((cell) => cell.type === "code");
+            return code.every((cell) => cell.executionCount !== null);
+        }""",
+        timeout=600_000,
+    )
+    errors = page.evaluate(
+        """() => [...jupyterapp.shell.currentWidget.content.model.cells].filter((cell) => cell.type === "code")
+            .flatMap((cell) => cell.toJSON().outputs).filter((output) => output.output_type === "error")"""
+    )
+    assert errors == []
+
+    chapter.locator(".jp-WindowedPanel-outer").evaluate("element => element.scrollTop = 0")
+    slider = chapter.locator(".noUi-handle").first
+    slider.wait_for()
+    slider.scroll_into_view_if_needed()
+    picture = chapter.locator(".explore").first
+    text = picture.locator("div").first
+    slider.focus()
+    times = []
+    for key in ["ArrowRight", "ArrowLeft"] * 10:
+        before, said = picture.locator("svg").inner_html(), text.inner_text()
+        page.evaluate(
+            """() => {
+                window.answered = new Promise((resolve) => {
+                    let pressed;
+                    document.addEventListener("keydown", () => { pressed = performance.now() }, {capture: true, once: true});
+                    const seen = new MutationObserver(() => {
+                        seen.disconnect();
+                        resolve(performance.now() - pressed);
+                    });
+                    seen.observe(document.querySelector(".jp-NotebookPanel:not(.lm-mod-hidden) .explore").parentElement,
+                                 {childList: true, subtree: true});
+                });
+            }"""
+        )
+        page.keyboard.press(key)
+        times.append(page.evaluate("window.answered"))
+        assert picture.locator("svg").inner_html() != before
+        assert text.inner_text() != said
+    report = (
+        f"a move is answered after {statistics.median(times):.0f} ms (median of {len(times)}, longest {max(times):.0f})"
+    )
+    record_property("move", report)
+    print(report)

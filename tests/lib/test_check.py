@@ -1,0 +1,205 @@
+"""The self-checks of the exercises: each rejects typical wrong answers and says in which way they are wrong.
+
+That the solutions of the book pass is tested in tests/chapters.
+"""
+
+import inspect
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from book.sources import without_shown_code
+from hypothesis import given
+from hypothesis import strategies as st
+from implicit_bias import check, flow_limit
+from implicit_bias.parametrizations import HadamardPower, SignedHadamardPower
+from implicit_bias.spectrum import learning_time
+
+CHAPTERS = Path(__file__).parents[2] / "chapters"
+LABEL = re.compile(r"\{exercise\}.*\n:label: ex-(\S+)")
+CHECKS = {
+    name: function
+    for name, function in vars(check).items()
+    if inspect.isfunction(function) and function.__module__ == check.__name__ and not name.startswith("_")
+}
+A = np.array([[1.0, 1.0], [0.0, 1.0]])
+
+
+def own_ratios(depths, scale_of, late=0.95, by=0.05):
+    """Ratios of learning times for a product of `depth` weights, with the slips that `late` and `by` make."""
+    return [
+        [scale_of(depth, alpha, late) / scale_of(depth, alpha, by) for alpha in (0.1, 0.03, 0.01)] for depth in depths
+    ]
+
+
+def learned(depth, alpha, fraction):
+    return learning_time(1.0, depth=depth, alpha=alpha, fraction=fraction)
+
+
+def gap(slope):
+    return -np.expm1(-slope) - slope / (1 + slope)
+
+
+LIMIT = flow_limit([[1.0, 2.0]], [2.0], SignedHadamardPower(2), alpha=0.1).x
+ONE_SIGNED = flow_limit([[1.0, 2.0]], [2.0], HadamardPower(2), alpha=0.1).x
+SEPARATOR = np.array([2.0, 1.0]) / np.sqrt(5)
+
+# For every check, answers that students hand in, each with the kind of wrong that should be said.
+WRONG = {
+    "filter": [
+        ([2.51], "shape"),
+        ([gap(2.5129), 2.5129], "order"),
+        ([2.5129, -gap(2.5129)], "sign"),
+        ([2.5, 0.2], "accuracy"),
+        ([1.0, gap(1.0)], "value"),
+    ],
+    "valley": [
+        (2.0, "type"),
+        (lambda r, sigma: (r - sigma) / r, "power"),
+        (lambda r, sigma: r / (sigma - r), "sign"),
+        (lambda r, sigma: r**2 / (r**2 - sigma**2), "value"),
+        (lambda r: r, "type"),
+    ],
+    "margin": [
+        ([1.0, 2.0] / np.sqrt(5), "order"),
+        (-SEPARATOR, "sign"),
+        (SEPARATOR * [1, -1], "sign"),
+        (2 * SEPARATOR, "factor"),
+        ([1.0, 0.5, 0.0], "shape"),
+    ],
+    "ridge_peak": [(0.1, "value"), (1e3, "value"), (-10.0, "sign"), ([1.0, 2.0], "shape")],
+    "hyperbola": [
+        (lambda a, b: (1.0, 1.0), "value"),
+        (lambda a, b: (a / np.sqrt(a * b), b / np.sqrt(a * b)), "value"),
+        (lambda a, b: 1.0, "shape"),
+        ((1.0, 1.0), "type"),
+    ],
+    "primitive": [
+        (lambda eigenvalue, alpha: -learning_time(eigenvalue, depth=2, alpha=alpha), "sign"),
+        (lambda eigenvalue, alpha: 2 * learning_time(eigenvalue, depth=2, alpha=alpha), "factor"),
+        (lambda eigenvalue, alpha: np.log(1 / alpha) / eigenvalue, "value"),
+        (lambda eigenvalue, alpha: learning_time(eigenvalue, depth=3, alpha=alpha), "value"),
+        (lambda eigenvalue, alpha: np.inf, "finite"),
+    ],
+    "sharp": [
+        (own_ratios((2, 3), learned), "shape"),
+        (own_ratios((2, 3, 4), learned), "value"),
+        (np.array(own_ratios((2, 3, 4), learned)) ** -1, "value"),
+        (100 * (np.array(own_ratios((2, 3, 4), learned)) - 1), "factor"),
+        ((np.array(own_ratios((2, 3, 4), learned)) - 1).T, "order"),
+    ],
+    "two_unknowns": [
+        ([0.4, 0.8], "value"),
+        ([0.0, 1.0], "value"),
+        (LIMIT[::-1], "order"),
+        (LIMIT * 1.02, "factor"),
+        (ONE_SIGNED, "accuracy"),
+        ([0.5, 0.5], "property"),
+        ([LIMIT], "shape"),
+    ],
+    "scale": [
+        (0.1, "shape"),
+        ([1e-3, 1e-3], "value"),
+        ([0.0234, 0.0016], "value"),
+        ([0.01, 0.01], "value"),
+        ([np.nan, 0.1], "finite"),
+    ],
+    "sudden": [
+        (np.ones((3, 2)), "shape"),
+        (np.ones((2, 3)), "value"),
+        ([[0.5, 0.25, 0.125], [0.1, 0.01, 0.001]], "value"),
+        ("two", "type"),
+    ],
+    "not_lasso": [(1, "property"), (2.0, "type"), (-1, "type"), (True, "type")],
+    "nnls_hand": [
+        (lambda y1, y2: np.linalg.solve(A, [y1, y2]), "property"),
+        (lambda y1, y2: np.maximum(np.linalg.solve(A, [y1, y2]), 0), "value"),
+        (lambda y1, y2: y1, "shape"),
+        (lambda y1, y2: (y1 - y2, y2) if 0 <= y2 <= y1 else (0, 0), "value"),
+    ],
+    "nnls_constant": [
+        (lambda L: 1 / (2 * L), "value"),
+        (lambda L: L ** (-L / (L - 1)), "factor"),
+        (lambda L: 2 * L ** (L / (L - 1)), "power"),
+        (0.125, "type"),
+    ],
+    "nnls_multiplicative": [
+        (lambda A, y, x: x - 0.1 * A.T @ (A @ x - y), "property"),
+        (lambda A, y, x: x * (A.T @ (A @ x)) / (A.T @ y), "finite"),
+        (lambda A, y, x: x * (A.T @ y), "property"),
+        (lambda A, y, x: A @ x, "shape"),
+        (lambda A, y, x: x * np.sqrt((A.T @ y) / (A.T @ (A @ x))), "value"),
+    ],
+}
+
+
+def exercises(path):
+    """The exercises of a chapter, by the names that their checks would have."""
+    return {label.replace("-", "_") for label in LABEL.findall(without_shown_code(path.read_text(encoding="utf-8")))}
+
+
+def test_every_check_belongs_to_an_exercise():
+    assert set(CHECKS) <= set().union(*map(exercises, CHAPTERS.glob("*.md")))
+
+
+def test_every_chapter_has_checked_exercises():
+    for path in CHAPTERS.glob("*.md"):
+        if exercises(path):
+            assert len(exercises(path) & set(CHECKS)) >= 3, path
+
+
+def test_every_check_is_tried_with_three_wrong_answers():
+    assert set(WRONG) == set(CHECKS)
+    assert all(len(answers) >= 3 for answers in WRONG.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "kind"),
+    [
+        pytest.param(name, answer, kind, id=f"{name}-{k}")
+        for name, answers in WRONG.items()
+        for k, (answer, kind) in enumerate(answers)
+    ],
+)
+def test_a_wrong_answer_is_rejected_with_the_kind_of_wrong(name, answer, kind):
+    verdict = CHECKS[name](answer)
+    assert not verdict
+    assert verdict.kind == kind, verdict.message
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_an_untouched_cell_says_that_the_answer_is_missing(name):
+    assert CHECKS[name](*[...] * len(inspect.signature(CHECKS[name]).parameters)).kind == "missing"
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_no_verdict_tells_a_number_of_the_answer(name):
+    """Shapes and counts are small integers; nothing with a decimal point is said."""
+    for answer, _ in WRONG[name]:
+        message = CHECKS[name](answer).message
+        assert not re.search(r"\d\.\d", message), message
+
+
+numbers = st.lists(st.floats(0.1, 10), min_size=3, max_size=6, unique_by=lambda x: round(x, 1))
+
+
+@given(numbers)
+def test_the_usual_slips_are_recognised(values):
+    truth = np.array(values)
+    assert check._compare(truth * (1 + 1e-4), truth)
+    assert check._compare(-truth, truth).kind == "sign"
+    assert check._compare(7 * truth, truth).kind == "factor"
+    assert check._compare(truth[:-1], truth).kind == "shape"
+    assert check._compare(np.full_like(truth, np.nan), truth).kind == "finite"
+    assert check._compare([*truth.astype(str).tolist(), "x"], truth).kind == "type"
+
+
+def test_slips_of_a_single_number():
+    assert check._compare(3.0, 3.001)
+    assert check._compare([3.0], 3.0)
+    assert check._compare(6.0, 3.0).kind == "factor"
+    assert check._compare(9.0, 3.0).kind == "power"
+    assert check._compare(np.log(7), 7.0).kind == "power"
+    assert check._compare(3.2, 3.0).kind == "accuracy"
+    assert check._compare(5.1, 3.0).kind == "value"

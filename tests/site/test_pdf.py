@@ -1,0 +1,89 @@
+"""The whole book on paper."""
+
+import re
+
+import pytest
+from book.pdf import print_book
+from pypdf import PdfReader
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def book(browser, site, tmp_path_factory):
+    # Beside the site, which its style sheets and pictures are taken from.
+    target = site.parent / tmp_path_factory.mktemp("pdf").name / "book.pdf"
+    target.parent.mkdir()
+    print_book(browser, target)
+    yield PdfReader(target)
+    target.unlink()
+    target.parent.rmdir()
+
+
+@pytest.fixture(scope="module")
+def pages(book):
+    return [page.extract_text() for page in book.pages]
+
+
+def bookmarks(book):
+    """Title, level and page of each."""
+
+    def walk(entries, level):
+        for entry in entries:
+            if isinstance(entry, list):
+                yield from walk(entry, level + 1)
+            else:
+                yield " ".join(entry.title.split()), level, book.get_destination_page_number(entry)
+
+    return list(walk(book.outline, 0))
+
+
+def test_every_page_but_the_cover_has_its_number_and_is_not_empty(pages):
+    assert len(pages) > 150
+    for number, text in enumerate(pages[1:], 2):
+        lines = text.split("\n")
+        assert str(number) in lines[:3], f"page {number}"
+        assert len(text) > 100, f"page {number}"
+
+
+def test_bookmarks_lead_to_their_headings(book, pages):
+    found = bookmarks(book)
+    titles = [title for title, level, _ in found if level == 1]
+    for title in ("1. Overparameterization", "4. Non-negative least squares", "Syllabus", "Notation", "Bibliography"):
+        assert title in titles
+    for title, level, page in found:
+        assert page > 4, "that is in the contents"
+        assert level == 0 or all(word in pages[page] for word in re.findall(r"[A-Za-z]{3,}", title)), (title, page + 1)
+
+
+def test_contents_say_where_a_section_is(book, pages):
+    found = [(title, page + 1) for title, level, page in bookmarks(book) if level]
+    end = next(number for number, text in enumerate(pages, 1) if text.startswith("The Implicit Bias") and number > 1)
+    contents = re.sub(r"\s+", "", "".join(pages[1 : end - 1]))
+    assert len(found) > 100
+    for title, number in found:
+        if title.isascii():
+            assert f"{title}{number}".replace(" ", "") in contents
+
+
+def test_equations_are_numbered_and_links_lead_within_the_book(book, pages):
+    text = "\n".join(pages)
+    assert len(re.findall(r"\(\d\.\d+\)", text)) > 20
+    targets = 0
+    for page in book.pages:
+        for note in page.get("/Annots", []):
+            note = note.get_object()
+            action = note.get("/A", {})
+            assert not str(action.get("/URI", "")).startswith("file:"), action
+            name = note.get("/Dest") or action.get("/D")
+            if isinstance(name, str):
+                assert name in book.named_destinations, name
+                targets += 1
+    assert targets > 1000
+
+
+def test_proofs_and_solutions_are_open_and_sliders_are_shown_in_three_states(pages):
+    text = "\n".join(pages)
+    assert "p = 1: norm of the coefficients" in text and "p = 500: norm of the coefficients" in text
+    assert text.count("Solution to Exercise") > 25
+    assert text.count("□") > 20  # ends of proofs

@@ -1,0 +1,83 @@
+"""The notebooks for students: they run, and their exercises are checked, on a machine without a network."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from book.sources import without_shown_code
+from nbclient import NotebookClient
+
+CHAPTERS = Path(__file__).parents[2] / "chapters"
+SOLUTION = re.compile(r"^(`{3,})\{solution\} ex-(\S+)\n(.*?)^\1$", re.DOTALL | re.MULTILINE)
+EXERCISED = sorted(path.stem for path in CHAPTERS.glob("*.md") if "{exercise}" in without_shown_code(path.read_text()))
+
+CUT_OFF = """\
+import sys
+
+asked = []
+
+def refuse(event, arguments):
+    if event == "socket.connect" and isinstance(arguments[1], tuple):
+        host = arguments[1][0]
+    elif event in ("socket.getaddrinfo", "socket.gethostbyname"):
+        host = arguments[0]
+    else:
+        return
+    if host not in ("127.0.0.1", "::1", "localhost"):
+        asked.append(host)
+        raise OSError("there is no network")
+
+sys.addaudithook(refuse)
+"""
+
+TRY_THE_NETWORK = """\
+import urllib.request
+
+try:
+    urllib.request.urlopen("https://example.org")
+except OSError as error:
+    print(error)
+asked.pop()
+"""
+
+
+def solutions(chapter):
+    """The code of the solutions, by the names that their checks have."""
+    text = (CHAPTERS / f"{chapter}.md").read_text(encoding="utf-8")
+    code = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+    return {label.replace("-", "_"): "".join(code.findall(body)) for _, label, body in SOLUTION.findall(text)}
+
+
+def said(cell):
+    """What the last line of a cell shows."""
+    return [output["data"]["text/plain"] for output in cell.outputs if output.output_type == "execute_result"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chapter", EXERCISED)
+def test_a_student_is_told_right_and_wrong_without_a_network(site, tmp_path, monkeypatch, chapter):
+    monkeypatch.delenv("IMPLICIT_BIAS_FIGURES", raising=False)  # a student's kernel has live sliders
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # as in make lab
+    notebook = nbformat.read(site / "chapters" / "exercises" / f"{chapter}.ipynb", as_version=4)
+    new, solved = nbformat.v4.new_code_cell, solutions(chapter)
+    cells, tried = [new(CUT_OFF), offline := new(TRY_THE_NETWORK)], {}
+    for cell in notebook.cells:
+        cells.append(cell)
+        call = re.search(r"^check\.(\w+)\(", cell.source, re.MULTILINE) if cell.cell_type == "code" else None
+        if call:
+            assert cell.source.count("...  # your answer") == 1
+            tried[call[1]] = cell, new(cell.source.replace("...", "-3.0", 1)), new(solved[call[1]])
+            cells += tried[call[1]][1:]
+    cells.append(unheard := new("print(asked)"))
+    notebook.cells = cells
+    assert len(tried) >= 3
+
+    NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
+
+    assert "there is no network" in offline.outputs[0].text
+    assert unheard.outputs[0].text == "[]\n"
+    for name, (untouched, wrong, right) in tried.items():
+        assert said(untouched) == ["No answer yet: put yours in place of the three dots."], name
+        assert len(said(wrong)) == 1 and not said(wrong)[0].startswith(("Right", "No answer")), name
+        assert said(right) == ["Right."], name
