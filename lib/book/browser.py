@@ -8,8 +8,9 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-BUILD = Path("_build")
+BUILD = Path(__file__).parents[2] / "_build"
 SITE = BUILD / "html"
+NOT_BUILT = "[book] there is no built site: run make book first"
 
 
 def find_chromium() -> str | None:
@@ -33,5 +34,4 @@ def launch(executable: str | None):
 
 def pages() -> list[Path]:
     """The pages of the built site."""
-    found = sorted(path for path in SITE.rglob("*.html") if "_static" not in path.parts)
-    return found or sys.exit("[book] there is no built site: run make book first")
+    return sorted(path for path in SITE.rglob("*.html") if "_static" not in path.parts)

@@ -1,4 +1,4 @@
-"""Prints the built site: ``python -m book.pdf book`` is what ``make pdf`` runs, the same with ``slides`` ``make slides``."""
+"""Prints the built site: ``make pdf`` runs ``python -m book.pdf book``, ``make slides`` runs ``python -m book.pdf slides``."""
 
 import logging
 import sys
@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader
 from playwright.sync_api import Browser
 from pypdf import PdfWriter
 
-from book.browser import BUILD, SITE, find_chromium, launch, pages
+from book.browser import BUILD, NOT_BUILT, SITE, find_chromium, launch, pages
 
 DECKS = SITE / "chapters" / "seminar" / "slides"
 TARGET = BUILD / "pdf"
@@ -25,7 +25,7 @@ NAMES = ("id", "name", "for", "aria-labelledby", "aria-describedby")  # attribut
 def print_deck(browser: Browser, deck: Path, target: Path):
     """One page for each slide, in the size of the slides."""
     page = browser.new_page(viewport={"width": 1280, "height": 720}, color_scheme="light")
-    page.goto(f"{deck.resolve().as_uri()}?view=print")
+    page.goto(f"{deck.as_uri()}?view=print")
     page.wait_for_function("Reveal.isReady() && document.querySelector('.pdf-page')")
     page.pdf(path=target, prefer_css_page_size=True, print_background=True)
     page.close()
@@ -151,7 +151,8 @@ def relative(page: str, address: str) -> str:
 
 def main(what: str):
     logging.getLogger("pypdf").setLevel(logging.ERROR)  # else it tells of a number that Chromium writes too small
-    pages()
+    if not pages():
+        sys.exit(NOT_BUILT)
     TARGET.mkdir(exist_ok=True)
     with launch(find_chromium()) as browser:
         if what == "book":

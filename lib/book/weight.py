@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from playwright.sync_api import Browser
 
-from book.browser import SITE, find_chromium, launch, pages
+from book.browser import NOT_BUILT, SITE, find_chromium, launch, pages
 
 KINDS = ("document", "stylesheet", "script", "font", "image", "other")
 WITH_SLIDERS, WITHOUT = 350_000, 130_000  # bytes that a page may weigh
@@ -21,7 +21,7 @@ def weigh(browser: Browser, page: Path) -> tuple[dict[str, int], int]:
     asked = {}
     tab = browser.new_page()
     tab.on("request", lambda request: asked.setdefault(request.url.partition("#")[0], request.resource_type))
-    tab.goto(page.resolve().as_uri(), wait_until="load")
+    tab.goto(page.as_uri(), wait_until="load")
     tab.wait_for_load_state("networkidle")
     most = WITH_SLIDERS if tab.locator(".explore-group").count() else WITHOUT
     tab.close()
@@ -34,7 +34,7 @@ def weigh(browser: Browser, page: Path) -> tuple[dict[str, int], int]:
 
 
 def main():
-    names = {page: page.relative_to(SITE).as_posix() for page in pages()}
+    names = {page: page.relative_to(SITE).as_posix() for page in pages()} or sys.exit(NOT_BUILT)
     width = max(map(len, names.values()))
     print("kB, gzipped".ljust(width), *(f"{kind:>10}" for kind in (*KINDS, "all", "at most")))
     heavy = []

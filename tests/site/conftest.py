@@ -4,13 +4,9 @@ import functools
 import http.server
 import os
 import threading
-from pathlib import Path
 
 import pytest
-from book.browser import find_chromium, launch
-
-ROOT = Path(__file__).parents[2]
-SITE = ROOT / "_build" / "html"
+from book.browser import NOT_BUILT, SITE, find_chromium, launch, pages
 
 
 def pytest_generate_tests(metafunc):
@@ -18,19 +14,18 @@ def pytest_generate_tests(metafunc):
 
     When nothing is built there is the one that must exist.
     """
-    pages = sorted(path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html") if "_static" not in path.parts)
-    pages = pages or ["index.html"]
+    paths = [page.relative_to(SITE).as_posix() for page in pages()] or ["index.html"]
     if "path" in metafunc.fixturenames:
-        metafunc.parametrize("path", pages)
+        metafunc.parametrize("path", paths)
     if "text_path" in metafunc.fixturenames:
-        metafunc.parametrize("text_path", [path for path in pages if "/slides/" not in path])
+        metafunc.parametrize("text_path", [path for path in paths if "/slides/" not in path])
 
 
 @pytest.fixture(scope="session")
 def site():
     """The folder of the built site."""
     if not (SITE / "index.html").exists():
-        pytest.fail("there is no built site: run make book first")
+        pytest.fail(NOT_BUILT)
     return SITE
 
 
