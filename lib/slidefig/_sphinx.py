@@ -1,7 +1,5 @@
 """An extension of Sphinx: all pages share one style sheet and one script, instead of each carrying them."""
 
-from docutils import nodes
-
 from slidefig._page import ASSETS, STATIC
 
 
@@ -12,6 +10,8 @@ def add_static_files(app):
 
 def leave_to_the_files(app, doctree):
     """Take the style and the script out of the outputs, which may have been made before the extension was there."""
+    from docutils import nodes  # here, as notebooks draw where no Sphinx is installed
+
     for node in doctree.findall(nodes.raw):
         if ASSETS.search(node.astext()):
             text = ASSETS.sub("", node.astext())

@@ -655,9 +655,11 @@ def test_a_live_error_is_shown():
 @pytest.mark.usefixtures("live")
 def test_a_live_picture_is_the_static_one():
     _, (view,) = controls(typical, alpha=ALPHAS, depth=[2, 3])
-    state = next(s for s in LOOK.states(typical, alpha=ALPHAS, depth=[2, 3])[0][0] if s.values["alpha"] == ALPHAS[10])
-    assert html.escape(state.text) in view.value
-    assert ID_PREFIX.sub("", re.search("<svg.*</svg>", view.value)[0]) == state.svg
+    ((panel,),) = _figure._groups([typical], {"alpha": ALPHAS, "depth": [2, 3]}, LOOK)
+    with LOOK._context():
+        tree, text = panel.picture((ALPHAS[10], 2))
+    assert html.escape(text) in view.value
+    assert ID_PREFIX.sub(_page.NO_PREFIX, re.search("<svg.*</svg>", view.value)[0]) == str(tree)
 
 
 @pytest.mark.usefixtures("live")
@@ -672,7 +674,7 @@ def test_a_live_figure_keeps_a_still_one_for_a_saved_notebook():
     name = "{http://www.w3.org/2000/svg}"
     assert root.tag == name + "svg"
     texts = [element.text for element in root.findall(f"{name}text")]
-    assert texts[0] == "m 1: 1 lines" and " ".join(texts[2:]).startswith("α = 0.01, depth 2: error")
+    assert texts[0] == "m 1: 1 lines" and " ".join(texts[2:]).startswith("α = 0.1, depth 2: error")
     assert "var(" not in bundle["image/svg+xml"]
     ids = [element.get("id") for element in root.iter() if element.get("id")]
     assert len(ids) == len(set(ids)) and all(map(ID_PREFIX.match, ids))
