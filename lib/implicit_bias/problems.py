@@ -28,7 +28,7 @@ ELLIPSES = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Problem:
     """A linear inverse problem ``A x_true + noise = y``.
 
@@ -227,7 +227,7 @@ def separable(n, p, *, seed, gap):
     return Problem(A, y, normal, f"{n} points in two classes, dimension {p}, gap {gap:g}, seed {seed}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Digits:
     """Handwritten digits, some of them with a wrong label.
 
