@@ -1,8 +1,8 @@
 """Solvers for the book *The Implicit Bias of Gradient Descent*.
 
 Gradient descent and gradient flow on overparameterized models, the points they converge to, and what the field would use
-instead. The modules are layered, and each imports only from those before it: `problems`, `features`, `parametrizations`,
-`networks`, `measures`, `baselines`, `regression`, `descent`, `flow`, `limits`, `nnls`, `spectrum`,
+instead. The modules are layered, and each imports only from those before it: `problems`, `images`, `features`,
+`parametrizations`, `networks`, `measures`, `baselines`, `regression`, `descent`, `flow`, `limits`, `nnls`, `spectrum`,
 `check`, `explore`.
 """
 
