@@ -6,6 +6,8 @@ instead. The modules are layered, and each imports only from those before it: `p
 `check`, `explore`.
 """
 
+from importlib.metadata import version as _version
+
 from .baselines import basis_pursuit, lasso_path, maximum_margin, minimum_norm, nuclear_norm
 from .descent import gradient_descent
 from .flow import accelerated_flow, gradient_flow
@@ -14,6 +16,8 @@ from .nnls import nnls
 from .parametrizations import HadamardPower, Linear, MatrixProduct, SignedHadamardPower, SymmetricProduct
 from .regression import nested_fits, ridge_path, spectral_path
 from .spectrum import diagonal_descent, diagonal_flow, learning_time
+
+__version__ = _version("implicit-bias-book")
 
 __all__ = [
     "HadamardPower",
