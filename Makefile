@@ -7,7 +7,7 @@ export PYTHONHASHSEED = 0
 # The matrices are small: threads would wait for each other, up to ten times as long.
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: help book pdf slides weight test lab serve lint bench pins clean
+.PHONY: help book pdf slides weight test lab serve lint links bench pins clean
 .DEFAULT_GOAL := help
 
 help: ## list what make can do
@@ -40,6 +40,9 @@ lint: $(VENV)/installed ## check style and spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
+
+links: $(VENV)/installed ## visit every link to elsewhere, and list those that are dead
+	$(BIN)/jupyter-book build . --builder linkcheck -n -q
 
 bench: $(VENV)/installed ## time the solvers against what else one could call
 	$(BIN)/python -m benchmarks

@@ -113,6 +113,17 @@ def test_the_texts_name_the_same_pythons(path):
     assert ranges and set(ranges) == {(PYTHONS[0], PYTHONS[-1])}
 
 
+def test_the_workflow_tries_every_python():
+    matrix = re.search(r"^ +python: \[(.*)\]$", read(".github/workflows/publish.yml"), re.M)[1]
+    assert re.findall(r'"(.*?)"', matrix) == PYTHONS
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / ".github" / "workflows").glob("*.yml")), ids=lambda path: path.stem)
+def test_a_workflow_calls_only_targets_that_there_are(path):
+    called = re.findall(r"\bmake ([a-z-]+)$", path.read_text(encoding="utf-8"), re.M)
+    assert called and set(called) <= set(re.findall(r"^([a-z-]+):", read("Makefile"), re.M))
+
+
 def test_all_pythons_get_the_same_pins():
     pins = re.findall(r"^([\w.-]+)==\S+", read("requirements.txt"), re.M)
     assert len(pins) > 100
