@@ -7,11 +7,11 @@ export PYTHONHASHSEED = 0
 # The matrices are small: threads would wait for each other, up to ten times as long.
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: help book pdf slides weight test lab serve lint links bench pins clean
+.PHONY: help book pdf slides weight test lab check-arithmetic serve lint links bench pins clean
 .DEFAULT_GOAL := help
 
 help: ## list what make can do
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 25
 
 book: $(VENV)/installed ## execute the chapters and build the website
 	$(BIN)/jupyter-book build . -W -n --keep-going -q
@@ -19,6 +19,9 @@ book: $(VENV)/installed ## execute the chapters and build the website
 
 test: lint book ## check style and spelling, then run every test, the fast ones first
 	$(BIN)/python -m pytest
+
+check-arithmetic: $(VENV)/installed ## run the tests of the solvers in the arithmetic of other processors
+	$(BIN)/python tests/arithmetic.py
 
 pdf: book ## build the website, and print it as one PDF (needs Chromium)
 	$(BIN)/python -m book.pdf book

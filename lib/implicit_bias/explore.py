@@ -428,7 +428,7 @@ class _StaticFigure:
         with _style():
             groups = [_StaticFigure._group(group) for group in _groups(panels)]
         gc.unfreeze()
-        page = f'<div class="explore">{"".join(groups)}</div>'
+        page = f'<div class="explore" style="--groups:{len(groups)}">{"".join(groups)}</div>'
         # Ids have to differ between the figures of a page and be the same at every build: they come from the content.
         digest = hashlib.sha256(page.encode()).hexdigest()[:8]
         self._made[digest] += 1
@@ -467,7 +467,8 @@ class _StaticFigure:
             data = json.dumps({"sliders": values, "panels": data}, ensure_ascii=False, separators=(",", ":"))
             data = data.replace("</", "<\\/")  # which would end the script element
             script = f'<script type="application/json">{data}</script>'
-        return f'<div class="explore-group">{controls}<div class="explore-panels">{"".join(shown)}</div>{script}</div>'
+        row = f'<div class="explore-panels" style="--panels:{len(panels)}">{"".join(shown)}</div>'
+        return f'<div class="explore-group">{controls}{row}{script}</div>'
 
 
 def _panel_html(tree, text, longest):
