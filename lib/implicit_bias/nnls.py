@@ -30,7 +30,7 @@ TINY = 1e-300  # instead of a division by zero
 LIMIT = 10_000  # iterations
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Progress:
     """What `nnls` tells its `callback`.
 

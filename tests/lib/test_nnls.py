@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from implicit_bias import flow_limit, nnls
+from implicit_bias.images import deblurring, star_field
 from implicit_bias.measures import kkt_residual
 from implicit_bias.parametrizations import HadamardPower
-from implicit_bias.problems import deblurring, nonnegative_regression, sparse_recovery, star_field
+from implicit_bias.problems import nonnegative_regression, sparse_recovery
 from numpy.testing import assert_allclose
 from scipy.optimize import nnls as lawson_hanson
 from scipy.sparse import csr_array, random_array
