@@ -1,7 +1,8 @@
 """Ties every theorem of the book to the tests that would fail if it were false.
 
-A theorem bears a label; a test in ``tests/claims`` bears ``@pytest.mark.claim("that label")``. Each theorem gets a
-line that links to its tests, and the directive ``{claims}`` prints these tests.
+A theorem bears a label; a test in ``tests/claims`` bears ``@pytest.mark.claim("that label")``, or ``@attack("that label",
+...)`` if it tries to refute the theorem over its whole hypothesis. Each theorem gets a mark that links to its tests, and the
+directive ``{claims}`` prints them, with what came of the attacks, from ``tests/claims/record.json``.
 """
 
 import ast
@@ -41,7 +42,7 @@ def find_tests(root: Path) -> list[ClaimTest]:
             labels = tuple(
                 label.value
                 for mark in node.decorator_list
-                if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.claim"
+                if isinstance(mark, ast.Call) and ast.unparse(mark.func) in ("pytest.mark.claim", "attack")
                 for label in mark.args
             )
             if labels:
