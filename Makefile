@@ -7,7 +7,7 @@ export PYTHONHASHSEED = 0
 # The matrices are small: threads would wait for each other, up to ten times as long.
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: help book pdf slides weight test lab check-arithmetic serve lint links bench pins clean
+.PHONY: help book pdf slides weight test attack lab check-arithmetic serve lint links bench pins clean
 .DEFAULT_GOAL := help
 
 help: ## list what make can do
@@ -38,6 +38,9 @@ lab: $(VENV)/installed ## open the sessions of the seminar and the chapters in J
 
 serve: ## show the built website on this machine
 	$(PYTHON) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+
+attack: $(VENV)/installed ## try to refute every theorem for an hour, with other random numbers than the tests
+	$(BIN)/python -m tests.claims.attacks 60
 
 lint: $(VENV)/installed ## check style and spelling
 	$(BIN)/ruff check .

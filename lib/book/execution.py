@@ -22,7 +22,6 @@ from sphinx.application import Sphinx
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # What the figures and numbers of a chapter depend on besides the code.
 ENVIRONMENT = {
-    "IMPLICIT_BIAS_FIGURES": "static",  # explore() draws for a page, not for a live kernel
     "PYTHONHASHSEED": "0",
     "OPENBLAS_NUM_THREADS": "1",  # sums in one order on every machine; on small matrices threads only wait
     "SOURCE_DATE_EPOCH": "0",  # no dates in SVG files
@@ -33,7 +32,8 @@ SILENCE = 5.0  # a chapter that is still running says so after this many seconds
 def fingerprint(root: Path) -> str:
     """Hash of all that decides what a cell computes, besides the cells themselves."""
     digest = hashlib.sha256(sys.version.encode())
-    code = [*(root / "lib" / "implicit_bias").rglob("*.py"), *(root / "lib" / "book" / "ipython").rglob("*.py")]
+    folders = [root / "lib" / folder for folder in ("implicit_bias", "slidefig", "book/ipython")]
+    code = [path for folder in folders for path in folder.rglob("*.py")]
     for path in [root / "requirements.txt", *sorted(code)]:
         digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]

@@ -10,7 +10,7 @@ import io
 import re
 from pathlib import Path
 
-import implicit_bias.explore
+import implicit_bias.look
 import jupytext
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def executed(chapter):
     """The names of a chapter at its end, and the grid of the sliders of each figure."""
     grids, names = {}, {}
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()):
-        patch.setattr(implicit_bias.explore, "explore", lambda *draws, **grid: grids.update(dict.fromkeys(draws, grid)))
+        patch.setattr(implicit_bias.look, "explore", lambda *draws, **grid: grids.update(dict.fromkeys(draws, grid)))
         patch.setattr("myst_nb.glue", lambda *args, **kwargs: None)
         for cell in jupytext.read(CHAPTERS / f"{chapter}.md").cells:
             if cell.cell_type == "code":

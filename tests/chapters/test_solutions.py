@@ -9,7 +9,7 @@ import io
 import re
 from pathlib import Path
 
-import implicit_bias.explore
+import implicit_bias.look
 import jupytext
 import pytest
 from implicit_bias import check
@@ -49,7 +49,7 @@ def record_verdicts(monkeypatch):
 @pytest.mark.filterwarnings("ignore:gradient_descent. Diverged")  # an exercise asks for it
 def test_solutions_run(path, monkeypatch):
     # The figures are drawn when the book is built, and compared with the page in tests/site.
-    monkeypatch.setattr(implicit_bias.explore, "explore", lambda *draws, **grid: None)
+    monkeypatch.setattr(implicit_bias.look, "explore", lambda *draws, **grid: None)
     monkeypatch.setattr("myst_nb.glue", lambda *args, **kwargs: None)
     verdicts = record_verdicts(monkeypatch)
     namespace = {}

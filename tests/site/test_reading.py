@@ -256,7 +256,7 @@ def test_the_page_for_wrong_addresses_leads_back(browser, host, wrong):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_logo_is_drawn_in_the_colours_of_the_figures(browser, site, scheme):
-    from implicit_bias.explore import COLORS, DARK_COLORS
+    from implicit_bias.look import COLORS, DARK_COLORS
 
     colours = {"light": COLORS, "dark": DARK_COLORS}[scheme]
     page = browser.new_page(color_scheme=scheme)

@@ -8,7 +8,6 @@ import html
 import itertools
 import json
 import os
-import re
 import statistics
 import subprocess
 import sys
@@ -17,11 +16,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from book.execution import ENVIRONMENT
-from implicit_bias import explore as explore_module
-from implicit_bias.explore import COLORS, explore
+from implicit_bias import look
+from implicit_bias.look import COLORS, explore
+from slidefig import ID_PREFIX
 
 ROOT = Path(__file__).parents[2]
-STATIC = ROOT / "lib" / "book" / "static"
+STATIC = ROOT / "lib" / "slidefig" / "static"
 CHAPTERS = sorted(path.stem for path in (ROOT / "chapters").glob("*.md") if "{code-cell}" in path.read_text())
 
 
@@ -30,20 +30,15 @@ CHAPTERS = sorted(path.stem for path in (ROOT / "chapters").glob("*.md") if "{co
 
 def fresh_states(draws, grid):
     """Draw all panels of a figure anew: for each group, for each panel, the picture and text of every state."""
-    panels = explore_module._panels(draws, {name: explore_module._Slider(name, v) for name, v in grid.items()})
-    groups = []
-    with explore_module._style():
-        for group in explore_module._groups(panels):
-            for panel in group:
-                panel.lay_out()
-            pictures = [[panel.picture(state) for state in panel.states] for panel in group]
-            groups.append([[(normal(str(tree)), text) for tree, text in states] for states in pictures])
-    return groups
+    return [
+        [[(normal(state.svg), state.text) for state in panel] for panel in group]
+        for group in look.states(*draws, **grid)
+    ]
 
 
 def normal(svg):
     """Rid an SVG of what may differ: the names of ids, and how a character is escaped."""
-    return html.unescape(re.sub(r"(FIGURE-|fig-[0-9a-f]{8}-)", "", svg))
+    return html.unescape(ID_PREFIX.sub("", svg))
 
 
 def walk(group, expected):
@@ -143,11 +138,7 @@ FIGURES = {
 def made(tmp_path_factory):
     """The address of a page with all figures, and the HTML of each."""
     folder = tmp_path_factory.mktemp("page")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("IMPLICIT_BIAS_FIGURES", "static")
-        figures = {
-            name: explore(*draws, **grid)._repr_mimebundle_()["text/html"] for name, (draws, grid) in FIGURES.items()
-        }
+    figures = {name: explore(*draws, **grid).html for name, (draws, grid) in FIGURES.items()}
     body = "".join(f'<section id="{name}">{figure}</section>' for name, figure in figures.items())
     folder.joinpath("page.html").write_text(
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Figures</title>'
@@ -300,7 +291,7 @@ def collect(chapter):
     def record(*draws, **grid):
         figures.append(fresh_states(draws, grid))
 
-    explore_module.explore = record
+    look.explore = record
     os.chdir(ROOT / "chapters")
     shell = InteractiveShell.instance()
     for cell in jupytext.read(f"{chapter}.md").cells:
