@@ -1,17 +1,16 @@
 """Packages that only some functions call, and that only an extra of this library installs."""
 
-import importlib
-from types import ModuleType
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
-def needed(name: str, extra: str) -> ModuleType:
-    """Import the module `name`, or say which extra of the library brings it."""
+@contextmanager
+def extra(name: str) -> Iterator[None]:
+    """Imports of packages that the extra `name` installs: where one is missing, the error says so."""
     try:
-        return importlib.import_module(name)
+        yield
     except ImportError as error:
-        package = name.partition(".")[0]
         raise ImportError(
-            f"this needs {package}, which cannot be imported ({error}). Install the library with its extra: "
-            f"pip install '.[{extra}]' in a copy of its sources",
-            name=package,
+            f"{error}. It comes with the extra {name!r} of the library: pip install '.[{name}]' in a copy of the sources",
+            name=error.name,
         ) from error

@@ -6,7 +6,7 @@ from scipy.optimize import nnls as lawson_hanson
 from scipy.sparse import hstack, issparse
 from scipy.sparse.linalg import LinearOperator, lsmr
 
-from ._extras import needed
+from ._extras import extra
 from ._matrices import as_entries, largest_entry
 from ._validation import as_data, as_labels, as_matrix, as_positive, as_reals
 from .measures import spectral_norm
@@ -79,7 +79,8 @@ def nuclear_norm(A, y, shape):
     [0.0, 1.0, 1.0, 0.0]
     """
     # Only this function needs CVXPY, whose import takes a second.
-    cvxpy = needed("cvxpy", "baselines")
+    with extra("baselines"):
+        import cvxpy
 
     A = as_matrix(A)
     y = as_data(y, A).astype(float)
@@ -156,7 +157,8 @@ def lasso_path(A, y, penalties):
     [[1.5, 0.0]]
     """
     # Only this function needs scikit-learn, whose import takes a second.
-    linear_model = needed("sklearn.linear_model", "baselines")
+    with extra("baselines"):
+        from sklearn.linear_model import Lasso
 
     A = as_entries(as_matrix(A))
     y = as_data(y, A)
@@ -164,7 +166,7 @@ def lasso_path(A, y, penalties):
     if penalties.ndim != 1 or not (penalties.size and np.all(np.isfinite(penalties)) and np.all(penalties > 0)):
         raise ValueError("penalties must be a non-empty list of positive numbers")
     found = np.zeros((penalties.size, A.shape[1]))
-    model = linear_model.Lasso(fit_intercept=False, tol=1e-13, max_iter=1_000_000, warm_start=True)
+    model = Lasso(fit_intercept=False, tol=1e-13, max_iter=1_000_000, warm_start=True)
     for k in np.argsort(-penalties):
         # scikit-learn divides the loss by the number of rows.
         found[k] = model.set_params(alpha=penalties[k] / A.shape[0]).fit(A, y).coef_

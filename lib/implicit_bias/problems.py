@@ -10,7 +10,7 @@ from numpy.polynomial.legendre import legvander
 from scipy.sparse import csr_array, eye_array, issparse
 from scipy.sparse.linalg import LinearOperator
 
-from ._extras import needed
+from ._extras import extra
 from ._validation import as_numbers, as_positive, as_reals, as_seed
 
 
@@ -264,7 +264,10 @@ def noisy_digits(n, *, label_noise, seed):
     ((300, 64), (1497, 64))
     """
     # Only this function needs scikit-learn, whose import takes a second.
-    pictures, labels = needed("sklearn.datasets", "baselines").load_digits(return_X_y=True)
+    with extra("baselines"):
+        from sklearn.datasets import load_digits
+
+    pictures, labels = load_digits(return_X_y=True)
     n = as_positive("n", n, integer=True)
     if n >= len(labels):
         raise ValueError(f"n must be less than the number of pictures {len(labels)}, got {n}")

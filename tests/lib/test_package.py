@@ -1,5 +1,6 @@
 """What is installed, for which Python, and under which version: the package says it once, the texts agree."""
 
+import importlib
 import importlib.metadata
 import re
 import subprocess
@@ -55,24 +56,28 @@ def test_the_solvers_need_numpy_and_scipy_only():
 
 
 @pytest.mark.parametrize(
-    "package, call",
+    "package, extra, call",
     [
-        ("sklearn", lambda: implicit_bias.lasso_path([[1.0]], [1.0], [0.1])),
-        ("sklearn", lambda: noisy_digits(10, label_noise=0, seed=0)),
-        ("cvxpy", lambda: implicit_bias.nuclear_norm(np.eye(4), np.ones(4), (2, 2))),
+        ("sklearn", "baselines", lambda: implicit_bias.lasso_path([[1.0]], [1.0], [0.1])),
+        ("sklearn", "baselines", lambda: noisy_digits(10, label_noise=0, seed=0)),
+        ("cvxpy", "baselines", lambda: implicit_bias.nuclear_norm(np.eye(4), np.ones(4), (2, 2))),
+        ("slidefig", "figures", lambda: importlib.import_module("implicit_bias.look")),
+        ("matplotlib", "figures", lambda: importlib.import_module("implicit_bias.look")),
     ],
 )
-def test_what_is_missing_says_which_extra_brings_it(monkeypatch, package, call):
-    for name in [package, *(name for name in sys.modules if name.startswith(f"{package}."))]:
-        monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(ImportError, match=rf"needs {package}.*pip install '\.\[baselines\]'") as caught:
+def test_what_is_missing_says_which_extra_brings_it(monkeypatch, package, extra, call):
+    for name in list(sys.modules):
+        if name.split(".")[0] in (package, "slidefig") or name == "implicit_bias.look":
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ImportError, match=rf"{package}\b.*\. .*pip install '\.\[{extra}\]'") as caught:
         call()
-    assert caught.value.name == package
-    assert "baselines" in PROJECT["optional-dependencies"]
+    assert caught.value.name.split(".")[0] == package
+    assert extra in PROJECT["optional-dependencies"]
 
 
 @pytest.mark.slow
-def test_the_wheel_holds_the_library_and_nothing_else(tmp_path):
+def test_the_wheel_holds_the_library_and_its_figures_and_nothing_else(tmp_path):
     """Of a copy: a build leaves files behind."""
     for name in ("pyproject.toml", "README.md", "LICENSE", "LICENSE-TEXT"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
@@ -87,10 +92,15 @@ def test_the_wheel_holds_the_library_and_nothing_else(tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         metadata = archive.read(next(name for name in names if name.endswith("METADATA"))).decode()
-    assert {name.partition("/")[0].partition("-")[0] for name in names} == {"implicit_bias", "implicit_bias_book"}
+    assert {name.partition("/")[0].partition("-")[0] for name in names} == {
+        "implicit_bias",
+        "slidefig",
+        "implicit_bias_book",
+    }
     assert {path.name for path in (ROOT / "lib" / "implicit_bias").glob("*.py")} | {"py.typed"} == {
         name.partition("/")[2] for name in names if name.startswith("implicit_bias/")
     }
+    assert {"slidefig/static/explore.css", "slidefig/static/explore.js"} <= set(names)
     required = re.findall(r"^Requires-Dist: ([\w-]+)(?!.*extra ==)", metadata, re.M)
     assert required == ["numpy", "scipy"]
 
