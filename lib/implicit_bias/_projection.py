@@ -17,7 +17,7 @@ from scipy.optimize import nnls as lawson_hanson
 from scipy.sparse import issparse
 
 from ._matrices import gram
-from .measures import _kkt, column_norms
+from .measures import Certificate, _certify, column_norms
 from .parametrizations import DualPoint
 
 TOLERANCE = 1e-12  # of the residual, relative to the data
@@ -25,12 +25,14 @@ ACCEPTED = 1e-10  # what rounding does not let go below TOLERANCE still counts a
 # Where large entries of x cancel in A x, the residual is measured against this share of |A| |x|: ACCEPTED times it is the
 # rounding error of the products.
 CANCELLING = 1e-4
+CERTIFIED = ACCEPTED  # for least squares: see `measures.Certificate`
 FEASIBLE = 1e-9  # a larger residual, relative to the data, means that they cannot be met
 MAX_STEPS = 200
 # Newton's matrix is singular to rounding for tiny scales (its entries spread over 20 orders of magnitude). Without a ridge
 # of this relative size the noise in the residual would be blown up into steps that leave the domain at once.
 RIDGE = 1e-15
 INDEPENDENT = 1e-8  # reciprocal of the condition of A A.T above which the rows are independent by far
+FARTHEST = -1e6  # rounding errors of a dual coordinate so far out are below 1e-9
 STRIDE = 5.0  # of the logarithm of the start, in a walk from scale to scale
 PATIENCE = 10  # steps of that walk in vain
 EVEN = 1e3  # columns whose sizes differ by less are left as they are
@@ -46,11 +48,29 @@ class Limit:
     point: DualPoint | None
     steps: int
     residual: float  # relative; see `Projection.limit`
-    kkt: float | None = None  # the KKT residual, where the data cannot be met
+    certificate: Certificate | None = None  # of the least squares, where the data cannot be met
+    rounded: bool = False  # whether the least squares are solved up to rounding in each row
+    condition: float = 1.0  # of the rows
 
     @property
     def converged(self):
-        return bool(max(self.residual, self.kkt or 0.0) <= ACCEPTED)
+        return self.residual <= ACCEPTED and (
+            self.certificate is None or self.rounded or bool(self.certificate.holds(CERTIFIED))
+        )
+
+    @property
+    def far(self):
+        """Whether entries on their way to zero have driven the dual coordinate so far that rounding blurs the others."""
+        return self.point is not None and bool(np.min(self.point.s) < FARTHEST)
+
+    @property
+    def blur(self):
+        """The relative size of what rounding of the data does to `x`."""
+        return ROUNDING * self.condition
+
+    @property
+    def optimality(self):
+        return self.residual if self.certificate is None else max(self.residual, float(self.certificate.optimality))
 
 
 def carry_over(limit, old_start, log_start, depth):
@@ -100,23 +120,30 @@ class Projection:
             return None
         if self.factor is not None:
             limit = _newton(self.B, self.b, self.parametrization, start, rates, guess, Cholesky(self.B, self.factor))
-            if limit.converged:
+            if limit.converged and not limit.far:
                 return replace(limit, x=limit.x / self.columns * unit)
         limit = self._careful(start, rates * self.columns / np.max(self.columns), guess)
-        return replace(limit, x=limit.x / self.columns * unit, kkt=self._kkt_residual(limit.x * (unit / self.unit)))
+        z = limit.x * (unit / self.unit)
+        return replace(limit, x=limit.x / self.columns * unit, **self._certificate(z))
 
-    def _kkt_residual(self, z):
-        """None where `z` meets the data."""
+    def _certificate(self, z):
+        """That of least squares with the rows as they were given, and whether `z` is a solution up to rounding row by row.
+
+        Nothing where `z` meets the data. The second takes the exact solution of a problem whose every row differs by rounding
+        for a solution: large rows can hide from the certificate what the small ones say.
+        """
         r = self.B @ z - self.b
-        if np.linalg.norm(r) <= FEASIBLE * max(
-            np.linalg.norm(self.b), CANCELLING * np.linalg.norm(abs(self.B) @ np.abs(z))
-        ):
-            return None
+        sizes = abs(self.B) @ np.abs(z)
+        if np.linalg.norm(r) <= FEASIBLE * max(np.linalg.norm(self.b), CANCELLING * np.linalg.norm(sizes)):
+            return {}
         weights = self.rows / np.max(self.rows)
-        M = self.B.multiply(weights[:, None]).tocsr() if issparse(self.B) else weights[:, None] * self.B
-        return _kkt(
-            z, M.T @ (weights * r), column_norms(M), np.linalg.norm(weights * self.b), self.parametrization.nonnegative
-        )
+        M = _scaled(self.B, 1 / weights, np.ones(1))
+        r = weights * r
+        gradient, nonnegative = M.T @ r, self.parametrization.nonnegative
+        certificate = _certify(z, r, gradient, column_norms(M), np.linalg.norm(weights * self.b), nonnegative)
+        floor = 10 * max(M.shape) * ROUNDING * (abs(M).T @ (weights * (sizes + np.abs(self.b))))
+        wrong = np.where(z > ACCEPTED * np.max(z), np.abs(gradient), -gradient) if nonnegative else np.abs(gradient)
+        return {"certificate": certificate, "rounded": bool(np.all(wrong <= floor))}
 
     @cached_property
     def factor(self):
@@ -163,26 +190,27 @@ class Projection:
         limit = None
         if np.any(z[free]):
             limit = self._on(free, z, start, rates, guess)
-        if limit is None or not limit.converged:
-            free = free & _positive_somewhere(self.orthonormal[0], free, z)
-            limit = self._on(free, z, start, rates, guess, walk=True)
+        if limit is None or not limit.converged or limit.far:
+            positive = free & _positive_somewhere(self.orthonormal[0], free, z)
+            if limit is None or not limit.converged or not np.array_equal(positive, free):
+                limit = self._on(positive, z, start, rates, guess, walk=True)
         return limit
 
     def _on(self, free, z, start, rates, guess, walk=False):
         """The limit among the solutions that are zero where not `free`, given one of them for the one-signed model."""
         if np.all(free):
-            G, c, _ = self.orthonormal
+            G, c, condition = self.orthonormal
         else:
             guess = None
             B = self.B.toarray() if issparse(self.B) else self.B
             B = B[:, free]
-            G, c, _ = _orthonormal(B, B @ z[free], np.ones(len(B)))
+            G, c, condition = _orthonormal(B, B @ z[free], np.ones(len(B)))
         if len(c) == G.shape[1]:  # a single point
-            return Limit(c @ G if z is None else np.where(free, z, 0.0), None, 0, 0.0)
+            return Limit(c @ G if z is None else np.where(free, z, 0.0), None, 0, 0.0, condition=condition)
         inner = self._projected(G, c, start[free], rates[free], guess, walk)
         x = np.zeros(len(free))
         x[free] = inner.x
-        return replace(inner, x=x, point=inner.point if np.all(free) else None)
+        return replace(inner, x=x, point=inner.point if np.all(free) else None, condition=condition)
 
     def _projected(self, G, c, start, rates, guess, walk):
         steps = 0
@@ -221,7 +249,7 @@ def _orthonormal(B, b, rows):
     """`G` with orthonormal rows and `c`: ``G z = c`` is ``B z = b`` by least squares with the weights `rows`."""
     U, S, G = np.linalg.svd(B, full_matrices=False)
     rank = np.count_nonzero(max(B.shape) * ROUNDING * max(S, default=0) < S)
-    U, S, G = U[:, :rank], S[:rank], G[:rank]
+    U, S, G = U[:, :rank], S[:rank], np.where(np.any(B, axis=0), G[:rank], 0)
     # Large rows first, and columns by pivoting: then rounding is relative to each row, not to the largest.
     order = np.argsort(-rows, kind="stable")
     weights = rows[order] / np.max(rows)

@@ -19,6 +19,8 @@ from ._validation import as_alpha, as_data, as_matrix, as_parametrization, as_po
 from .results import Result
 
 RESIDUAL = "|A x - y| relative to |y| or, where larger, to 1e-4 ||A| |x||, in rows of size 1"
+SHARP = 1e-8  # the limit is determined to half of the digits
+CERTIFICATE = "optimality of the certificate"
 
 
 def flow_limit(A, y, parametrization, *, alpha):
@@ -26,7 +28,9 @@ def flow_limit(A, y, parametrization, *, alpha):
 
     It is the Bregman projection of ``x(0)`` onto the solutions of ``A x = y`` (with ``x >= 0`` for `HadamardPower`); where
     there is no solution, onto the (non-negative) least-squares solutions. Newton's method on the convex dual: each step
-    costs the products ``A D A.T`` and a Cholesky factorization of that `m` by `m` matrix. A stack of scales is walked from
+    costs the products ``A D A.T`` and a Cholesky factorization of that `m` by `m` matrix. Where rows nearly depend on each
+    other, columns differ much in size, or entries must vanish, each step is a QR factorization instead, and a sparse matrix
+    becomes a dense one. The sizes of the rows have no influence where the data can be met. A stack of scales is walked from
     the largest to the smallest, each limit starting the next, which costs about a third of the single solves.
 
     Source: the dual of the mirror flow (Amid and Warmuth 2020; Li, Wang, Lee and Arora 2022), the projection as in Chou, Maly
@@ -44,8 +48,10 @@ def flow_limit(A, y, parametrization, *, alpha):
     Returns
     -------
     Result
-        `x` of shape (n,) or (k, n); `optimality` is ``|A x - y| / |y|`` where the data can be met, else the KKT residual.
-        The number of Newton steps is in `iterations`; there is no `path`.
+        `x` of shape (n,) or (k, n). `optimality` is ``|A x - y| / |y|`` where the data can be met, with all rows brought to
+        size 1; where they cannot, that of `implicit_bias.measures.Certificate` for least squares. The point is the exact
+        limit for data that differ by as much. The `message` says so where rounding of the data decides about half of the
+        digits or more. The number of Newton steps is in `iterations`; there is no `path`.
 
     Raises
     ------
@@ -55,7 +61,8 @@ def flow_limit(A, y, parametrization, *, alpha):
     Warns
     -----
     RuntimeWarning
-        When Newton's method did not reach a relative residual of 1e-10.
+        When Newton's method did not reach a relative residual of 1e-10. That remains possible where the columns differ by
+        more than a factor 1e20, and where rows do, the data cannot be met, and rounding of the large rows hides the small.
 
     Examples
     --------
@@ -81,6 +88,9 @@ def flow_limit(A, y, parametrization, *, alpha):
         if converged
         else f"Newton's method stopped after {steps} steps before the residual reached {ACCEPTED:g}."
     )
+    blur = max(point.blur for point in found)
+    if blur > SHARP:
+        message += f" The data determine the limit only to about {blur:.0e} of its size: the rest is rounding."
     if not converged:
         warnings.warn(f"flow_limit: {message}", RuntimeWarning, stacklevel=2)
     shape = starts.shape
@@ -89,10 +99,8 @@ def flow_limit(A, y, parametrization, *, alpha):
         converged=converged,
         iterations=steps,
         message=message,
-        optimality=np.array([point.residual if point.kkt is None else point.kkt for point in found]).reshape(
-            shape[:-1]
-        )[()],
-        measured_by=RESIDUAL if all(point.kkt is None for point in found) else "kkt_residual",
+        optimality=np.array([point.optimality for point in found]).reshape(shape[:-1])[()],
+        measured_by=RESIDUAL if all(point.certificate is None for point in found) else CERTIFICATE,
     )
 
 
