@@ -3,7 +3,10 @@
 `explore` and `states` are those of the package `slidefig`, with this look.
 """
 
-from slidefig import Look
+from ._extras import extra
+
+with extra("figures"):
+    from slidefig import Look
 
 __all__ = ["COLORS", "DARK_COLORS", "DEPTH", "explore", "show_gray", "states"]
 
@@ -89,7 +92,8 @@ def show_gray(ax, image, largest=1.0):
 
     Examples
     --------
-    >>> show_gray(Figure().subplots(), np.eye(3))
+    >>> from matplotlib.figure import Figure
+    >>> show_gray(Figure().subplots(), [[0.0, 1.0], [1.0, 0.0]])
     """
     ax.imshow(image, cmap="gray", vmin=0, vmax=largest)
     ax.set(xticks=[], yticks=[])

@@ -12,6 +12,7 @@ import pytest
 LIBRARY = Path(__file__).parents[2] / "lib" / "implicit_bias"
 LAYERS = [
     "problems",
+    "images",
     "features",
     "parametrizations",
     "networks",
