@@ -73,7 +73,7 @@ def filter(answer: object) -> Verdict:
 
 
 def valley(gamma: object) -> Verdict:
-    """Check where the second valley of the risk lies: chapter "Overparameterization".
+    """Check where the valley of the risk right of its peak lies: chapter "Overparameterization".
 
     Parameters
     ----------
