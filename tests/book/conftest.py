@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 from book.mathematics import install_packages
-
-ROOT = Path(__file__).parents[2]
+from shared import ROOT
 
 HEADER = """\
 ---
@@ -41,13 +40,13 @@ mystnb:
 ---
 from pathlib import Path
 
-import implicit_bias
 import matplotlib.pyplot as plt
+from implicit_bias import VALUE
 from myst_nb import glue
 
 with open("../runs", "a") as runs:
     runs.write("run\\n")
-glue("value", implicit_bias.VALUE, display=False)
+glue("value", VALUE, display=False)
 plt.plot([1, 2]);
 ```
 
@@ -139,10 +138,16 @@ class Book:
         """How often the chapter has been executed."""
         return self.read("runs").count("run")
 
-    def build(self, hash_seed: str = "0") -> subprocess.CompletedProcess:
+    def add(self, name: str, *cells: str):
+        """Add a chapter."""
+        blocks = "".join(f"```{{code-cell}} ipython3\n{cell}\n```\n\n" for cell in cells)
+        self.write(f"chapters/{name}.md", f"{HEADER}# Of {name}\n\n{blocks}")
+        self.write("_toc.yml", self.read("_toc.yml").replace("/first", f"/first\n      - file: chapters/{name}"))
+
+    def start(self, hash_seed: str = "0") -> subprocess.Popen:
         """Build as the README says it is done by hand."""
         program = Path(sys.executable).with_name("jupyter-book")
-        return subprocess.run(
+        return subprocess.Popen(
             [program, "build", ".", "-W", "-n", "--keep-going"],
             cwd=self.root,
             env={**os.environ, "PYTHONHASHSEED": hash_seed},
@@ -150,6 +155,11 @@ class Book:
             stderr=subprocess.STDOUT,
             text=True,
         )
+
+    def build(self, hash_seed: str = "0") -> subprocess.CompletedProcess:
+        process = self.start(hash_seed)
+        stdout, _ = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, stdout)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The build does what it promises, and stops at whatever is broken."""
 
+import os
 import re
 
 import pytest
@@ -58,7 +59,10 @@ def test_what_changed_is_executed_and_nothing_else(book):
     assert book.build().returncode == 0
     assert book.runs() == 2
     assert "twelve" in book.page("first")
-    assert len(list((book.root / "_build" / "outputs").iterdir())) == 1
+
+    book.write("lib/implicit_bias/check.py", '"""Checks."""\n\n\ndef answer():\n    """Says no."""\n')
+    assert book.build().returncode == 0
+    assert book.runs() == 2, "no cell imports that module"
 
 
 def test_a_changed_test_changes_the_appendix(built):
@@ -69,23 +73,73 @@ def test_a_changed_test_changes_the_appendix(built):
     assert built.runs() == executed
 
 
-def test_a_failing_cell_stops_the_build(book):
+def executed(result):
+    """The chapters in the order in which they began."""
+    return re.findall(r"chapter \d of \d, chapters/(\w+): executing", result.stdout)
+
+
+def test_a_failing_cell_ends_the_build_and_its_message_stands_last(book):
+    book.add("long", "import time\n\ntime.sleep(500)")
     book.append("chapters/first.md", "\n```{code-cell} ipython3\nvalue = 1 / 0  # broken\n```\n")
     result = book.build()
     assert result.returncode == 1
     assert "chapters/first failed in cell 2: value = 1 / 0  # broken" in result.stdout
-    assert "ZeroDivisionError: division by zero" in result.stdout
+    assert re.fullmatch(
+        r"\[book\] chapter . of 2, chapters/first, cell 2: ZeroDivisionError: division by zero",
+        result.stdout.rstrip().splitlines()[-1],
+    )
+    assert "chapters/long: done" not in result.stdout
+    assert "KeyboardInterrupt" not in result.stdout and "CancelledError" not in result.stdout
 
 
-def test_a_failing_cell_ends_the_other_chapters(book):
-    book.write("_toc.yml", book.read("_toc.yml").replace("/first", "/first\n      - file: chapters/long"))
-    header = book.read("chapters/first.md").split("# A chapter")[0]
-    book.write("chapters/long.md", header + "# Long\n\n```{code-cell} ipython3\nimport time\n\ntime.sleep(500)\n```\n")
-    book.append("chapters/first.md", "\n```{code-cell} ipython3\nvalue = 1 / 0\n```\n")
+def test_what_was_never_executed_or_failed_runs_first(book):
+    book.add("long", *["from implicit_bias import VALUE"] * 5)
+    assert executed(book.build()) == ["long", "first"]
+
+    book.write("lib/implicit_bias/__init__.py", "VALUE = 'twelve'\n")  # which both have to be executed for
+    book.add("new", "print('a typo)")
+    result = book.build()
+    assert executed(result)[0] == "new" and "chapters/new failed in cell 1: print('a typo)" in result.stdout
+
+    book.write("chapters/new.md", book.read("chapters/new.md").replace("typo", "typo'"))
+    book.write("lib/implicit_bias/__init__.py", "VALUE = 'thirteen'\n")
+    result = book.build()
+    assert result.returncode == 0, result.stdout
+    assert executed(result) == ["new", "long", "first"]
+
+
+def test_a_build_that_is_cut_off_says_where_and_leaves_no_kernel(book):
+    book.add(
+        "long", "import os, pathlib, time\npathlib.Path('../kernel').write_text(str(os.getpid()))\ntime.sleep(500)"
+    )
+    process = book.start()
+    said = ""
+    while "chapters/first: done" not in said:
+        said += process.stdout.readline()
+    while not (book.root / "kernel").exists():
+        assert process.poll() is None
+    process.terminate()
+    said += process.communicate()[0]
+    assert process.returncode == 1
+    assert re.fullmatch(
+        r"\[book\] interrupted in chapter . of 2, chapters/long, cell 1", said.rstrip().splitlines()[-1]
+    )
+    assert "Traceback" not in said
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(book.read("kernel")), 0)
+
+    book.write("chapters/long.md", book.read("chapters/long.md").replace("500", "0"))
+    assert executed(book.build()) == ["long"]
+    assert book.runs() == 1, "what was done before is kept"
+
+
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGKILL"])
+def test_a_dead_kernel_is_told(book, number):
+    book.add("dying", "1", f"import os, signal, time\nos.kill(os.getpid(), signal.{number})\ntime.sleep(500)")
     result = book.build()
     assert result.returncode == 1
-    assert "chapters/first failed in cell 2: value = 1 / 0" in result.stdout
-    assert "chapters/long: done" not in result.stdout
+    assert "chapters/dying failed in cell 2: import os, signal, time" in result.stdout
+    assert result.stdout.rstrip().endswith("chapters/dying, cell 2: the kernel died, perhaps for want of memory")
 
 
 def test_a_dead_widget_stops_the_build(book):

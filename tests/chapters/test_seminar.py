@@ -3,11 +3,10 @@
 import contextlib
 import io
 import re
-from pathlib import Path
 
 import pytest
+from shared import ROOT
 
-ROOT = Path(__file__).parents[2]
 SEMINAR = ROOT / "chapters" / "seminar"
 CELL = re.compile(r"^```\{code-cell\} ipython3\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 TERM = re.compile(r"^(\w[^\n]*)\n: (.*?)(?=^\w[^\n]*\n: |^```|^````|^\(|^##|\Z)", re.DOTALL | re.MULTILINE)

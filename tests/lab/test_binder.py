@@ -11,8 +11,8 @@ import venv
 from pathlib import Path
 
 import pytest
+from shared import ROOT
 
-ROOT = Path(__file__).parents[2]
 BINDER = ROOT / ".binder"
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import socket
 import statistics
@@ -9,26 +10,25 @@ import subprocess
 import sys
 import time
 import urllib.request
-from pathlib import Path
 
 import pytest
-from book.browser import find_chromium, launch
+from shared import ROOT
 
-ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
 
 
 def options_of_make_lab(chapters):
     """The options with which the Makefile starts JupyterLab, for a copy of the chapters."""
     makefile = (ROOT / "Makefile").read_text().replace("\\\n", " ")
-    options = re.search(r"\$\(BIN\)/jupyter lab (.*)", makefile)[1].split()
-    return [option.replace("$(CURDIR)/chapters", str(chapters)).replace("$(CURDIR)", str(ROOT)) for option in options]
+    options = re.search(r"\$\(BIN\)/jupyter lab (.*)", makefile)[1]
+    return shlex.split(options.replace("$(CURDIR)/chapters", str(chapters)).replace("$(CURDIR)", str(ROOT)))
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """The address of a JupyterLab with a copy of the chapters, and the page it opens."""
-    folder = tmp_path_factory.mktemp("lab")
+    folder = tmp_path_factory.mktemp("lab") / "with a space"
+    folder.mkdir()
     shutil.copytree(ROOT / "chapters", folder / "chapters")
     options = options_of_make_lab(folder / "chapters")
     with socket.socket() as free:
@@ -61,16 +61,12 @@ def server(tmp_path_factory):
             process.wait()
 
 
-@pytest.fixture(scope="module")
-def page():
-    executable = find_chromium()
-    if not executable:
-        message = "no Chromium found: install it, or set CHROMIUM to its path"
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(message)
-    with launch(executable) as browser:
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(120_000)
-        yield page
+@pytest.fixture
+def page(browser):
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(120_000)
+    yield page
+    page.close()
 
 
 def test_the_sessions_lead_to_a_chapter_whose_slider_moves(server, page, record_property):

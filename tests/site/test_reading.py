@@ -15,8 +15,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
-
-ROOT = Path(__file__).parents[2]
+from shared import ROOT
 
 
 class Page(html.parser.HTMLParser):

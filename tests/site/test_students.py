@@ -1,16 +1,13 @@
 """The notebooks for students: they run, and their exercises are checked, on a machine without a network."""
 
 import re
-from pathlib import Path
 
 import nbformat
 import pytest
-from book.sources import without_shown_code
 from nbclient import NotebookClient
+from shared import CHAPTERS, EXERCISED
 
-CHAPTERS = Path(__file__).parents[2] / "chapters"
 SOLUTION = re.compile(r"^(`{3,})\{solution\} ex-(\S+)\n(.*?)^\1$", re.DOTALL | re.MULTILINE)
-EXERCISED = sorted(path.stem for path in CHAPTERS.glob("*.md") if "{exercise}" in without_shown_code(path.read_text()))
 
 CUT_OFF = """\
 import sys
