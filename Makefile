@@ -1,4 +1,4 @@
-# Needs Python 3.11 to 3.13, make and git; everything else comes with the pins of requirements.txt.
+# Needs Python 3.11 to 3.14, make and git; everything else comes with the pins of requirements.txt.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,11 +7,11 @@ export PYTHONHASHSEED = 0
 # The matrices are small: threads would wait for each other, up to ten times as long.
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: help book pdf slides weight test check lab serve lint bench pins clean
+.PHONY: help book pdf slides weight test check attack lab check-arithmetic serve lint links bench pins clean
 .DEFAULT_GOAL := help
 
 help: ## list what make can do
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 25
 
 book: $(VENV)/installed ## execute the chapters and build the website
 	$(BIN)/jupyter-book build . -W -n --keep-going -q
@@ -24,7 +24,10 @@ test: lint book ## check style and spelling, then run every test, the fast ones 
 	$(PYTEST)
 
 check: lint ## check style and spelling, then run what needs no built site and no browser: for every commit
-	$(PYTEST) --ignore tests/site --ignore tests/lab/test_lab.py
+	$(PYTEST) --ignore tests/site --ignore tests/lab/test_lab.py --ignore tests/slidefig/test_elsewhere.py
+
+check-arithmetic: $(VENV)/installed ## run the tests of the solvers in the arithmetic of other processors
+	$(BIN)/python tests/arithmetic.py
 
 pdf: book ## build the website, and print it as one PDF (needs Chromium)
 	$(BIN)/python -m book.pdf book
@@ -42,24 +45,31 @@ lab: $(VENV)/installed ## open the sessions of the seminar and the chapters in J
 serve: ## show the built website on this machine
 	$(PYTHON) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
+attack: $(VENV)/installed ## try to refute every theorem for an hour, with other random numbers than the tests
+	$(BIN)/python -m tests.claims.attacks 60
+
 lint: $(VENV)/installed ## check style and spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
+
+links: $(VENV)/installed ## visit every link to elsewhere, and list those that are dead
+	$(BIN)/jupyter-book build . --builder linkcheck -n -q
 
 bench: $(VENV)/installed ## time the solvers against what else one could call
 	$(BIN)/python -m benchmarks
 
 pins: $(VENV)/installed ## renew requirements.txt from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade --extra book --extra test --generate-hashes \
-	  --no-emit-index-url --no-header pyproject.toml --output-file requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --upgrade --extra book --extra test \
+	  --generate-hashes --no-emit-index-url --no-header pyproject.toml --output-file requirements.txt
 
 clean: ## remove everything that was built, but not .venv
 	rm -rf _build
 
 $(VENV)/installed: requirements.txt pyproject.toml
-	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info[:2] <= (3, 13), "The book needs Python 3.11, 3.12 or 3.13: make PYTHON=python3.12"'
+	@$(PYTHON) -c 'import re, sys; low, end = map(int, re.search(r">=3\.(\d+),<3\.(\d+)", open("pyproject.toml").read()).groups()); \
+	  sys.exit(not low <= sys.version_info[1] < end and f"The book needs Python 3.{low} to 3.{end - 1}: make PYTHON=python3.{end - 1}")'
 	$(PYTHON) -m venv $(VENV)
 	@echo "Installing the pinned packages into $(VENV): a few minutes the first time."
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.txt

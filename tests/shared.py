@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 from typing import NamedTuple
 
-import implicit_bias.explore
+import implicit_bias.look
 import jupytext
 import pytest
 from book.sources import has_cells, without_shown_code
@@ -37,7 +37,7 @@ class Executed(NamedTuple):
 def without_figures(note=lambda *draws, **grid: None):
     """Within it, `explore` draws nothing: the figures are compared with the page in tests/site."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(implicit_bias.explore, "explore", note)
+        patch.setattr(implicit_bias.look, "explore", note)
         patch.setattr("myst_nb.glue", lambda *args, **kwargs: None)
         yield
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from implicit_bias import problems
+from implicit_bias import images, problems
 from implicit_bias.problems import Problem
 from scipy.sparse import random_array
 from sklearn.datasets import load_digits, load_sample_image
@@ -72,8 +72,8 @@ def digits_by_others():
 
 def digits_by_pixels():
     """The number that a digit shows, from the brightness of its 64 pixels."""
-    images, numbers = load_digits(return_X_y=True)
-    return Problem(images, numbers.astype(float), np.zeros(64), "the number from the pixels")
+    pictures, numbers = load_digits(return_X_y=True)
+    return Problem(pictures, numbers.astype(float), np.zeros(64), "the number from the pixels")
 
 
 def photograph(size):
@@ -84,7 +84,7 @@ def photograph(size):
 
 
 def blurred(image, noise):
-    return problems.deblurring(image, 2.0, seed=SEED, noise=noise)
+    return images.deblurring(image, 2.0, seed=SEED, noise=noise)
 
 
 def _planted(A, s, rng, noise, drawn):
@@ -115,10 +115,10 @@ INSTANCES = {
         "unmixing", True, (224, 500), lambda: problems.spectral_unmixing(500, 224, 5, seed=SEED, noise=1e-3)
     ),
     "inverse laplace": Instance("inverse laplace", True, (200, 400), lambda: inverse_laplace(200, 400)),
-    "stars": Instance("deblurring", True, (4096, 4096), lambda: blurred(problems.star_field(64, 60, seed=SEED), 1e-3)),
+    "stars": Instance("deblurring", True, (4096, 4096), lambda: blurred(images.star_field(64, 60, seed=SEED), 1e-3)),
     "photograph": Instance("deblurring", False, (4096, 4096), lambda: blurred(photograph(64), 1e-3)),
     "tomography": Instance(
-        "tomography", False, (4140, 4096), lambda: problems.tomography(problems.phantom(64), 45, seed=SEED, noise=0.1)
+        "tomography", False, (4140, 4096), lambda: images.tomography(images.phantom(64), 45, seed=SEED, noise=0.1)
     ),
     "sparse 20000x10000": Instance("very sparse", True, (20_000, 10_000), lambda: very_sparse(20_000, 10_000, 20)),
     "sparse 1e5x1e5": Instance("very sparse", False, (100_000, 100_000), lambda: very_sparse(100_000, 100_000, 10)),

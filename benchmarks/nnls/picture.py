@@ -5,7 +5,7 @@ Source: Dolan and More (2002).
 
 import matplotlib as mpl
 import numpy as np
-from implicit_bias.explore import COLORS
+from implicit_bias.look import COLORS
 from matplotlib.figure import Figure
 
 from .runner import time_to

@@ -57,13 +57,12 @@ def add_static_files(app: Sphinx):
 def setup(app: Sphinx) -> dict:
     # Both read settings that Sphinx otherwise calls unknown: Furo is loaded too late, sphinx-comments not at all.
     app.setup_extension("furo")
+    app.setup_extension("slidefig")
     app.add_config_value("comments_config", {}, "html")
     # In the environment, so that Sphinx makes every page again when this extension has changed.
     app.add_config_value("book_digest", own_digest(), "env")
     app.connect("builder-inited", add_static_files)
-    app.add_css_file("explore.css")
     app.add_css_file("book.css", priority=900)  # last, so that it has the last word
-    app.add_js_file("explore.js", loading_method="defer")
     app.add_js_file("book.js", loading_method="defer")
     for part in PARTS:
         part.setup(app)

@@ -10,8 +10,8 @@ def files_called(cells: Iterable[str], lib: Path) -> list[Path]:
     """The files that the cells import, directly or through each other.
 
     A name imported from a package counts for the modules that define it, and not for all that the package imports itself.
-    Where the modules cannot be told, as after ``import package``, all of that package count. So do the files of a package
-    that are not Python, which its modules may read.
+    Where the modules cannot be told, as after ``import package``, all of that package count. So do files other
+    than Python in the folders within a package, which its modules may read.
     """
     modules = find_modules(lib)
     try:
@@ -29,7 +29,7 @@ def files_called(cells: Iterable[str], lib: Path) -> list[Path]:
         } - called
     files = {modules[name] for name in called}
     for folder in {top(file) for file in files}:
-        files |= {file for file in folder.rglob("*") if file.is_file() and file.suffix not in (".py", ".pyc")}
+        files |= {file for file in folder.glob("*/**/*") if file.is_file() and file.suffix not in (".py", ".pyc")}
     return sorted(files)
 
 

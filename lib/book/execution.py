@@ -27,7 +27,6 @@ from book.dependencies import files_called, find_modules
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # What the figures and numbers of a chapter depend on besides the code.
 ENVIRONMENT = {
-    "IMPLICIT_BIAS_FIGURES": "static",  # explore() draws for a page, not for a live kernel
     "PYTHONHASHSEED": "0",
     "OPENBLAS_NUM_THREADS": "1",  # sums in one order on every machine; on small matrices threads only wait
     "SOURCE_DATE_EPOCH": "0",  # no dates in SVG files

@@ -42,7 +42,8 @@ ANSWER = re.compile(r"^<!-- answer (\S+)( in code)? -->$", re.M)
 DOMAINS = {"std": ("ref", "numref", "doc"), "math": ("eq",), "prf": ("ref",), "cite": ("p", "t")}
 
 RUN = (
-    "*This is a chapter of {title}. Its code needs the library of the book: `pip install .` in a copy of the sources.*"
+    "*This is a chapter of {title}. Its code needs the library of the book: `pip install '.[figures,baselines]'` in a copy "
+    "of the sources.*"
 )
 
 

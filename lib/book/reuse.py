@@ -3,11 +3,11 @@
 Nothing is executed or written twice. What is shown is what stands in the chapter, sliders included, with a link to it.
 """
 
-import re
 from collections import Counter
 from functools import cache
 
 from docutils import nodes
+from slidefig import ID_PREFIX
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
@@ -89,7 +89,7 @@ def is_labelled(node: nodes.Node, label: str) -> bool:
 def rename(picture: nodes.Node, use: int):
     """Give the ids inside of a figure that is shown once more on the same page other names."""
     for raw in list(picture.findall(nodes.raw)):
-        text = re.sub(r"(fig-[0-9a-f]{8}-)", rf"\g<1>{use}-", raw.astext())
+        text = ID_PREFIX.sub(rf"\g<0>{use}-", raw.astext())
         raw.replace_self(nodes.raw("", text, format=raw["format"]))
 
 

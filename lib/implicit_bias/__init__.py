@@ -1,10 +1,12 @@
 """Solvers for the book *The Implicit Bias of Gradient Descent*.
 
 Gradient descent and gradient flow on overparameterized models, the points they converge to, and what the field would use
-instead. The modules are layered, and each imports only from those before it: `problems`, `features`, `parametrizations`,
-`networks`, `measures`, `baselines`, `regression`, `descent`, `flow`, `limits`, `nnls`, `spectrum`,
-`check`, `explore`.
+instead. The modules are layered, and each imports only from those before it: `problems`, `images`, `features`,
+`parametrizations`, `networks`, `measures`, `baselines`, `regression`, `descent`, `flow`, `limits`, `nnls`, `spectrum`,
+`check`, `look`.
 """
+
+from importlib.metadata import version as _version
 
 from .baselines import basis_pursuit, lasso_path, maximum_margin, minimum_norm, nuclear_norm
 from .descent import gradient_descent
@@ -14,6 +16,8 @@ from .nnls import nnls
 from .parametrizations import HadamardPower, Linear, MatrixProduct, SignedHadamardPower, SymmetricProduct
 from .regression import nested_fits, ridge_path, spectral_path
 from .spectrum import diagonal_descent, diagonal_flow, learning_time
+
+__version__ = _version("implicit-bias-book")
 
 __all__ = [
     "HadamardPower",

@@ -52,6 +52,7 @@ class NormalizedProblem:
             raise ValueError(f"y must have shape ({m},), one entry for each row of A; got {y.shape}")
         self.data_norm = _norm(y)
         _check_size("y", self.data_norm)
+        self.y = y
         self.b = y / (self.data_norm or 1.0)
         self.products = 0
         self.single = False
@@ -64,16 +65,13 @@ class NormalizedProblem:
 
     def forward(self, v):
         """``B v``."""
-        self.products += 1
-        if self.dense and self.A.dtype == np.float32:
-            return self._dense_forward([v])[0]
-        return self.A @ (v / self.d)
+        return self._image(v / self.d)
 
     def forward_pair(self, u, v):
         """``B u`` and ``B v``, a dense matrix being read once for both."""
         self.products += 2
         if self.dense:
-            return self._dense_forward([u, v])
+            return self._dense_images([u / self.d, v / self.d])
         return (self.A @ np.column_stack([u / self.d, v / self.d])).T
 
     def backward(self, r):
@@ -101,6 +99,11 @@ class NormalizedProblem:
         if not np.all(np.isfinite(x)):
             raise ValueError("A and y must have sizes whose quotient is below 1e308: rescale the problem")
         return x
+
+    def residual_norm(self, x):
+        """``|A x - y|`` of a vector in the units of `A` and `y`, in float64."""
+        self.single = False
+        return _norm(self._image(x) - self.y)
 
     def columns(self, chosen):
         """The chosen columns with their entries, dense or sparse, in float64, and what to divide them by to normalize them.
@@ -133,8 +136,12 @@ class NormalizedProblem:
         gram = (m * k**2 + 2 * k**3) / (20 * m * n)
         return gram if self.dense else gram + k
 
-    def _dense_forward(self, vectors):
-        vectors = [v / self.d for v in vectors]
+    def _image(self, v):
+        """``A v``."""
+        self.products += 1
+        return self._dense_images([v])[0] if self.dense and self.A.dtype == np.float32 else self.A @ v
+
+    def _dense_images(self, vectors):
         if self.single:
             vectors = [v.astype(np.float32) for v in vectors]
         results = np.zeros((len(vectors), self.A.shape[0]))
@@ -177,6 +184,10 @@ class NormalizedProblem:
 
 def _norm(v):
     """Euclidean norm of a vector whose squares may leave float64."""
+    with np.errstate(over="ignore", under="ignore"):
+        norm = float(np.linalg.norm(v))
+    if 1e-140 < norm < 1e140:
+        return norm
     largest = np.max(np.abs(v), initial=0.0)
     return float(largest * np.linalg.norm(v / largest) if 0 < largest < np.inf else largest)
 

@@ -6,6 +6,7 @@ from scipy.optimize import nnls as lawson_hanson
 from scipy.sparse import hstack, issparse
 from scipy.sparse.linalg import LinearOperator, lsmr
 
+from ._extras import extra
 from ._matrices import as_entries, largest_entry
 from ._validation import as_data, as_labels, as_matrix, as_positive, as_reals
 from .measures import spectral_norm
@@ -78,7 +79,8 @@ def nuclear_norm(A, y, shape):
     [0.0, 1.0, 1.0, 0.0]
     """
     # Only this function needs CVXPY, whose import takes a second.
-    import cvxpy
+    with extra("baselines"):
+        import cvxpy
 
     A = as_matrix(A)
     y = as_data(y, A).astype(float)
@@ -155,7 +157,8 @@ def lasso_path(A, y, penalties):
     [[1.5, 0.0]]
     """
     # Only this function needs scikit-learn, whose import takes a second.
-    from sklearn.linear_model import Lasso
+    with extra("baselines"):
+        from sklearn.linear_model import Lasso
 
     A = as_entries(as_matrix(A))
     y = as_data(y, A)

@@ -5,6 +5,7 @@ check computes the truth itself, with the solvers, or tests the property that wa
 """
 
 import inspect
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -339,7 +340,7 @@ def not_lasso(seed):
     >>> not_lasso(0.5)
     The answer should be a non-negative integer.
     """
-    if seed is ...:
+    if _is_missing(seed):
         return MISSING
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         return Verdict("type", "The answer should be a non-negative integer.")
@@ -387,7 +388,7 @@ def nnls_hand(solve):
         if good[0] and not good.all():
             place = "on the boundary of the cone" if not good[1:3].all() or not good[4] else "at its tip"
             return Verdict("value", f"Right for data within the cone, wrong where the nearest point of it is {place}.")
-    return _compare(found, truth, rtol=1e-6)
+    return _compare(found, truth, rtol=1e-4)
 
 
 def nnls_constant(ratio):
@@ -436,8 +437,6 @@ def nnls_multiplicative(update):
     >>> nnls_multiplicative(lambda A, y, x: x - 0.1 * A.T @ (A @ x - y))
     An entry became negative.
     """
-    if update is ...:
-        return MISSING
     rng = np.random.default_rng(0)
     A, x = rng.uniform(0.1, 1, (12, 5)), np.full(5, 3.0)
     solution = np.array([0.0, 1.0, 0.5, 0.0, 2.0])
@@ -451,7 +450,10 @@ def nnls_multiplicative(update):
     for _ in range(200):
         with np.errstate(all="ignore"):
             losses.append(np.sum((A @ x - y) ** 2))
-            x = np.asarray(update(A, y, x), dtype=float)
+            following, wrong = _values(update, [(A, y, x)])
+        if wrong is not None:
+            return wrong
+        x = following[0]
         if not np.all(np.isfinite(x)):
             return Verdict("finite", "The entries grow without bound. Is the fraction upside down?")
         if np.any(x < 0):
@@ -461,18 +463,39 @@ def nnls_multiplicative(update):
     if np.any(np.diff(losses) > 1e-9 * losses[0]):
         return Verdict("property", "The loss went up: this method never does that.")
     start = np.full(5, 0.2)
-    return _compare(update(A, y, start), start * (A.T @ y) / (A.T @ (A @ start)), rtol=1e-6)
+
+    def truth(A, y, x):
+        return x * (A.T @ y) / (A.T @ (A @ x))
+
+    return _compare_function(update, truth, [(A, y, start)], rtol=1e-4)
 
 
 # --- How answers are compared
 
 
+def _is_missing(answer):
+    """Whether the answer, or one of its entries, is the three dots of the empty cell or None."""
+    try:
+        entries = np.asarray(answer, dtype=object).flat
+    except ValueError:  # lists of different lengths
+        return False
+    return any(entry is ... or entry is None for entry in entries)
+
+
+def _as_floats(answer):
+    """Return a copy of the answer as an array of floats; text is refused, even if it spells a number."""
+    array = np.asarray(answer)
+    if any(isinstance(entry, str | bytes | bool) for entry in array.astype(object).flat):
+        raise TypeError("a number is expected, not text or a truth value")
+    return array.astype(float, casting="unsafe" if array.dtype == object else "same_kind")
+
+
 def _array(answer, shape):
     """Return the answer as an array of floats of the given shape, or the verdict why not."""
-    if answer is ...:
+    if _is_missing(answer):
         return None, MISSING
     try:
-        array = np.asarray(answer, dtype=float)
+        array = _as_floats(answer)
     except (TypeError, ValueError):
         return None, Verdict("type", f"The answer should be {_shape_in_words(shape)}.")
     if array.shape != shape and not array.size == 1 == np.prod(shape):
@@ -546,19 +569,28 @@ def _compare(answer, truth, *, rtol=1e-2, slips=None):
 
 
 def _values(function, cases):
-    """Return the values of the student's function for all cases as one array, or the verdict why not."""
-    if function is ...:
+    """Return the values of the student's function for all cases as one array, or the verdict why not.
+
+    The function works on copies, so it may change what it is given.
+    """
+    if _is_missing(function):
         return None, MISSING
     if not callable(function):
         return None, Verdict("type", "The answer should be a function.")
     try:
-        return np.array([np.asarray(function(*case), dtype=float) for case in cases]), None
+        values = []
+        for case in cases:
+            value = function(*deepcopy(case))
+            if _is_missing(value):
+                return None, Verdict("missing", "Your function returns no answer yet: is there a `return`?")
+            values.append(_as_floats(value))
+        return np.array(values), None
     except Exception as error:  # whatever it is, the student has to see it
         return None, Verdict("type", f"Your function fails: {type(error).__name__}: {error}")
 
 
 def _compare_function(function, truth, cases, rtol=1e-3):
-    if function is not ... and not callable(function):
+    if not _is_missing(function) and not callable(function):
         names = ", ".join(inspect.signature(truth).parameters)
         return Verdict("type", f"The answer should be a function of {names}.")
     found, wrong = _values(function, cases)

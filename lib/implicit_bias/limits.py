@@ -291,7 +291,7 @@ def l1_bound(minimal_norm, parametrization, *, alpha, n, sharp=False):
     return float(L * (total**s - least**s) / denominator)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plateaus:
     """The limit ``alpha -> 0`` of the depth-2 path in the time ``tau = t / ln(1/alpha)``: constant between jumps.
 

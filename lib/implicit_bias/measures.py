@@ -1,5 +1,6 @@
 """How good a point is: distance to the truth, optimality, and constants of the measurement matrix."""
 
+from dataclasses import dataclass
 from itertools import combinations, pairwise, product
 
 import numpy as np
@@ -10,6 +11,10 @@ from scipy.sparse.linalg import norm as sparse_norm
 
 from ._matrices import as_entries, largest_singular_value, operator_column_norms
 from ._validation import as_data, as_finite_matrix, as_labels, as_matrix, as_positive, as_reals, as_vector
+
+EPSILON = np.finfo(float).eps
+REACH = 10  # a certificate is about vectors up to so many times the size of the one it is for
+LARGEST_FLOOR = 1e-6  # of the loss: what rounding hides must be less
 
 
 def recovery_error(x, x_true):
@@ -104,6 +109,118 @@ def kkt_residual(A, y, x, *, nonnegative=False):
     y = as_data(y, A)
     x = as_vector("x", x, A.shape[1], "one entry for each column of A")
     return float(_kkt(x, A.T @ (A @ x - y), column_norms(A), np.linalg.norm(y), nonnegative))
+
+
+@dataclass(frozen=True)
+class Certificate:
+    r"""What is known about a point `x` of a least-squares problem: how far its loss can be from the least one.
+
+    Every array has one entry for each point of a stack; a single point has numbers.
+
+    Attributes
+    ----------
+    loss : float or ndarray
+        ``f(x) = 1/2 |A x - y|^2``.
+    gap : float or ndarray
+        No `z` whose size :math:`\sum_j |a_j|\,|z_j|` is at most `reach` has a loss below ``f(x) - gap``.
+    reach : float or ndarray
+        `inf` where the bound holds for every `z`.
+    floor : float or ndarray
+        How much of `gap` may be rounding: a smaller one says nothing more.
+    kkt_residual : float or ndarray
+        See `implicit_bias.measures.kkt_residual`.
+    relative_residual : float or ndarray
+        ``|A x - y| / |y|``.
+    """
+
+    loss: float | np.ndarray
+    gap: float | np.ndarray
+    reach: float | np.ndarray
+    floor: float | np.ndarray
+    kkt_residual: float | np.ndarray
+    relative_residual: float | np.ndarray
+
+    @property
+    def optimality(self):
+        """What a tolerance is compared with: the larger of ``gap / loss`` and `kkt_residual`, or `relative_residual`.
+
+        The last one where it is smaller, for there the data are met, and the least loss may be zero.
+        """
+        relative = self.gap / np.where(self.loss > 0, self.loss, 1)
+        return np.minimum(np.maximum(relative, self.kkt_residual), self.relative_residual)
+
+    @property
+    def at_floor(self):
+        """Whether `gap` is rounding, and rounding is small against the loss: no better point can be told in float64."""
+        return (self.gap <= self.floor) & (self.floor <= LARGEST_FLOOR * self.loss)
+
+    def holds(self, tol):
+        """Whether a solver may say `converged`: `optimality` is at most `tol`, or `at_floor`."""
+        return (self.optimality <= tol) | self.at_floor
+
+
+def certificate(A, y, x, *, nonnegative=False):
+    r"""Bound how far the loss :math:`f(x) = \tfrac12\|Ax - y\|_2^2` is from its least value.
+
+    For the residual ``r = A x - y``, the gradient ``g = A.T r``, any weights ``d_j > 0`` and
+
+    .. math:: v = \max_j |g_j| / d_j, \qquad\text{with } x \geq 0:\quad v = \max_j \max(0, -g_j) / d_j,
+
+    every `z` (every ``z >= 0``) has :math:`f(x) - f(z) \leq \langle g, x\rangle + v \sum_j d_j |z_j|`. Proof:
+    :math:`f(z) \geq f(x) + \langle g, z - x\rangle` because `f` is convex, and
+    :math:`-\langle g, z\rangle \leq v \sum_j d_j |z_j|`. Also :math:`f(x) - f(z) \leq f(x)`. The gap is the smaller one of the
+    two bounds, the first one with :math:`d_j = |a_j|` and for all `z` up to ten times the size of `x` and the data:
+    :math:`\sum_j d_j|z_j| \leq 10\,(\sum_j d_j|x_j| + |y|)`. A column without entries does not change the loss; its `d_j` is 1.
+
+    The product ``A x`` has a rounding error of about :math:`\varepsilon\,(\sum_j d_j |x_j| + |y|)`, with the precision
+    :math:`\varepsilon` of float64, and the gap this error times the sizes of `x` and `z`: that is its floor.
+
+    Parameters
+    ----------
+    A : array_like, sparse matrix or LinearOperator, shape (m, n)
+        The columns of a `LinearOperator` are estimates, see `column_norms`. The bound holds with any `d`.
+    y : array_like, shape (m,)
+    x : array_like, shape (n,)
+    nonnegative : bool
+        Whether the solution is sought among ``x >= 0``, and `x` is one of them.
+
+    Returns
+    -------
+    Certificate
+
+    Examples
+    --------
+    >>> far = certificate([[1.0, 1.0], [0.0, 1e-5]], [1.0, 0.75e-5], [0.5, 0.5], nonnegative=True)
+    >>> bool(far.kkt_residual < 1e-10), bool(far.gap == far.loss)  # the residual is small, but not close to the least one
+    (True, True)
+    """
+    A = as_matrix(A)
+    y = as_data(y, A)
+    x = as_vector("x", x, A.shape[1], "one entry for each column of A")
+    residual = A @ x - y
+    return _certify(x, residual, A.T @ residual, column_norms(A), np.linalg.norm(y), nonnegative)
+
+
+def _certify(x, residual, gradient, columns, data_norm, nonnegative):
+    """`certificate` from what a loop has at hand, along the last axis."""
+    present = columns > 0
+    slack = gradient / np.where(present, columns, 1)
+    sizes = columns * np.abs(x)
+    size = np.sum(sizes, axis=-1) + data_norm
+    if nonnegative:
+        wrong = np.maximum(0, np.max(-slack, axis=-1))
+        # A zero column has no unit of its own and leaves its entry free: only a negative entry is wrong there.
+        kkt = np.max(np.abs(np.where(present, np.minimum(columns * x, slack), np.minimum(x, 0))), axis=-1)
+    else:
+        wrong = kkt = np.max(np.abs(slack), axis=-1)
+    norm = np.linalg.norm(residual, axis=-1)
+    loss, reach = norm**2 / 2, REACH * size
+    bound = np.maximum(0, np.sum(gradient * x, axis=-1)) + wrong * reach
+    floor = EPSILON * size * (size + reach)
+    data_norm = data_norm or 1.0
+    return Certificate(
+        loss, np.minimum(bound, loss), np.where(bound < loss, reach, np.inf), floor, kkt / data_norm, norm / data_norm
+    )
 
 
 def _kkt(x, gradient, columns, data_norm, nonnegative):

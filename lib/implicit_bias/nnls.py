@@ -23,14 +23,16 @@ SMALLEST_TOLERANCE = 1e-14  # float64 cannot resolve less
 SINGLE_PRECISION = 1e-5  # KKT residual down to which products in float32 are good enough
 SMALLEST_WEIGHT = 1e-8  # relative to the largest; a weight that is zero would stay so
 ROUNDING = 1e-15  # times the sum of x: the KKT residual that float64 leaves where columns and data have length 1
+EPSILON = np.finfo(float).eps
 SMALL_RESIDUAL = 1e-6  # above it, large entries of x are a mistake and no excuse
 LIFT = 1e-3  # of the largest weight: where weights begin that were zero in a given point
+CANCELLED = 1e-2  # of the squared length that the sum of as many columns of length 1 has, were they orthogonal
 LARGEST_STEP = 10  # in weights: along a direction that A does not see the minimum is anywhere
 TINY = 1e-300  # instead of a division by zero
 LIMIT = 10_000  # iterations
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Progress:
     """What `nnls` tells its `callback`.
 
@@ -126,23 +128,25 @@ def nnls(A, y, *, tol=1e-8, max_iterations=None, x0=None, alpha=None, callback=N
     if point is None or point.kkt_residual > tol:
         w = _default_start(problem, correlation) if start is None else start
         point, iterations, how = _minimize(problem, w, tol, limit, callback)
-    if np.linalg.norm(point.r) > 1:
+    if problem.residual_norm(problem.in_units(point.x)) > problem.data_norm:
         point, how = problem.point(np.zeros(problem.n)), "Nothing better than x = 0 was found"
     return _report(problem, point, tol, iterations, f"{how}, with a KKT residual of {point.kkt_residual:.1e}.")
 
 
 def _report(problem, point, tol, iterations, message):
-    converged = point.kkt_residual <= tol
+    x = problem.in_units(point.x)
+    # Rounding of the products is at least this: what is smaller says nothing.
+    converged = max(point.kkt_residual, EPSILON * float(np.sum(point.x))) <= tol
     if not converged:
         warnings.warn(f"nnls: {message}", RuntimeWarning, stacklevel=3)
     return NonnegativeResult(
-        x=problem.in_units(point.x),
+        x=x,
         converged=converged,
         iterations=iterations,
         message=message,
         optimality=point.kkt_residual,
         measured_by="kkt_residual",
-        residual_norm=float(np.linalg.norm(point.r)) * problem.data_norm,
+        residual_norm=problem.residual_norm(x),
         products=problem.products,
     )
 
@@ -168,11 +172,15 @@ def _lifted(problem, x):
 
 
 def _default_start(problem, correlation):
-    """The constant that fits the data best; where that is not positive, the best multiple of ``max(B.T b, 0)``."""
+    """The constant that fits the data best, or the best multiple of ``max(B.T b, 0)``.
+
+    The second one where the first is not positive, or where the columns nearly cancel: then the constant that fits best is
+    huge, in a direction of which `B` sees nothing but rounding.
+    """
     for x in (np.where(problem.empty, 0.0, 1.0), np.maximum(correlation, 0)):
         image = problem.forward(x)
         fit = image @ problem.b
-        if fit > 0:
+        if fit > 0 and image @ image > CANCELLED * np.sum(x):
             break
     return np.sqrt(x * (fit / (image @ image)))
 

@@ -21,7 +21,7 @@ import numpy as np
 from ._validation import as_alpha, as_numbers, as_positive, as_scale, as_seed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DualPoint:
     """A dual coordinate `s` with its distances ``below = 1 - s`` and ``above = 1 + s`` to the ends of its domain.
 

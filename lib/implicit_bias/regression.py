@@ -119,7 +119,7 @@ def ridge_path(A, y, penalties):
     return (s / (s**2 + penalties[:, None]) * (left.T @ y)) @ right
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NestedFits:
     """Fits of least norm with more and more columns.
 

@@ -1,11 +1,14 @@
-"""What a solver gives back: one record with named fields, the same for all solvers."""
+"""What a solver gives back: one record with named fields, the same for all solvers.
+
+Two records are equal only if they are the same one (``eq=False``): whether two arrays are equal has no single answer.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Path:
     """The recorded iterates of a descent or a flow.
 
@@ -27,7 +30,7 @@ class Path:
     iterations: np.ndarray | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Result:
     """What a solver found and how far it can be trusted.
 
@@ -61,7 +64,7 @@ class Result:
     weights: np.ndarray | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NonnegativeResult(Result):
     """What `nnls` found: a `Result` with what one asks of a least-squares solver.
 

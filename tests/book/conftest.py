@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from book.mathematics import install_packages
-from shared import ROOT
+
+from tests.shared import ROOT
 
 HEADER = """\
 ---

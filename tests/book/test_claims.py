@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from book.claims import find_tests, mismatches
-from shared import ROOT
+
+from tests.shared import ROOT
 
 
 def write(root: Path, path: str, text: str):

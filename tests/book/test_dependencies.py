@@ -2,7 +2,8 @@
 
 import pytest
 from book.dependencies import files_called
-from shared import ROOT
+
+from tests.shared import ROOT
 
 FILES = {
     "solvers/__init__.py": "from .fast import solve\nfrom .fast import helper as renamed\nLIMIT = 1\n",
@@ -13,7 +14,8 @@ FILES = {
     "solvers/check.py": "from solvers import solve\ndef answer(): ...\n",
     "figures/__init__.py": "def __getattr__(name): ...\n",
     "figures/pen.py": "SIZE: int = 1\ndef draw(): ...\n",
-    "figures/pen.css": "svg {}",
+    "figures/static/pen.css": "svg {}",
+    "figures/README.md": "No module reads this.",
     "no_package/notes.py": "",
 }
 
@@ -21,13 +23,13 @@ FILES = {
 @pytest.fixture
 def lib(tmp_path):
     for name, text in FILES.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).write_text(text)
     return tmp_path
 
 
 FAST = {"solvers/fast.py", "solvers/_tools.py", "solvers/results.py"}
-DRAW = {"figures/pen.py", "figures/pen.css"}
+DRAW = {"figures/pen.py", "figures/static/pen.css"}
 SOLVERS = {name for name in FILES if name.startswith("solvers")}
 
 
@@ -58,6 +60,6 @@ def test_what_cells_import_is_what_they_call(lib, code, files):
 
 def test_no_page_of_the_book_calls_the_checks_of_the_exercises():
     cells = [f"from implicit_bias import {name}" for name in ("flow_limit", "nnls", "gradient_descent", "nested_fits")]
-    called = {path.stem for path in files_called([*cells, "from implicit_bias.explore import explore"], ROOT / "lib")}
-    assert {"limits", "nnls", "descent", "regression"} <= called
+    called = {path.stem for path in files_called([*cells, "from implicit_bias.look import explore"], ROOT / "lib")}
+    assert {"limits", "nnls", "descent", "regression", "look", "_page", "explore"} <= called
     assert not {"check", "spectrum"} & called

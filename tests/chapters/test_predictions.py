@@ -10,7 +10,8 @@ import re
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from shared import CHAPTERS, executed
+
+from tests.shared import CHAPTERS, executed
 
 SEMINAR = CHAPTERS / "seminar"
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("executed chapters")]

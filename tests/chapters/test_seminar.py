@@ -5,7 +5,8 @@ import io
 import re
 
 import pytest
-from shared import ROOT
+
+from tests.shared import ROOT
 
 SEMINAR = ROOT / "chapters" / "seminar"
 CELL = re.compile(r"^```\{code-cell\} ipython3\n(.*?)^```$", re.DOTALL | re.MULTILINE)

@@ -9,7 +9,8 @@ import re
 
 import pytest
 from implicit_bias import check
-from shared import CHAPTERS, CHECKS, executed, without_figures
+
+from tests.shared import CHAPTERS, CHECKS, executed, without_figures
 
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 

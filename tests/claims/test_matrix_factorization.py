@@ -25,6 +25,9 @@ from implicit_bias.problems import matrix_completion, matrix_sensing, matrix_tar
 from implicit_bias.spectrum import effective_rank_plateaus, eigendecomposition, plateau_intervals
 from scipy.integrate import quad, solve_ivp
 
+from tests.claims import instances
+from tests.claims.attacks import at_most, attack, holds
+
 SPECTRUM = np.array([4.0, 2.0, 1.0, *np.zeros(7)])
 MIXED = np.array([5.0, 3.0, 2.0, 1.0, 0.5, 0.0, -1.0, -2.0])
 every_depth = pytest.mark.parametrize("depth", [2, 3, 4, 5])
@@ -123,18 +126,25 @@ def test_closed_form_at_depth_two():
 @pytest.mark.claim("prop-logistic")
 @pytest.mark.parametrize("depth", [2, 3, 4])
 def test_closed_form_solves_the_equation(depth):
-    """w' = N w^(2-2/N) (lambda - w), for eigenvalues of any sign and starts above and below."""
+    """w' = N w^(2-2/N) (lambda - w), for eigenvalues of any sign and starts above and below.
+
+    Integrated as d' = d^(N-1) (lambda - d^N) for w = d^N, whose right-hand side is a polynomial: that of w has no derivative
+    at 0. In long steps at the end, where nothing moves any more, the integrator's interpolation would lose six digits.
+    """
     levels, alpha, times = np.array([4.0, 1.0, 0.1, 0.0, -1.0]), 0.7, np.linspace(0, 20, 50)
     run = solve_ivp(
-        lambda t, w: depth * np.maximum(w, 0) ** (2 - 2 / depth) * (levels - w),
+        lambda t, d: d ** (depth - 1) * (levels - d**depth),
         (0, 20),
-        np.full(5, alpha**depth),
+        np.full(5, alpha),
         "DOP853",
         times,
-        rtol=1e-11,
+        rtol=1e-12,
         atol=1e-14,
+        max_step=0.02,
     )
-    np.testing.assert_allclose(diagonal_flow(levels, depth=depth, alpha=alpha, times=times), run.y.T, atol=1e-7)
+    np.testing.assert_allclose(
+        diagonal_flow(levels, depth=depth, alpha=alpha, times=times), run.y.T**depth, rtol=0, atol=1e-9
+    )
 
 
 @pytest.mark.claim("prop-logistic")
@@ -324,24 +334,53 @@ def test_rounding_leaves_the_saddle_at_depth_two():
 # --- Effective rank ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.claim("thm-effective-rank")
-@pytest.mark.parametrize("depth, alpha", [(2, 1e-3), (3, 1e-2), (4, 0.05)])
-@pytest.mark.parametrize("levels", [SPECTRUM, np.array([3.0, 2.0, 2.0, 0.5, 0.1]), np.array([1.0, 0.9, 0.1, 0.0])])
-def test_effective_rank_climbs_by_plateaus(depth, alpha, levels):
-    eps = delta = 0.05
-    eta, n, plateaus = safe_step(depth, levels[0]) / 2, levels.size, effective_rank_plateaus(levels)
-    last = np.sum(learning_time(levels[1:3], depth=depth, alpha=alpha)) / eta
-    w = eigenvalues_only(levels, int(last), depth=depth, alpha=alpha, step_size=eta)
-    r = np.sum(w, axis=1) / np.max(w, axis=1)
-    held = 0
-    for l, plateau in enumerate(plateaus[: n - 1], start=1):
-        learned = np.all((w[:, :l] >= (1 - eps) * levels[:l]) & (w[:, :l] <= levels[:l] * (1 + 1e-14)), axis=1)
-        here = learned & (w[:, l] <= delta * levels[l])
-        rest = (n - l) * delta * levels[l] / levels[0]
-        assert np.all(((1 - eps) * plateau <= r[here]) & (r[here] <= (plateau + rest) / (1 - eps)))
-        held += np.any(here)
-    assert r[0] == pytest.approx(n)
-    assert held >= 1
+@attack(
+    "thm-effective-rank",
+    hypothesis="symmetric targets of up to 12 eigenvalues (equal, nearly equal, zero and negative ones), depth 2 to 5, the "
+    "identical start up to alpha^N = lambda_1 and at eigenvalues, steps up to the largest admitted; every step and every l, "
+    "with the smallest epsilon and delta it allows; for the interval, epsilon and delta from 0.01 to 0.9",
+    draw=instances.descent_of_eigenvalues,
+    tries=80,
+    mutants={
+        "lower bound without 1 - epsilon": {"learned": 0},
+        "lower bound with epsilon / 2": {"learned": 0.5},
+        "upper bound without 1 / (1 - epsilon)": {"shrunk": 0},
+        "upper bound with epsilon / 2": {"shrunk": 0.5},
+        "upper bound without (n - l) delta": {"rest": 0},
+        "upper bound with (n - l) delta / 2": {"rest": 0.5},
+        "w_i <= lambda_i not required": {"capped": False},
+        "the interval begins at T_N": {"begin": 0},
+        "steps up to twice the largest": {
+            "draw": lambda source: instances.descent_of_eigenvalues(source, largest_step=2)
+        },
+    },
+)
+def test_effective_rank_of_every_step(run, *, learned=1.0, shrunk=1.0, rest=1.0, begin=1.0, capped=True):
+    levels, depth, n = run.levels, run.depth, len(run.levels)
+    k, rates = run.step * np.arange(len(run.w)), run.step * np.abs(levels) ** (2 - 2 / depth)
+    ranks = np.sum(np.abs(run.w), axis=1) / np.max(np.abs(run.w), axis=1)
+    lower, upper, first = [], [], 0
+    for l in range(1, np.count_nonzero(levels > 0) + 1):
+        plateau = np.sum(levels[:l]) / levels[0]
+        epsilon = np.max(1 - run.w[:, :l] / levels[:l], axis=1)
+        delta = np.max(np.abs(run.w[:, l:]) / levels[0], axis=1, initial=0)
+        below = np.all(run.w[:, :l] <= levels[:l] * (1 + 1e-13), axis=1) if capped else epsilon >= 0
+        here = below & (epsilon < 1) & (delta < 1)
+        if np.any(here):
+            eps, total = epsilon[here], plateau + rest * (n - l) * delta[here]
+            lower.append(at_most("lower bound", (1 - learned * eps) * plateau, ranks[here]))
+            upper.append(at_most("upper bound", ranks[here], total / (1 - shrunk * eps)))
+        # The interval of k, for prescribed epsilon and delta.
+        goal = (1 - run.epsilon) * levels[l - 1]
+        time = instances.waiting_time(levels[l - 1], goal, depth, run.alpha)
+        first = max(first, (1 + begin * rates[l - 1]) ** (depth - 1) * time + begin * run.step)
+        if run.alpha**depth <= min(levels[l - 1], run.delta * levels[0]):
+            last = instances.waiting_time(levels[l], run.delta * levels[0], depth, run.alpha) if l < n else np.inf
+            inside = (k >= first * (1 + 1e-9)) & (k < max(1 - depth * rates[l % n], 1e-9) * last * (1 - 1e-9))
+            yield at_most("", (1 - run.epsilon) * levels[:l] - run.w[inside, :l], 0, slack=0)
+            yield at_most("", run.w[inside, :l], levels[:l] * (1 + 1e-13))
+            yield at_most("", np.abs(run.w[inside, l:]), run.delta * levels[0])
+    yield from (max(bounds, key=lambda one: (one.refutes, one.ratio)) for bounds in (lower, upper) if bounds)
 
 
 @pytest.mark.claim("thm-effective-rank")
@@ -478,21 +517,40 @@ def test_depth_helps_completion_at_moderate_scales():
 # --- It is not a norm -------------------------------------------------------------------------------------------------
 
 
+@attack(
+    "prop-not-a-norm",
+    hypothesis="balanced starts of positive determinant, depth 2 to 4: multiples of the identity, any product of scale 0.05 "
+    "to 2, products close to a solution; the flow until time 6 by an integrator",
+    draw=instances.balanced_corner,
+    tries=25,
+    mutants={
+        "twice the bound": {"constant": 2},
+        "sqrt(l) for sqrt(2 l)": {"inside": 1},
+        "w11 bounded below by the bound, without its absolute value, and det < 0": {"sign": -1},
+        "any factors with det W(0) > 0, not balanced": {"draw": instances.unbalanced_corner},
+        "the perturbed identical start": {"draw": instances.perturbed_corner},
+    },
+)
+def test_unseen_entry_grows(run, *, constant=1.0, inside=2.0, sign=1.0):
+    """Completion of [[?, 1], [1, 0]]: the determinant keeps its sign, and the missing entry is large when the loss is small."""
+    loss = ((run.W[:, 0, 1] - 1) ** 2 + (run.W[:, 1, 0] - 1) ** 2 + run.W[:, 1, 1] ** 2) / 2
+    determinant = np.linalg.det(run.W)
+    yield holds("the determinant keeps its sign", np.all(sign * determinant > -1e-9 * np.sum(run.W**2, axis=(1, 2))))
+    small = loss < 0.5
+    root = np.sqrt(inside * loss[small])
+    yield at_most("lower bound of the unseen entry", constant * (1 - root) ** 2 / root, np.abs(run.W[small, 0, 0]))
+
+
 @pytest.mark.claim("prop-not-a-norm")
 def test_every_norm_diverges():
-    """Completion of [[?, 1], [1, 0]]: the determinant keeps its sign, so the missing entry grows without bound."""
+    """Descent at depth 3: the missing entry grows, the effective rank falls, and the convex program answers with zero."""
     problem = observed_entries([[np.nan, 1.0], [1.0, 0.0]], [[False, True], [True, True]])
     run = train(problem, MatrixProduct.square(2, 3), 9999, alpha=0.5, step_size=0.01)
-    W, loss = run.path.x.reshape(-1, 2, 2), run.path.loss
-    assert np.all(np.linalg.det(W) > 0)
+    W = run.path.x.reshape(-1, 2, 2)
     assert np.all(np.diff(W[100:, 0, 0]) > 0)
-    root = np.sqrt(2 * loss)
-    meets = loss < 0.5
-    assert np.all(np.abs(W[meets, 0, 0]) >= (1 - root[meets]) ** 2 / root[meets])
     assert np.all(np.diff(effective_rank(W[1000:])) < 0)
     assert W[-1, 0, 0] == pytest.approx(11.6172, abs=5e-5)
-    assert loss[-1] == pytest.approx(3.6667e-3, abs=5e-8)
-    # The convex program answers with zero.
+    assert run.path.loss[-1] == pytest.approx(3.6667e-3, abs=5e-8)
     assert nuclear_norm(problem.A, problem.y, (2, 2)).x[0] == pytest.approx(0, abs=1e-3)
 
 

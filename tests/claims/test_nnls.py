@@ -19,8 +19,9 @@ from implicit_bias import (
     minimum_norm,
     nnls,
 )
+from implicit_bias.images import phantom, tomography
 from implicit_bias.measures import null_space_constant
-from implicit_bias.problems import nonnegative_regression, phantom, tomography
+from implicit_bias.problems import nonnegative_regression
 from scipy.integrate import solve_ivp
 from scipy.linalg import null_space
 from scipy.optimize import approx_fprime, linprog, minimize

@@ -11,7 +11,8 @@ import venv
 from pathlib import Path
 
 import pytest
-from shared import ROOT
+
+from tests.shared import ROOT
 
 BINDER = ROOT / ".binder"
 

@@ -5,6 +5,8 @@ That the solutions of the book pass is tested in tests/chapters.
 
 import inspect
 import re
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from implicit_bias import check, flow_limit
 from implicit_bias.parametrizations import HadamardPower, SignedHadamardPower
 from implicit_bias.spectrum import learning_time
+from scipy.optimize import nnls as lawson_hanson
 
 CHAPTERS = Path(__file__).parents[2] / "chapters"
 LABEL = re.compile(r"\{exercise\}.*\n:label: ex-(\S+)")
@@ -23,6 +26,7 @@ CHECKS = {
     for name, function in vars(check).items()
     if inspect.isfunction(function) and function.__module__ == check.__name__ and not name.startswith("_")
 }
+TAKES_A_FUNCTION = ["valley", "hyperbola", "primitive", "nnls_hand", "nnls_constant", "nnls_multiplicative"]
 A = np.array([[1.0, 1.0], [0.0, 1.0]])
 
 
@@ -116,6 +120,7 @@ WRONG = {
         (lambda y1, y2: np.linalg.solve(A, [y1, y2]), "property"),
         (lambda y1, y2: np.maximum(np.linalg.solve(A, [y1, y2]), 0), "value"),
         (lambda y1, y2: y1, "shape"),
+        (lambda y1, y2: (0, 0), "value"),
         (lambda y1, y2: (y1 - y2, y2) if 0 <= y2 <= y1 else (0, 0), "value"),
     ],
     "nnls_constant": [
@@ -137,6 +142,14 @@ WRONG = {
 def exercises(path):
     """The exercises of a chapter, by the names that their checks would have."""
     return {label.replace("-", "_") for label in LABEL.findall(without_shown_code(path.read_text(encoding="utf-8")))}
+
+
+def exercise_text(path, name):
+    """What the exercise asks, or None if it is not in this chapter."""
+    label = name.replace("_", "-")
+    text = without_shown_code(path.read_text(encoding="utf-8"))
+    found = re.search(rf"^(`+)\{{exercise\}}.*\n:label: ex-{label}\n(.*?)^\1$", text, re.M | re.S)
+    return found and found[2]
 
 
 def test_every_check_belongs_to_an_exercise():
@@ -169,8 +182,94 @@ def test_a_wrong_answer_is_rejected_with_the_kind_of_wrong(name, answer, kind):
 
 
 @pytest.mark.parametrize("name", CHECKS)
-def test_an_untouched_cell_says_that_the_answer_is_missing(name):
-    assert CHECKS[name](*[...] * len(inspect.signature(CHECKS[name]).parameters)).kind == "missing"
+@pytest.mark.parametrize("nothing", [..., None, [...], [None, 1.0]], ids=repr)
+def test_an_untouched_cell_says_that_the_answer_is_missing(name, nothing):
+    if name == "not_lasso" and isinstance(nothing, list):
+        nothing = np.array(nothing, dtype=object)[0]
+    verdict = CHECKS[name](nothing)
+    assert verdict.kind == "missing" and verdict.message.startswith("No answer yet")
+
+
+@pytest.mark.parametrize("name", CHECKS)
+@pytest.mark.parametrize("text", ["1.0", ["1.0", "2.0"], b"1", True, [True, False]], ids=repr)
+def test_text_and_truth_values_are_no_numbers(name, text):
+    assert CHECKS[name](text).kind == "type"
+
+
+@pytest.mark.parametrize("value, kind", [(None, "missing"), (..., "missing"), ("1.0", "type"), (True, "type")])
+@pytest.mark.parametrize("name", TAKES_A_FUNCTION)
+def test_what_a_function_returns_is_held_to_the_same(name, value, kind):
+    verdict = CHECKS[name](lambda *arguments: value)
+    assert verdict.kind == kind, verdict.message
+
+
+def test_numbers_of_other_libraries_are_numbers():
+    for x in (Fraction(3001, 1000), np.float32(3), 3, np.array([3], dtype=object), Decimal("3.0")):
+        assert check._compare(x, 3.0)
+    assert check._compare(3 + 0j, 3.0).kind == "type"
+
+
+def test_a_function_may_work_in_place():
+    """Right updates that change their arguments, or hand back the same array every time, are right."""
+
+    def in_place(A, y, x):
+        x *= A.T @ y
+        x /= A.T @ (A @ (x / (A.T @ y)))
+        A[:], y[:] = np.nan, np.nan
+        return x
+
+    kept = np.empty(5)
+
+    def in_one_array(A, y, x):
+        kept[:] = x * (A.T @ y) / (A.T @ (A @ x))
+        return kept
+
+    assert check.nnls_multiplicative(in_place), check.nnls_multiplicative(in_place)
+    assert check.nnls_multiplicative(in_one_array)
+    pair = [0.0, 0.0]
+
+    def one_list(y1, y2):
+        pair[:] = lawson_hanson(A, np.array([y1, y2]))[0]
+        return pair
+
+    assert check.nnls_hand(one_list)
+
+
+def test_an_update_that_fails_later_is_told():
+    calls = []
+
+    def update(A, y, x):
+        calls.append(x)
+        return x * (A.T @ y) / (A.T @ (A @ x)) if len(calls) < 50 else calls["last"]
+
+    verdict = check.nnls_multiplicative(update)
+    assert verdict.kind == "type" and "TypeError" in verdict.message
+
+
+# --- How exact an answer must be
+
+OTHERWISE = {"ridge_peak": "at most 10 % above the least", "not_lasso": "by more than $10^{-3}$"}
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_the_exercise_says_how_exact_an_answer_must_be(monkeypatch, name):
+    """What it says is the relative tolerance with which the check compares."""
+    used, default = set(), inspect.signature(check._compare).parameters["rtol"].default
+
+    def comparing(answer, truth, *, rtol=default, slips=None):
+        used.add(rtol)
+        return check.RIGHT
+
+    monkeypatch.setattr(check, "_compare", comparing)
+    answers = [answer for answer, kind in WRONG[name] if kind not in ("type", "shape", "finite", "missing")]
+    for answer in answers:
+        CHECKS[name](answer)
+    text = next(filter(None, (exercise_text(path, name) for path in CHAPTERS.glob("*.md"))))
+    if name in OTHERWISE:
+        assert not used and OTHERWISE[name] in text
+    else:
+        (rtol,) = used
+        assert f"(exact to {100 * rtol:g} %)" in text
 
 
 @pytest.mark.parametrize("name", CHECKS)

@@ -12,6 +12,7 @@ import pytest
 LIBRARY = Path(__file__).parents[2] / "lib" / "implicit_bias"
 LAYERS = [
     "problems",
+    "images",
     "features",
     "parametrizations",
     "networks",
@@ -24,10 +25,10 @@ LAYERS = [
     "nnls",
     "spectrum",
     "check",
-    "explore",
+    "look",
 ]
 SHARED = {"results"}  # records and private modules, for every layer
-PLOTTING = {"matplotlib", "ipywidgets", "IPython"}
+PLOTTING = {"matplotlib", "ipywidgets", "IPython", "slidefig"}
 
 
 def imports(path):
@@ -73,15 +74,14 @@ def test_module_imports_only_from_the_layers_below(path):
 
 
 @pytest.mark.parametrize("path", sorted(LIBRARY.glob("*.py")), ids=lambda path: path.stem)
-def test_only_the_slider_figure_plots(path):
-    if path.stem not in ("explore", "_svg"):  # _svg is a part of explore
+def test_only_the_look_of_the_figures_knows_of_plotting(path):
+    if path.stem != "look":
         assert not PLOTTING & {name.split(".")[0] for name in imports(path)}
 
 
-def test_solvers_do_not_need_the_slider_figure():
-    for path in LIBRARY.glob("*.py"):
-        if path.stem not in ("explore", "__init__"):
-            assert not {"_svg", "explore"} & own_imports(path)
+@pytest.mark.parametrize("path", sorted((LIBRARY.parent / "slidefig").glob("*.py")), ids=lambda path: path.stem)
+def test_the_slider_figure_knows_nothing_of_the_book(path):
+    assert not {"implicit_bias", "book"} & {name.split(".")[0] for name in imports(path)}
 
 
 @pytest.mark.parametrize("thing", list(public_objects()))

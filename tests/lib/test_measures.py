@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from implicit_bias.measures import (
     balancedness,
     best_rank,
+    certificate,
     column_norms,
     effective_rank,
     kkt_residual,
@@ -72,6 +73,52 @@ def test_kkt_residual_leaves_the_entry_of_a_zero_column_free():
     wide, x = np.c_[A, np.zeros(6)], nnls(A, y)[0]
     assert kkt_residual(wide, y, np.r_[x, 5.0], nonnegative=True) < 1e-14
     assert kkt_residual(wide, y, np.r_[x, -5.0], nonnegative=True) > 1
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 8),
+    st.integers(1, 8),
+    st.sampled_from([(0, 0), (4, 0), (0, 4), (0, 40)]),
+    st.booleans(),
+)
+def test_the_gap_bounds_the_loss_against_everything_within_reach(seed, m, n, spread, nonnegative):
+    rng = np.random.default_rng(seed)
+    A = rng.standard_normal((m, n)) * 10 ** rng.uniform(-spread[0], spread[0], (m, 1))
+    A = A * 10 ** rng.uniform(-spread[1], spread[1], n)
+    y, d = rng.standard_normal(m), np.linalg.norm(A, axis=0)
+    best = nnls(A / d, y)[0] if nonnegative else np.linalg.lstsq(A / d, y)[0]
+    for part in (0.0, 0.5, 1 - 1e-4, 1.0):
+        x = part * best + (1 - part) * np.abs(rng.standard_normal(n))
+        found = certificate(A, y, x / d, nonnegative=nonnegative)
+        assert found.loss == pytest.approx(np.linalg.norm(A / d @ x - y) ** 2 / 2, rel=1e-12, abs=found.floor)
+        for z in (best, 0 * best, x / 2, np.abs(rng.standard_normal(n))):
+            if np.sum(np.abs(z)) <= found.reach:
+                loss = np.linalg.norm(A / d @ z - y) ** 2 / 2
+                assert found.loss - loss <= found.gap + found.floor + 1e-12 * found.loss
+
+
+def test_a_small_residual_is_not_taken_for_a_small_loss():
+    """A sum-to-one row by weight: the KKT residual is small wherever the weighted row is met."""
+    n = 60
+    A, y = np.vstack([np.eye(n), np.full((1, n), 1e4)]), np.r_[1, np.zeros(n - 1), 1e4]
+    far = certificate(A, y, np.full(n, 1 / n), nonnegative=True)
+    assert far.kkt_residual < 1e-8
+    assert far.optimality > 1e-5
+    assert not far.holds(1e-8)
+    assert certificate(A, y, np.eye(n)[0], nonnegative=True).holds(1e-8)
+
+
+def test_a_certificate_says_what_rounding_hides():
+    """The gradient at the solution is rounding: within the floor while that is small against the loss, else no certificate."""
+    rng = np.random.default_rng(0)
+    A = rng.random((30, 8))
+    fits, y = A @ rng.random(8), rng.standard_normal(30)
+    for size, holds in [(1.0, True), (1e-2, True), (1e-6, False)]:
+        data = fits + size * y
+        found = certificate(A, data, nnls(A, data)[0], nonnegative=True)
+        assert found.gap <= 10 * found.floor
+        assert found.holds(1e-8) == holds
 
 
 def test_null_space_constant_of_a_line():

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from implicit_bias import flow_limit, nnls
+from implicit_bias.images import deblurring, star_field
 from implicit_bias.measures import kkt_residual
 from implicit_bias.parametrizations import HadamardPower
-from implicit_bias.problems import deblurring, nonnegative_regression, sparse_recovery, star_field
+from implicit_bias.problems import nonnegative_regression, sparse_recovery
 from numpy.testing import assert_allclose
 from scipy.optimize import nnls as lawson_hanson
 from scipy.sparse import csr_array, random_array
@@ -65,6 +66,42 @@ def test_it_is_as_good_as_lawson_and_hanson_on_small_and_degenerate_problems(for
         except RuntimeError:  # too many iterations of SciPy
             continue
         assert result.residual_norm <= expected + 1e-5 * size, seed
+
+
+def few_rows(seed):
+    """A problem of one to three rows, whose columns cancel, repeat, depend on each other or differ in size."""
+    rng = np.random.default_rng(seed)
+    m, n = rng.integers(1, 4), rng.integers(1, 13)
+    A = rng.standard_normal((m, n))
+    kind = seed % 5
+    if kind == 1:
+        A = np.round(2 * A)
+    if kind == 2:
+        A = np.tile(A[:, :1], n) * rng.choice([-1.0, 1.0], n)
+    if kind == 3:
+        A = A * 10 ** rng.uniform(-8, 8, n)
+    if kind == 4:
+        A = np.where(rng.random((m, n)) < 0.5, A, -A[:, rng.integers(n, size=n)])
+    return A, A @ np.maximum(rng.standard_normal(n), 0) if rng.random() < 0.3 else rng.standard_normal(m)
+
+
+@pytest.mark.filterwarnings("ignore:nnls. ")
+@pytest.mark.parametrize("form", ["dense", "sparse", "operator"])
+@pytest.mark.parametrize("options", [{}, ITERATED], ids=["", "iterated"])
+def test_directions_that_the_data_do_not_see_are_not_followed(form, options):
+    """The constant start with columns that cancel would be of size 1e16, and its residual nothing but rounding."""
+    failures = 0
+    for seed in range(2000):
+        A, y = few_rows(seed)
+        size = np.linalg.norm(y) or 1.0
+        columns = np.linalg.norm(A, axis=0)
+        result = nnls(FORMS[form](A), y, **options)
+        assert abs(np.linalg.norm(A @ result.x - y) - result.residual_norm) <= 1e-9 * size, seed
+        expected, norm = lawson_hanson(A / np.where(columns > 0, columns, 1), y, maxiter=1000)
+        assert np.max(columns * result.x) <= 100 * np.max(expected), seed
+        assert result.residual_norm <= norm + 1e-7 * size or not result.converged, seed
+        failures += not result.converged
+    assert failures <= 10
 
 
 @given(

@@ -27,6 +27,7 @@ from implicit_bias import (
     saddle_to_saddle,
     spectral_path,
 )
+from implicit_bias.images import missing_pixels
 from implicit_bias.measures import (
     balancedness,
     best_rank,
@@ -41,7 +42,6 @@ from implicit_bias.problems import (
     matrix_completion,
     matrix_sensing,
     matrix_target,
-    missing_pixels,
     observed_entries,
     sparse_recovery,
 )

@@ -14,7 +14,8 @@ import pytest
 from book.browser import NOT_BUILT, SITE, pages
 from book.weight import weigh
 from playwright.sync_api import Page
-from shared import ROOT
+
+from tests.shared import ROOT
 
 PHONE, SCREEN, PAPER = {"width": 390, "height": 844}, {"width": 1280, "height": 800}, {"width": 718, "height": 1000}
 
@@ -29,13 +30,13 @@ WATCH_SHIFTS = """
 
 
 def pytest_generate_tests(metafunc):
-    """Run a test that takes `path` for every page of the site, and one that takes `text_path` for those that are no decks.
+    """Run a test that takes `path` for every page of the site, or if it is marked so for those that are no decks.
 
     When nothing is built there is the one that must exist.
     """
     if "path" in metafunc.fixturenames:
         paths = [page.relative_to(SITE).as_posix() for page in pages()] or ["index.html"]
-        if "text_pages" in [mark.name for mark in metafunc.definition.iter_markers()]:
+        if metafunc.definition.get_closest_marker("text_pages"):
             paths = [path for path in paths if "/slides/" not in path]
         paths = [pytest.param(path, marks=pytest.mark.xdist_group(path)) for path in paths]
         metafunc.parametrize("path", paths, scope="module")
@@ -152,12 +153,10 @@ def paper(browser, site, path):
 NOTE_STATES = """
 import json
 import os
-import sys
 
-from implicit_bias.explore import explore
+from slidefig._figure import _Panel
 
-Panel = sys.modules[explore.__module__]._Panel
-picture = Panel.picture
+picture = _Panel.picture
 
 
 def noted(panel, state):
@@ -167,7 +166,7 @@ def noted(panel, state):
     return tree, text
 
 
-Panel.picture = noted
+_Panel.picture = noted
 """
 
 

@@ -3,7 +3,8 @@
 import re
 
 import pytest
-from shared import ROOT
+
+from tests.shared import ROOT
 
 AXE = ROOT / "_build" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
 

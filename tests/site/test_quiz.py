@@ -3,7 +3,8 @@
 import re
 
 import pytest
-from shared import EXERCISED
+
+from tests.shared import EXERCISED
 
 
 @pytest.fixture(params=[True, False], ids=["scripts", "no scripts"])

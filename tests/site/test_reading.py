@@ -15,7 +15,8 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from shared import ROOT
+
+from tests.shared import ROOT
 
 
 class Page(html.parser.HTMLParser):
@@ -186,11 +187,12 @@ def test_each_chapter_offers_a_clean_notebook(site):
 
 
 @pytest.mark.slow
-def test_a_downloaded_notebook_runs_in_a_kernel(site, tmp_path, monkeypatch):
-    monkeypatch.delenv("IMPLICIT_BIAS_FIGURES", raising=False)  # a reader's kernel has live sliders
+def test_a_downloaded_notebook_runs_in_a_kernel(site, tmp_path):
     shutil.copy(site / "chapters" / "matrix_factorization.ipynb", tmp_path)
     notebook = nbformat.read(tmp_path / "matrix_factorization.ipynb", as_version=4)
-    NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
+    client = NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": tmp_path}})
+    client.on_notebook_start = lambda notebook: setattr(client.kc, "allow_stdin", True)  # as if a reader sat before it
+    client.execute()
     shown = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert any("application/vnd.jupyter.widget-view+json" in output.get("data", {}) for output in shown)
     assert not any(output.output_type == "error" for output in shown)
@@ -255,7 +257,7 @@ def test_the_page_for_wrong_addresses_leads_back(browser, host, wrong):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_logo_is_drawn_in_the_colours_of_the_figures(browser, site, scheme):
-    from implicit_bias.explore import COLORS, DARK_COLORS
+    from implicit_bias.look import COLORS, DARK_COLORS
 
     colours = {"light": COLORS, "dark": DARK_COLORS}[scheme]
     page = browser.new_page(color_scheme=scheme)

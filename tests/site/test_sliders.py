@@ -9,16 +9,17 @@ import gzip
 import html
 import itertools
 import json
-import re
 import statistics
 
 import numpy as np
 import pytest
-from implicit_bias import explore as explore_module
-from implicit_bias.explore import COLORS, explore
-from shared import MOVING, ROOT
+from implicit_bias import look
+from implicit_bias.look import COLORS, explore
+from slidefig import ID_PREFIX
 
-STATIC = ROOT / "lib" / "book" / "static"
+from tests.shared import MOVING, ROOT
+
+STATIC = ROOT / "lib" / "slidefig" / "static"
 
 
 # --- What a state should look like
@@ -26,20 +27,15 @@ STATIC = ROOT / "lib" / "book" / "static"
 
 def fresh_states(draws, grid):
     """Draw all panels of a figure anew: for each group, for each panel, the picture and text of every state."""
-    panels = explore_module._panels(draws, {name: explore_module._Slider(name, v) for name, v in grid.items()})
-    groups = []
-    with explore_module._style():
-        for group in explore_module._groups(panels):
-            for panel in group:
-                panel.lay_out()
-            pictures = [[panel.picture(state) for state in panel.states] for panel in group]
-            groups.append([[(normal(str(tree)), text) for tree, text in states] for states in pictures])
-    return groups
+    return [
+        [[(normal(state.svg), state.text) for state in panel] for panel in group]
+        for group in look.states(*draws, **grid)
+    ]
 
 
 def normal(svg):
     """Rid an SVG of what may differ: the names of ids, and how a character is escaped."""
-    return html.unescape(re.sub(r"(FIGURE-|fig-[0-9a-f]{8}-)", "", svg))
+    return html.unescape(ID_PREFIX.sub("", svg))
 
 
 def walk(group, expected):
@@ -139,11 +135,7 @@ FIGURES = {
 def made(tmp_path_factory):
     """The address of a page with all figures, and the HTML of each."""
     folder = tmp_path_factory.mktemp("page")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("IMPLICIT_BIAS_FIGURES", "static")
-        figures = {
-            name: explore(*draws, **grid)._repr_mimebundle_()["text/html"] for name, (draws, grid) in FIGURES.items()
-        }
+    figures = {name: explore(*draws, **grid).html for name, (draws, grid) in FIGURES.items()}
     body = "".join(f'<section id="{name}">{figure}</section>' for name, figure in figures.items())
     folder.joinpath("page.html").write_text(
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Figures</title>'

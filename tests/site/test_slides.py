@@ -4,7 +4,8 @@ import re
 
 import pytest
 from book.pdf import print_deck
-from shared import DECKS, ROOT
+
+from tests.shared import DECKS, ROOT
 
 HALL = {"width": 1280, "height": 720}
 

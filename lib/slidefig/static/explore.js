@@ -1,4 +1,4 @@
-// Moves the slider figures that implicit_bias.explore drew while the book was built.
+// Moves the slider figures that slidefig drew while the page was made.
 //
 // Each group of panels carries a JSON table: for each slider the texts of its values, for each panel the sliders it listens
 // to, the live text of every state, and "slots": [number of the element, attribute, values, index of the value per state].
@@ -60,7 +60,10 @@
         this.show(positions.with(first, position));
         const copy = this.element.cloneNode(true);
         // A reference must not lead to the hidden original.
-        copy.innerHTML = copy.innerHTML.replace(/fig-[0-9a-f]{8}-/g, `$&${position}-`);
+        for (const node of copy.querySelectorAll("[id]")) node.id += `-${position}`;
+        for (const name of ["clip-path", "fill"])
+          for (const node of copy.querySelectorAll(`[${name}^="url("]`))
+            node.setAttribute(name, node.getAttribute(name).replace(")", `-${position})`));
         this.row.append(copy);
       }
       this.show(positions);
@@ -97,5 +100,12 @@
     group.classList.add("explore-ready");
   }
 
-  document.querySelectorAll(".explore-group > script").forEach((table) => start(table.parentElement, JSON.parse(table.text)));
+  function startAll() {
+    for (const table of document.querySelectorAll(".explore-group:not(.explore-ready) > script"))
+      start(table.parentElement, JSON.parse(table.text));
+  }
+
+  // Where the first figure carries this script, the others are not there yet.
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", startAll);
+  else startAll();
 })();

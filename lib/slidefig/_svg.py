@@ -19,12 +19,12 @@ from matplotlib.path import Path
 from matplotlib.transforms import Affine2D
 from PIL import Image
 
+from slidefig._values import SUPERSCRIPTS
+
 UNIT = 10  # units of the SVG in a point: what is smaller cannot be seen
 ZOOM = (
     1.5  # CSS pixels in a point, where there is room: letters of 10 points are then about as large as those of the page
 )
-
-SUPERSCRIPTS = str.maketrans("0123456789-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻")
 
 
 @dataclass

@@ -1,29 +1,32 @@
 """The slider figure: what it refuses, what it writes, and that a move leads to the picture it should."""
 
 import base64
+import doctest
 import gzip
 import html
-import importlib
 import io
+import itertools
 import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from implicit_bias import _svg
-from implicit_bias.explore import COLORS, DARK_COLORS, explore
+from implicit_bias import look as book
 from matplotlib.figure import Figure
 from PIL import Image
+from slidefig import ID_PREFIX, Look, _figure, _page, _svg, _values
 
-explore_module = importlib.import_module("implicit_bias.explore")
+LOOK = Look(labels={"alpha": ("initialization scale α", "α = {}"), "depth": ("depth", "depth {}")})
+COLORS = LOOK.colors
+explore = LOOK.explore
 ALPHAS = np.geomspace(1, 1e-6, 31)
-STATIC = Path(__file__).parents[2] / "lib" / "book" / "static"
 
 
 def typical(fig, alpha=1e-2, depth=2):
@@ -31,16 +34,16 @@ def typical(fig, alpha=1e-2, depth=2):
     fig.set_size_inches(5.6, 2.9)
     left, right = fig.subplots(1, 2)
     noise = np.random.default_rng(0).normal(size=40) * alpha**0.5 / depth
-    left.vlines(range(40), 0, noise, color=COLORS["depth2"])
-    left.plot(noise, "o", color=COLORS["depth2"], label="recovered")
-    left.plot(np.zeros(40), "o", color=COLORS["truth"], mfc="none", label="truth")
+    left.vlines(range(40), 0, noise, color=COLORS["blue"])
+    left.plot(noise, "o", color=COLORS["blue"], label="recovered")
+    left.plot(np.zeros(40), "o", color=COLORS["ink"], mfc="none", label="truth")
     left.set(xlabel="coordinate", ylabel="value")
     left.legend()
     t = np.geomspace(1e-2, 1e6, 300)
-    right.loglog(t, alpha + 1 / (1 + t ** (1 / depth) * alpha), color=COLORS["descent"], label="descent")
-    right.loglog(t, alpha / 2 + 1 / (1 + t * alpha**0.5) ** 2, "--", color=COLORS["l1"], label="l1")
-    right.loglog(t, np.exp(-alpha * t) + alpha**2, "-.", color=COLORS["l2"], label="l2")
-    right.axhline(alpha, color=COLORS["bound"], ls=":")
+    right.loglog(t, alpha + 1 / (1 + t ** (1 / depth) * alpha), color=COLORS["orange"], label="descent")
+    right.loglog(t, alpha / 2 + 1 / (1 + t * alpha**0.5) ** 2, "--", color=COLORS["green"], label="l1")
+    right.loglog(t, np.exp(-alpha * t) + alpha**2, "-.", color=COLORS["gold"], label="l2")
+    right.axhline(alpha, color=COLORS["muted"], ls=":")
     right.set(xlabel="time t", ylabel="error")
     right.legend()
     return f"error {abs(noise).sum():.2g}"
@@ -61,13 +64,8 @@ def growing(fig, m=1):
     return f"{m} lines"
 
 
-@pytest.fixture(autouse=True)
-def static(monkeypatch):
-    monkeypatch.setenv("IMPLICIT_BIAS_FIGURES", "static")
-
-
 def page(*draws, **grid):
-    return explore(*draws, **grid)._repr_mimebundle_()["text/html"]
+    return explore(*draws, **grid).html
 
 
 def tables(markup):
@@ -159,8 +157,8 @@ def test_an_error_of_the_draw_function_is_not_swallowed():
     ],
 )
 def test_values_are_written_as_people_write_them(value, shown, spoken):
-    assert explore_module._shown(value) == shown
-    assert explore_module._spoken(value) == spoken
+    assert _values.shown(value) == shown
+    assert _values.spoken(value) == spoken
 
 
 def test_the_figure_opens_at_the_nearest_value():
@@ -185,11 +183,11 @@ def test_the_live_text_begins_with_the_values():
 # --- What travels in the page
 
 
-def states(draw, name, values):
-    slider = explore_module._Slider(name, values)
-    panel = explore_module._panels([draw], {name: slider})[0]
-    with explore_module._style():
-        return [panel.picture((value,))[0] for value in slider.values]
+def trees_of(draw, **grid):
+    """The trees of a figure that has one panel."""
+    ((panel,),) = _figure._groups([draw], grid, LOOK)
+    with LOOK._context():
+        return [tree for tree, _ in panel.pictures()]
 
 
 def applied(tree, slots, state):
@@ -213,7 +211,7 @@ def applied(tree, slots, state):
 
 @pytest.mark.parametrize("opening", [0, 2, 4])
 def test_slots_lead_from_the_opening_state_to_every_state(opening):
-    trees = states(growing, "m", [1, 2, 3, 4, 5])
+    trees = trees_of(growing, m=[1, 2, 3, 4, 5])
     slots = _svg.slots(trees, opening)
     for i, tree in enumerate(trees):
         assert applied(trees[opening], slots, i) == str(tree)
@@ -320,13 +318,13 @@ def test_ids_of_a_page_differ():
 
 def test_the_bytes_do_not_depend_on_the_process():
     program = (
-        "from tests.lib.test_explore import *\n"
+        "from tests.slidefig.test_figure import *\n"
         "sys.stdout.write(page(typical, growing, alpha=[1, 1e-3], depth=[2, 3], m=[1, 2]))"
     )
     outputs = [
         subprocess.run(
             [sys.executable, "-c", program],
-            env={**os.environ, "PYTHONHASHSEED": seed, "IMPLICIT_BIAS_FIGURES": "static"},
+            env={**os.environ, "PYTHONHASHSEED": seed},
             cwd=Path(__file__).parents[2],
             capture_output=True,
             check=True,
@@ -345,7 +343,7 @@ def test_sixty_states_are_small():
 
 
 def drawing(draw):
-    return str(states(draw, "alpha", [1, 2])[0])
+    return str(trees_of(draw, alpha=[1, 2])[0])
 
 
 def test_tick_labels_are_text():
@@ -387,12 +385,12 @@ def test_colours_can_be_replaced_by_the_page():
     def draw(fig, alpha=1):
         """x"""
         ax = fig.subplots()
-        ax.plot([0, 1], color=COLORS["l1"])
+        ax.plot([0, 1], color=COLORS["green"])
         ax.plot([1, 0], "ko", mfc="white")
         ax.plot([1, 1], color="#123456")
 
     markup = drawing(draw)
-    for name in ("l1", "ink", "paper"):
+    for name in ("green", "ink", "paper"):
         assert f"var(--fig-{name},{COLORS[name]})" in markup
     assert "#000000" not in markup and '"#ffffff"' not in markup and "#123456" in markup
 
@@ -425,7 +423,7 @@ def test_an_image_is_upright_and_in_its_place():
     data = base64.b64decode(re.search('base64,([^"]*)', markup)[1])
     image = np.asarray(Image.open(io.BytesIO(data)).convert("L"))
     assert image.tolist() == [[255] * 3, [0] * 3]
-    width, height = (72 * 10 * inch for inch in explore_module._STYLE["figure.figsize"])
+    width, height = (72 * 10 * inch for inch in _figure._STYLE["figure.figsize"])
     matrix = [float(number) for number in re.search(r"matrix\((.*?)\)", markup)[1].split()]
     assert np.allclose(matrix, [width / 3, 0, 0, height / 2, 0, 0], rtol=1e-3)
 
@@ -447,9 +445,7 @@ def test_the_style_does_not_leak_and_does_not_depend_on_the_notebook():
     plain = page(simple, alpha=[1, 2])
     with mpl.rc_context({"lines.linewidth": 9, "figure.dpi": 300, "savefig.bbox": "tight"}):
         before = dict(mpl.rcParams)
-        assert re.sub("fig-[0-9a-f]{8}(-[0-9]+)?-", "", page(simple, alpha=[1, 2])) == re.sub(
-            "fig-[0-9a-f]{8}(-[0-9]+)?-", "", plain
-        )
+        assert ID_PREFIX.sub("", page(simple, alpha=[1, 2])) == ID_PREFIX.sub("", plain)
         assert dict(mpl.rcParams) == before
 
 
@@ -505,21 +501,81 @@ def contrast(one, other):
     return (high + 0.05) / (low + 0.05)
 
 
-@pytest.mark.parametrize("name", sorted(set(COLORS) - {"grid", "paper"}))
-def test_colours_stand_out(name):
-    least = 4.5 if name in ("ink", "muted") else 3
-    assert contrast(COLORS[name], "#ffffff") >= least
-    assert contrast(DARK_COLORS[name], "#131416") >= least
+@pytest.mark.parametrize("look", [LOOK, book.LOOK], ids=["slidefig", "book"])
+def test_colours_stand_out_and_differ(look):
+    for colors in (look.colors, look.dark):
+        assert len(set(colors.values())) == len(look.colors)
+        for name in set(colors) - {"grid", "paper"}:
+            least = 4.5 if name in ("ink", "muted") else 3
+            assert contrast(colors[name], colors["paper"]) >= least, name
 
 
-def test_colours_differ():
-    assert len(set(COLORS.values())) == len(COLORS) == len(DARK_COLORS)
+def test_each_colour_is_written_once_for_both_kinds_of_page():
+    (style,) = re.findall(r'<div class="explore" style="([^"]*)">', page(simple, alpha=[1, 2]))
+    pairs = dict(re.findall(r"--fig-(\w+):light-dark\(([^()]*)\)", style))
+    assert pairs == {name: f"{color},{LOOK.dark[name]}" for name, color in LOOK.colors.items()}
 
 
-def test_the_style_sheet_has_the_dark_colours_twice():
-    sheet = (STATIC / "explore.css").read_text()
-    for name, color in DARK_COLORS.items():
-        assert re.findall(rf"--fig-{name}: (#\w+);", sheet) == [color] * 2
+BAD_LOOKS = [
+    ({"colors": {"ink": "#000000"}}, "colors: .*muted"),
+    ({"colors": {**LOOK.colors, "red": "red"}}, "colors: .*red"),
+    ({"colors": {**LOOK.colors, "copy": "#1f2328"}, "dark": {**LOOK.dark, "copy": "#111111"}}, "colors: two names"),
+    ({"colors": {**LOOK.colors, "red": "#ff0000"}}, "dark: .*red"),
+    ({"dark": {**LOOK.dark, "ink": "#FFF"}}, "dark: .*ink"),
+    ({"cycle": ["violet"]}, "cycle: .*violet"),
+    ({"colors": {n: LOOK.colors[n] for n in ("ink", "muted", "grid", "paper")}}, "cycle"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD_LOOKS)
+def test_a_bad_look_is_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Look(**arguments)
+
+
+def test_a_look_hands_in_words_colours_and_lines():
+    look = Look(
+        colors={**LOOK.colors, "ours": "#123456"},
+        dark={**LOOK.dark, "ours": "#abcdef"},
+        cycle=["ours"],
+        labels={"m": ("number of lines", "of {} lines")},
+        style={"lines.linewidth": 7.0},
+    )
+    markup = look.explore(growing, m=[1, 2]).html
+    assert "number of lines" in markup and "of 1 lines: 1 lines" in markup
+    assert 'stroke="var(--fig-ours,#123456)" stroke-width="70"' in markup
+    assert "--fig-ours:light-dark(#123456,#abcdef)" in markup and "--fig-accent:var(--fig-ours)" in markup
+
+
+# --- What tests need
+
+
+def test_states_are_those_of_the_page():
+    figure = explore(growing, simple, m=[1, 2, 3], alpha=[1.0, 0.1])
+    groups = LOOK.states(growing, simple, m=[1, 2, 3], alpha=[1.0, 0.1])
+    assert [[[state.values for state in panel] for panel in group] for group in groups] == [
+        [[{"m": 1}, {"m": 2}, {"m": 3}]],
+        [[{"alpha": 1.0}, {"alpha": 0.1}]],
+    ]
+    assert [state.text for state in groups[0][0]] == ["m 1: 1 lines", "m 2: 2 lines", "m 3: 3 lines"]
+    shown = re.findall("<svg.*?</svg>", ID_PREFIX.sub("", figure.html))
+    assert shown == [groups[0][0][0].svg, groups[1][0][1].svg]  # it opens at m = 1 and α = 0.1
+
+
+def test_the_first_figure_brings_style_and_script_for_the_page(monkeypatch):
+    monkeypatch.setattr(_page.StaticFigure, "_carried", False)
+    first, second = explore(simple, alpha=[1, 2]), explore(simple, alpha=[1, 3])
+    shown = [figure._repr_mimebundle_()["text/html"] for figure in (second, first)]  # whichever is shown first
+    assert shown[1] == first.html and _page.ASSETS.sub("", shown[0]) == second.html
+    assert len(shown[0]) - len(second.html) < 9000
+    for name in ("explore.css", "explore.js"):
+        assert (_page.STATIC / name).read_text() in shown[0]
+
+
+@pytest.mark.parametrize("module", [_figure, _page, _svg, _values])
+def test_examples_run(module):
+    found = {"explore": explore, "states": LOOK.states}
+    assert doctest.testmod(module, extraglobs=found, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
 
 
 # --- In a live kernel
@@ -527,7 +583,7 @@ def test_the_style_sheet_has_the_dark_colours_twice():
 
 @pytest.fixture
 def live(monkeypatch):
-    monkeypatch.delenv("IMPLICIT_BIAS_FIGURES")
+    monkeypatch.setattr(_figure, "_is_live", lambda: True)
 
 
 def parts(widget):
@@ -537,7 +593,7 @@ def parts(widget):
 
 
 def controls(*draws, **grid):
-    found = list(parts(explore(*draws, **grid)))
+    found = list(parts(explore(*draws, **grid).widget))
     return [w for w in found if hasattr(w, "description") and type(w).__name__ != "HTML"], [
         w for w in found if type(w).__name__ == "HTML"
     ]
@@ -599,13 +655,46 @@ def test_a_live_error_is_shown():
 @pytest.mark.usefixtures("live")
 def test_a_live_picture_is_the_static_one():
     _, (view,) = controls(typical, alpha=ALPHAS, depth=[2, 3])
-    panel = explore_module._panels(
-        [typical], {"alpha": explore_module._Slider("alpha", ALPHAS), "depth": explore_module._Slider("depth", [2, 3])}
-    )[0]
-    with explore_module._style():
+    ((panel,),) = _figure._groups([typical], {"alpha": ALPHAS, "depth": [2, 3]}, LOOK)
+    with LOOK._context():
         tree, text = panel.picture((ALPHAS[10], 2))
     assert html.escape(text) in view.value
-    assert re.sub("fig-[0-9a-f]{32}-", "FIGURE-", re.search("<svg.*</svg>", view.value)[0]) == str(tree)
+    assert ID_PREFIX.sub(_page.NO_PREFIX, re.search("<svg.*</svg>", view.value)[0]) == str(tree)
+
+
+@pytest.mark.usefixtures("live")
+def test_a_live_figure_keeps_a_still_one_for_a_saved_notebook():
+    figure = explore(growing, simple, typical, m=[1, 2, 3], alpha=ALPHAS, depth=[2, 3])
+    bundle = figure._repr_mimebundle_()
+    model = bundle.pop("application/vnd.jupyter.widget-view+json")["model_id"]
+    assert model == figure.widget.model_id
+    assert bundle.pop("text/plain").split("\n") == [growing.__doc__, simple.__doc__, typical.__doc__]
+    assert set(bundle) == {"image/svg+xml"}  # no HTML: code hosts prefer it, and take out what they do not know
+    root = ElementTree.fromstring(bundle["image/svg+xml"])
+    name = "{http://www.w3.org/2000/svg}"
+    assert root.tag == name + "svg"
+    texts = [element.text for element in root.findall(f"{name}text")]
+    assert texts[0] == "m 1: 1 lines" and " ".join(texts[2:]).startswith("α = 0.1, depth 2: error")
+    assert "var(" not in bundle["image/svg+xml"]
+    ids = [element.get("id") for element in root.iter() if element.get("id")]
+    assert len(ids) == len(set(ids)) and all(map(ID_PREFIX.match, ids))
+    assert set(re.findall(r"url\(#(.*?)\)", bundle["image/svg+xml"])) <= set(ids)
+    panels = root.findall(f"{name}svg")
+    boxes = [[float(panel.get(key)) for key in ("x", "y", "width", "height")] for panel in panels]
+    assert len(boxes) == 3 and max(x + width for x, _, width, _ in boxes) == float(root.get("width"))
+    for (x, y, w, h), (i, j, k, m) in itertools.combinations(boxes, 2):
+        assert x + w <= i or i + k <= x or y + h <= j or j + m <= y, "two panels lie on each other"
+
+
+def test_a_long_text_is_broken_into_lines(monkeypatch):
+    def draw(fig, m=1):
+        """x"""
+        return "word " * 60
+
+    monkeypatch.setattr(_figure, "_is_live", lambda: True)
+    root = ElementTree.fromstring(explore(draw, m=[1, 2])._repr_mimebundle_()["image/svg+xml"])
+    lines = [element.text for element in root.findall("{http://www.w3.org/2000/svg}text")]
+    assert " ".join(lines) == ("m 1: " + "word " * 60).strip() and max(map(len, lines)) * 7 < float(root.get("width"))
 
 
 def test_a_figure_can_be_drawn_on_by_itself():

@@ -1,0 +1,100 @@
+"""The look of the figures of the book: what colours, line styles and the words beside a slider mean, in every chapter.
+
+`explore` and `states` are those of the package `slidefig`, with this look.
+"""
+
+from ._extras import extra
+
+with extra("figures"):
+    from slidefig import Look
+
+__all__ = ["COLORS", "DARK_COLORS", "DEPTH", "explore", "show_gray", "states"]
+
+#: What a colour means. In a figure each turns with the page, because a dark one needs lighter colours. They stay apart for
+#: colour-blind readers; a line style or a marker says the same once more.
+COLORS = {
+    "ink": "#1f2328",  # text, axes, what has no other meaning
+    "muted": "#6a737d",  # what may be overlooked
+    "grid": "#d8dce1",
+    "paper": "#ffffff",  # the page: the inside of open markers
+    "truth": "#3b434d",  # the vector or matrix that was measured
+    "descent": "#2a86c0",  # a path of gradient descent or of the flow
+    "l1": "#008562",  # the smallest l1-norm, basis pursuit
+    "l2": "#a87000",  # the smallest l2-norm
+    "bound": "#59616b",  # what a theorem promises
+    "depth2": "#0072b2",
+    "depth3": "#d55e00",
+    "depth4": "#a64d8d",
+    "warn": "#c8102e",  # noise, divergence, a hypothesis that fails
+}
+
+#: The same colours on a dark page.
+DARK_COLORS = {
+    "ink": "#e3e6ea",
+    "muted": "#98a1ab",
+    "grid": "#3a3f46",
+    "paper": "#131416",
+    "truth": "#c3cad2",
+    "descent": "#7cc4f0",
+    "l1": "#35c79c",
+    "l2": "#e6b54a",
+    "bound": "#a8b0ba",
+    "depth2": "#56a9e8",
+    "depth3": "#ff8c42",
+    "depth4": "#dd8fc6",
+    "warn": "#ff6b74",
+}
+
+#: How a curve of each depth is drawn.
+DEPTH = {
+    2: {"color": COLORS["depth2"], "linestyle": "-"},
+    3: {"color": COLORS["depth3"], "linestyle": "--"},
+    4: {"color": COLORS["depth4"], "linestyle": "-."},
+}
+
+# For each parameter: what stands beside its slider, and how a value is said in the live text.
+LABELS = {
+    "alpha": ("initialization scale α", "α = {}"),
+    "angles": ("directions", "{} directions"),
+    "batch_size": ("batch size B", "B = {}"),
+    "correlation": ("correlation of the columns", "correlation {}"),
+    "depth": ("depth", "depth {}"),
+    "difference": ("difference δ", "δ = {}"),
+    "iterations": ("iterations k", "k = {}"),
+    "m": ("measurements m", "m = {}"),
+    "momentum": ("momentum β", "β = {}"),
+    "n": ("dimension n", "n = {}"),
+    "noise": ("noise level σ", "σ = {}"),
+    "p": ("parameters p", "p = {}"),
+    "rank": ("rank r", "rank {}"),
+    "s": ("sparsity s", "s = {}"),
+    "seed": ("random seed", "seed {}"),
+    "signal": ("signal r = ‖β‖", "r = {}"),
+    "step_size": ("step size η", "η = {}"),
+    "t": ("time t", "t = {}"),
+    "time": ("time t", "t = {}"),
+}
+
+LOOK = Look(COLORS, DARK_COLORS, ("depth2", "depth3", "l1", "depth4", "l2", "muted"), LABELS)
+explore = LOOK.explore
+states = LOOK.states
+
+
+def show_gray(ax, image, largest=1.0):
+    """Show an image as it is, grey from 0 (black) to `largest` (white), without axes.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    image : ndarray, shape (rows, columns)
+        NaN is left empty.
+    largest : float
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> show_gray(Figure().subplots(), [[0.0, 1.0], [1.0, 0.0]])
+    """
+    ax.imshow(image, cmap="gray", vmin=0, vmax=largest)
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)

@@ -1,0 +1,108 @@
+"""The figure on a page without a kernel: all states as HTML, which `static/explore.js` moves."""
+
+import gc
+import hashlib
+import html
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import ClassVar
+
+from slidefig import _svg
+from slidefig._values import shown, spoken
+
+STATIC = Path(__file__).parent / "static"
+
+#: The pattern of what every id in a figure begins with: it tells the figures of a page apart.
+ID_PREFIX = re.compile(r"fig-[0-9a-f]{8}-")
+#: What stands in its place until the whole figure is known.
+NO_PREFIX = "FIGURE-"
+
+#: The pattern of the style and the script that a figure carries.
+ASSETS = re.compile(r"<style data-slidefig>.*?</style>\s*<script data-slidefig>.*?</script>\s*", re.S)
+
+
+def with_prefix(markup, digits):
+    """Let the ids of a figure begin with eight hexadecimal `digits`."""
+    return markup.replace(NO_PREFIX, f"fig-{digits[:8]}-")
+
+
+def assets():
+    """Return style and script as a part of a page."""
+    style, script = ((STATIC / name).read_text(encoding="utf-8") for name in ("explore.css", "explore.js"))
+    return f"<style data-slidefig>\n{style}</style>\n<script data-slidefig>\n{script}</script>\n"
+
+
+class StaticFigure:
+    """All states of a figure. The first one that a kernel shows brings the style and the script, for the whole page."""
+
+    _made: ClassVar[Counter] = Counter()
+    _carried: ClassVar[bool] = False
+
+    def __init__(self, groups, look):
+        gc.freeze()  # figures leave many cycles, and to search all modules for them each time would take a tenth longer
+        with look._context():
+            inside = "".join(map(_group_html, groups))
+        gc.unfreeze()
+        # Ids have to differ between the figures of a page and be the same at every build: they come from the content.
+        inside = f'<div class="explore">{inside}</div>'
+        self._made[inside] += 1
+        again = self._made[inside] - 1
+        digest = hashlib.sha256((inside + str(again or "")).encode()).hexdigest()
+        style = f"--groups:{len(groups)};{look._css}"
+        page = inside.replace('<div class="explore">', f'<div class="explore" style="{style}">', 1)
+        self.html = with_prefix(page, digest)
+        self._plain = "\n".join(panel.description for group in groups for panel in group)
+
+    def _repr_mimebundle_(self, **_):
+        carried = "" if StaticFigure._carried else assets()
+        StaticFigure._carried = True
+        return {"text/html": carried + self.html, "text/plain": self._plain}
+
+
+def _group_html(panels):
+    sliders = list(dict.fromkeys(slider for panel in panels for slider in panel.sliders))
+    pieces, data = [], []
+    for panel in panels:
+        opening = panel.states.index(panel.opening)
+        pictures, texts = zip(*panel.pictures(), strict=True)
+        pieces.append(_panel_html(pictures[opening], texts[opening], max(texts, key=len)))
+        data.append(
+            {
+                "sliders": [sliders.index(slider) for slider in panel.sliders],
+                "texts": texts,
+                "slots": _svg.slots(pictures, opening),
+            }
+        )
+    controls = script = ""
+    if sliders:
+        name = html.escape("sliders: " + "; ".join(panel.description for panel in panels))
+        inputs = "".join(map(_input_html, sliders))
+        controls = f'<div class="explore-sliders" role="group" aria-label="{name}">{inputs}</div>'
+        values = [
+            {"shown": list(map(shown, slider.values)), "spoken": list(map(spoken, slider.values))} for slider in sliders
+        ]
+        data = json.dumps({"sliders": values, "panels": data}, ensure_ascii=False, separators=(",", ":"))
+        data = data.replace("</", "<\\/")  # which would end the script element
+        script = f'<script type="application/json">{data}</script>'
+    row = f'<div class="explore-panels" style="--panels:{len(panels)}">{"".join(pieces)}</div>'
+    return f'<div class="explore-group">{controls}{row}{script}</div>'
+
+
+def _panel_html(tree, text, longest):
+    live = ""
+    if longest:
+        # The longest text holds the place, so that nothing below moves.
+        live = f'<output data-longest="{html.escape(longest)}"><span>{html.escape(text)}</span></output>'
+    return f'<div class="explore-panel">{tree}{live}</div>'
+
+
+def _input_html(slider):
+    value = slider.values[slider.opening]
+    return (
+        f'<label><span class="explore-label">{html.escape(slider.label)}</span>'
+        f'<input type="range" min="0" max="{len(slider.values) - 1}" step="1" value="{slider.opening}"'
+        f' autocomplete="off" aria-valuetext="{html.escape(spoken(value))}">'
+        f'<span class="explore-value" aria-hidden="true">{html.escape(shown(value))}</span></label>'
+    )

@@ -1,0 +1,56 @@
+"""A page that arrives in pieces: what the reader already sees stays where it is while the rest comes.
+
+Whether a browser shows a page between two panels of a figure depends on the moment. This server waits there.
+"""
+
+import functools
+import http.server
+import re
+import threading
+import time
+
+import pytest
+
+PIECE = re.compile(rb"(?<=</svg>)(?=<output|</div>)")  # a panel is there, the one beside it is not
+WATCH_SHIFTS = """
+    window.shifts = [];
+    new PerformanceObserver((list) => {
+        for (const entry of list.getEntries())
+            for (const {node, previousRect, currentRect} of entry.sources)
+                shifts.push([node?.nodeName + "." + node?.getAttribute?.("class"), previousRect.x, currentRect.x]);
+    }).observe({type: "layout-shift", buffered: true});
+"""
+
+
+class _Slow(http.server.SimpleHTTPRequestHandler):
+    def copyfile(self, source, outputfile):
+        for piece in PIECE.split(source.read()) if self.path.endswith(".html") else [source.read()]:
+            outputfile.write(piece)
+            outputfile.flush()
+            time.sleep(0.15)  # some frames, on a busy machine too
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def slow_address(site):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Slow, directory=site))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.text_pages
+@pytest.mark.parametrize("viewport", [(1280, 800), (390, 844)], ids=["screen", "phone"])
+def test_a_panel_stays_where_it_is_when_the_next_one_comes(browser, site, slow_address, path, viewport):
+    if len(PIECE.split((site / path).read_bytes())) < 3:
+        return  # no two panels
+    page = browser.new_page(viewport={"width": viewport[0], "height": viewport[1]})
+    page.add_init_script(WATCH_SHIFTS)
+    page.route("**/*.woff2", lambda route: route.abort())  # else the page is hidden until they are there
+    page.goto(slow_address + path, wait_until="networkidle")
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert page.evaluate("shifts") == []
+    page.close()
