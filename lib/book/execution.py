@@ -128,6 +128,8 @@ class Chapter:
         except CellTimeoutError:
             raise ChapterError(self, self.running, f"no end after {client.timeout} s") from None
         except RuntimeError:  # from nbclient, or before a cell has begun from its client
+            if asyncio.current_task().cancelling():  # which nbclient takes for that
+                raise asyncio.CancelledError from None
             raise ChapterError(self, self.running, "the kernel died, perhaps for want of memory") from None
         for number, cell in enumerate(self.cells, 1):
             if any(WIDGET in output.get("data", {}) for output in cell.outputs):
