@@ -135,6 +135,11 @@ class Book:
     def page(self, name: str) -> str:
         return self.read(f"_build/html/chapters/{name}.html")
 
+    def files(self) -> dict[str, bytes]:
+        """The files of the site."""
+        html = self.root / "_build" / "html"
+        return {path.relative_to(html).as_posix(): path.read_bytes() for path in html.rglob("*") if path.is_file()}
+
     def runs(self) -> int:
         """How often the chapter has been executed."""
         return self.read("runs").count("run")
@@ -183,5 +188,6 @@ def seminar(tmp_path_factory, packages) -> Book:
 def built(tmp_path_factory, packages) -> Book:
     """A book that has been built; tests that take it only look, or build it again."""
     book = Book(tmp_path_factory.mktemp("built") / "book", packages)
-    book.result = book.build()
+    book.result = book.build(hash_seed="1")
+    book.fresh = book.files()
     return book

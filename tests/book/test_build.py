@@ -158,40 +158,48 @@ def test_a_warning_of_the_code_stops_the_build(book):
     assert "chapters/first.md" in result.stdout and "stderr" in result.stdout
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{cite}`nobody`", "nobody"),
-        ("{ref}`nowhere`", "nowhere"),
-        ("{prf:ref}`thm-nowhere`", "thm-nowhere"),
-        ("{numref}`fig-nowhere`", "fig-nowhere"),
-        ("[a link](nowhere.md)", "nowhere"),
-        (r"$\frac{1}{$", r"\frac{1}{"),
-        ("```{reuse} fig-nowhere\n```", "no figure with a name and no theorem is labelled 'fig-nowhere'"),
-        ("```{quiz}\nWhich?\n\n- [x] One.\n\n  Why.\n- [x] Two.\n\n  Why.\n```", "a quiz is a question in paragraphs"),
-        (":::{prf:theorem}\nTrue.\n:::", "first.md:5: this theorem has no label"),
-        (
-            ":::{prf:theorem}\n:label: thm-new\nTrue.\n:::",
-            "no test in tests/claims bears the claim 'thm-new'",
-        ),
-    ],
-)
-def test_a_mistake_in_the_text_stops_the_build(book, text, message):
-    book.write("chapters/first.md", f"# A chapter\n\nSome text.\n\n{text}\n")
+MISTAKES = [
+    ("{cite}`nobody`", "nobody"),
+    ("{ref}`nowhere`", "nowhere"),
+    ("{prf:ref}`thm-nowhere`", "thm-nowhere"),
+    ("{numref}`fig-nowhere`", "fig-nowhere"),
+    ("[a link](nowhere.md)", "nowhere"),
+    (r"$\frac{1}{$", r"\frac{1}{"),
+    ("```{reuse} fig-nowhere\n```", "no figure with a name and no theorem is labelled 'fig-nowhere'"),
+    ("```{quiz}\nWhich?\n\n- [x] One.\n\n  Why.\n- [x] Two.\n\n  Why.\n```", "a quiz is a question in paragraphs"),
+    (":::{prf:theorem}\nTrue.\n:::", "5: this theorem has no label"),
+    (
+        ":::{prf:theorem}\n:label: thm-new\nTrue.\n:::",
+        "no test in tests/claims bears the claim 'thm-new'",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def mistaken(tmp_path_factory, packages, built):
+    """What the build says of a book in which every chapter has one mistake."""
+    book = type(built)(tmp_path_factory.mktemp("mistaken") / "book", packages)
     book.write("tests/claims/test_first.py", "")
-    result = book.build()
-    assert result.returncode == 1, result.stdout
-    assert message in result.stdout
+    book.write("chapters/first.md", "# A chapter\n")
+    for k, (text, _) in enumerate(MISTAKES):
+        book.add(f"mistake{k}x")
+        book.write(f"chapters/mistake{k}x.md", f"# A chapter\n\nSome text.\n\n{text}\n")
+    return book.build()
 
 
-def test_two_builds_give_the_same_bytes(tmp_path, packages, built):
-    first, second = (type(built)(tmp_path / name, packages) for name in ("one", "another"))
-    assert first.build(hash_seed="1").returncode == 0
-    assert second.build(hash_seed="2").returncode == 0
-    files = [
-        {path.relative_to(html).as_posix(): path.read_bytes() for path in html.rglob("*") if path.is_file()}
-        for html in (book.root / "_build" / "html" for book in (first, second))
-    ]
-    assert files[0].keys() == files[1].keys()
-    assert [name for name in files[0] if files[0][name] != files[1][name]] == []
-    assert [name for name, content in files[0].items() if str(tmp_path).encode() in content] == []
+@pytest.mark.parametrize("k", range(len(MISTAKES)))
+def test_a_mistake_in_the_text_stops_the_build(mistaken, k):
+    """With -W each warning does so. Most name the page."""
+    assert mistaken.returncode == 1
+    said = re.sub(r"\x1b\[\d+m", "", mistaken.stdout)  # colours
+    warnings = re.findall(rf"^(?:.*\bmistake{k}x\b.*)?\bWARNING: .*$", said, re.MULTILINE)
+    assert any(MISTAKES[k][1] in warning for warning in warnings), said
+
+
+def test_two_builds_give_the_same_bytes(book, built):
+    assert book.build(hash_seed="2").returncode == 0
+    files = book.files()
+    assert files.keys() == built.fresh.keys()
+    assert [name for name in files if files[name] != built.fresh[name]] == []
+    places = [str(folder).encode() for folder in (book.root, built.root)]
+    assert [name for name, content in files.items() if any(place in content for place in places)] == []
