@@ -1,0 +1,324 @@
+"""Instances for the attacks on the chapters about vectors, one generator for each hypothesis class; see `tests.claims.attacks`.
+
+The costly part of an instance, a path or a limit, is computed here, by an explicit integrator of the weights wherever the
+statement is about the flow itself. `flow_limit` serves as an instrument where a statement is about the *norm* of a limit;
+that it finds the limit is what the attack on `thm-limit` compares with an integrator and with a convex solver.
+"""
+
+import warnings
+from types import SimpleNamespace
+
+import numpy as np
+from implicit_bias import HadamardPower, SignedHadamardPower, basis_pursuit, flow_limit
+from scipy.integrate import solve_ivp
+from scipy.linalg import null_space
+from scipy.optimize import minimize
+
+DEPTHS = (2, 2.5, 3, 4, 5)
+
+
+def l1(x):
+    return np.sum(np.abs(x), axis=-1)
+
+
+# --- Matrices and data ------------------------------------------------------------------------------------------------
+
+
+def matrix(source, rows=5, columns=9, wide=False):
+    """Any small matrix: Gaussian, or with equal, nearly equal, opposite, zero or very long columns, or dependent rows."""
+    m = source.integer(1, rows)
+    n = source.integer(m + 1 if wide else 1, max(columns, m + 1))
+    A = source.normal(m, n)
+    kind = source.choice(["gaussian", "gaussian", "equal", "nearly equal", "opposite", "zero", "scales", "rows"])
+    if n > 1 and kind in ("equal", "nearly equal", "opposite"):
+        A[:, 1] = A[:, 0] * (-1 if kind == "opposite" else 1 + 0.01 * (kind == "nearly equal"))
+    elif n > 1 and kind == "zero":
+        A[:, -1] = 0
+    elif kind == "scales":
+        A *= 10.0 ** source.uniforms(-1, 1, n)
+    elif kind == "rows" and m > 1:
+        A[-1] = A[0]
+    return A
+
+
+def vector(source, n, positive=False):
+    """Dense or sparse, of any sign or positive, with entries of different size."""
+    x = source.normal(n) * 10.0 ** source.uniform(-1, 0.5)
+    if source.choice([False, True]):
+        x[source.integer(1, n) :] = 0
+    return np.abs(x) if positive else x
+
+
+def limit_of(A, y, model, alpha):
+    """The limit of the flow, or None where Newton's method says that it did not find it."""
+    with warnings.catch_warnings(action="ignore"):
+        found = flow_limit(A, y, model, alpha=alpha)
+    return found.x if found.converged else None
+
+
+def model_of(signed, depth):
+    return SignedHadamardPower(depth) if signed else HadamardPower(depth)
+
+
+# --- Paths of the weights ---------------------------------------------------------------------------------------------
+
+
+def weights_path(A, y, depth, w0, times, rtol=1e-10):
+    """The flow of the weights, shape (1, n) for w^L and (2, n) for u^L - v^L, and the integral of the gradient in x."""
+    w0 = np.asarray(w0, dtype=float)
+    signs = np.array([[1.0], [-1.0]])[: len(w0)]
+
+    def value(w):
+        return np.sum(signs * w**depth, axis=-2)
+
+    def velocity(t, state):
+        w = state[: w0.size].reshape(w0.shape)
+        g = A.T @ (A @ value(w) - y)
+        return np.r_[(-signs * depth * w ** (depth - 1) * g).ravel(), g]
+
+    start = np.r_[w0.ravel(), np.zeros(A.shape[1])]
+    floor = np.r_[np.full(w0.size, 1e-14 * np.min(w0)), np.full(A.shape[1], 1e-14)]
+    run = solve_ivp(velocity, (0, times[-1]), start, "DOP853", times, rtol=rtol, atol=floor)
+    weights = run.y[: w0.size].T.reshape(-1, *w0.shape)
+    return weights, value(weights), run.y[w0.size :].T
+
+
+def clock(A, y, depth, x0):
+    """A time in which something happens to entries of the size of the data, or of the start if that is larger."""
+    norm = np.linalg.norm(A, 2) or 1.0
+    size = max(np.max(x0), np.linalg.norm(y) / norm, 1e-3)
+    return 1 / (depth**2 * size ** (2 - 2 / depth) * norm**2)
+
+
+def path(source, signed=None, uneven=False):
+    """Any matrix, any data, any scale of the start from 1e-4 to 3: the path of the weights up to a random time."""
+    A = matrix(source, 3, 5)
+    m, n = A.shape
+    y = source.normal(m) if source.choice([False, True]) else A @ vector(source, n)
+    signed = source.choice([False, True]) if signed is None else signed
+    depth, alpha = source.choice(DEPTHS), source.log_uniform(1e-4, 3)
+    start = alpha * (10.0 ** source.uniforms(-1, 1, n) if uneven else np.ones(n))
+    end = clock(A, y, depth, start**depth) * source.log_uniform(0.1, 100)
+    times = np.r_[0, np.linspace(0, end, 9)[1:]]
+    weights, x, integral = weights_path(A, y, depth, np.tile(start, (1 + signed, 1)), times)
+    return SimpleNamespace(**locals())
+
+
+# --- Limits -----------------------------------------------------------------------------------------------------------
+
+
+def minimizer(f, gradient, A, z, positive=False):
+    """The minimizer of a convex function among the solutions of A x = A z, by SciPy's general-purpose optimizer."""
+    kernel = null_space(A)
+    if not kernel.size:
+        return z
+    bounds = {"type": "ineq", "fun": lambda v: z + kernel @ v - 1e-10, "jac": lambda v: kernel}
+    found = minimize(
+        lambda v: f(z + kernel @ v),
+        np.zeros(kernel.shape[1]),
+        jac=lambda v: kernel.T @ gradient(z + kernel @ v),
+        method="SLSQP",
+        constraints=bounds if positive else (),
+        options={"ftol": 1e-16, "maxiter": 1000},
+    )
+    return z + kernel @ found.x
+
+
+def potential(x, depth, alpha, signed):
+    """The table of potentials, without their sum; for the signed model above depth 2 by Gauss's rule."""
+    if signed and depth == 2:
+        return (x * np.arcsinh(x / (2 * alpha**2)) - np.sqrt(x**2 + 4 * alpha**4)) / 4
+    if signed:
+        nodes, weights = np.polynomial.legendre.leggauss(60)
+        share = (nodes + 1) / 2  # the points x share^4 are dense at 0, where the mirror map is steep
+        slopes = mirror_map(np.multiply.outer(x, share**4), depth, alpha, True)
+        return x / 2 * (slopes @ (weights * 4 * share**3))
+    if depth == 2:
+        return (x * np.log(np.maximum(x, 1e-300)) - x) / 4
+    return -(np.maximum(x, 0) ** (2 / depth)) / (2 * (depth - 2))
+
+
+def mirror_map(x, depth, alpha, signed):
+    """Its derivative; the inverse of psi_L by bisection."""
+    if signed and depth == 2:
+        return np.arcsinh(x / (2 * alpha**2)) / 4
+    if signed:
+        low, high, q = np.full(np.shape(x), -1.0), np.ones(np.shape(x)), depth / (depth - 2)
+        for _ in range(60):
+            middle = (low + high) / 2
+            below = psi(middle, q) * alpha**depth < x
+            low, high = np.where(below, middle, low), np.where(below, high, middle)
+        return (low + high) / 2 / (depth * (depth - 2) * alpha ** (depth - 2))
+    return np.log(x) / 4 if depth == 2 else -(x ** -(1 - 2 / depth)) / (depth * (depth - 2))
+
+
+def psi(xi, q):
+    with np.errstate(divide="ignore"):
+        return (1 - xi) ** -q - (1 + xi) ** -q
+
+
+def bregman(z, x, depth, alpha, signed):
+    """D_h(z, x), in a form without cancellation for the one-signed model."""
+    if not signed and depth == 2:
+        return np.sum(z * np.log(np.maximum(z, 1e-300) / x) - z + x, axis=-1) / 4
+    if not signed:
+        p = 2 / depth
+        return np.sum(p * z * x ** (p - 1) - z**p + (1 - p) * x**p, axis=-1) / (2 * (depth - 2))
+    h, slope = potential, mirror_map(x, depth, alpha, True)
+    return np.sum(h(z, depth, alpha, True) - h(x, depth, alpha, True) - slope * (z - x), axis=-1)
+
+
+def run_to_the_end(source):
+    """A flow followed until it has converged, by the integrator; or one equation for one unknown that sleeps for long."""
+    signed, depth = source.choice([False, True]), source.choice(DEPTHS)
+    kind = source.choice(["any", "sleeper"])
+    if kind == "sleeper":
+        A, alpha = np.array([[source.log_uniform(0.1, 10)]]), source.log_uniform(1e-12, 1e-3)
+        y = A @ np.array([source.log_uniform(0.1, 10)])
+        alpha = alpha if depth == 2 else max(alpha, 10 ** (-2 / (depth - 2)))
+        alpha *= float(y[0] / A[0, 0]) ** (1 / depth)
+    else:
+        A, alpha = matrix(source, 3, 5, wide=True), source.log_uniform(0.3, 3)
+        y = A @ (np.abs(source.normal(A.shape[1])) + 0.2)
+    n = A.shape[1]
+    w0 = np.full((1 + signed, n), alpha)
+    solution = limit_of(A, y, model_of(signed, depth), alpha)
+    if solution is None:
+        return None
+    if kind == "sleeper":
+        end = 1.5 * bregman(solution, w0[0] ** depth * (not signed), depth, alpha, signed) / y[0] ** 2
+    else:
+        slowest = np.linalg.svd(A * np.maximum(np.abs(solution), 0.1 * alpha**depth) ** (1 - 1 / depth))[1][-1]
+        slowest = slowest if np.linalg.matrix_rank(A) == len(A) else clock(A, y, depth, w0[0] ** depth) ** 0.5
+        end = min(25 / (depth**2 * slowest**2), 3e3 * clock(A, y, depth, w0[0] ** depth))
+    times = np.r_[0, np.geomspace(end * 1e-4, end, 60)] if kind == "any" else np.linspace(0, end, 200)
+    weights, x, _ = weights_path(A, y, depth, w0, times, rtol=1e-9)
+    loss = np.sum((x @ A.T - y) ** 2, axis=1) / 2
+    other = limit_of(A, y, model_of(signed, depth), 3 * alpha)
+    return SimpleNamespace(**locals())
+
+
+def nearly_equal_columns(source, signed, depth, columns=3000):
+    """One row (1 + d, 1, ..., 1), y = 1, for which the norm of the limit comes close to the bound."""
+    n = round(source.log_uniform(2, columns))
+    A = np.ones((1, n))
+    alpha = source.log_uniform(1e-12, 1e-2) if depth == 2 else source.log_uniform(1e-2, 1) ** (1 / (depth - 2)) / 10
+    # The gain of the first column over the others is set against what the start gives to them.
+    scale = n * alpha**depth
+    advantage = 1 / np.log(1 / scale) * np.log(n) if depth == 2 else scale ** (1 - 2 / depth)
+    A[0, 0] += advantage * source.log_uniform(0.2, 3)
+    return A, np.ones(1), alpha
+
+
+def least_norm(A, y, weights, nonnegative):
+    """The least weighted l1-norm of a solution: in closed form for one row, else by a linear program."""
+    B = A / weights
+    if len(B) == 1:
+        return abs(y[0]) / np.max(B * np.sign(y[0]) if nonnegative else np.abs(B))
+    return l1(basis_pursuit(B, y, nonnegative=nonnegative).x)
+
+
+def limit_and_norm(source, depths=DEPTHS, uneven=False, rows=1):
+    """Any solvable data and a start from 1e-12 to 1: the norm of the limit and the least norm; with nearly equal columns, too.
+
+    With `uneven` the scales of the start differ. With ``rows=2`` every row stands twice, with different data.
+    """
+    signed, depth = source.choice([False, True]) and rows == 1, source.choice(depths)
+    kind = source.choice(["any", "row"])
+    if kind == "row":
+        A, y, alpha = nearly_equal_columns(source, signed, depth)
+    else:
+        A = matrix(source, 4, 8, wide=True)
+        y = A @ vector(source, A.shape[1], positive=not signed)
+        alpha = source.log_uniform(1e-12 if depth == 2 else 1e-3, 1)
+    n = A.shape[1]
+    start = np.full(n, alpha)
+    if uneven:
+        spread = np.resize(source.uniforms(-1, 0, min(n, 8)), n) * source.choice([0.05, 1.0, 3.0])
+        start = alpha * 10.0**spread
+    weights = start ** (2.0 - depth) if uneven else np.ones(n)
+    weights = weights / np.max(weights)  # a common factor does not matter
+    if uneven and kind == "row":
+        A = A * weights
+    if not np.any(y):
+        return None
+    B, data = A, y
+    if rows == 2:
+        spread = source.normal(len(y)) * source.choice([0.01, 1.0])
+        B, data = np.vstack([A, A]), np.r_[y + spread, y - spread]
+    x = limit_of(B, data, model_of(signed, depth), start)
+    if x is None or not np.all(np.isfinite(x)):
+        return None
+    Q = least_norm(A, y, weights, not signed)
+    copies = 1 if not signed else 2
+    return SimpleNamespace(**locals(), norm=float(weights @ np.abs(x)), gap=float(weights @ np.abs(x) / Q - 1))
+
+
+# --- The null space property ------------------------------------------------------------------------------------------
+
+
+def one_dimensional_kernel(source):
+    """A matrix with the kernel spanned by one vector, whose null space constant is a quotient of sums; ``rho < 1``."""
+    n = source.integer(2, 7)
+    s = source.integer(1, max(1, (n - 1) // 2))
+    v = 10.0 ** source.uniforms(-0.5, 0.5, n) * np.where(source.uniforms(0, 1, n) < 0.5, -1, 1)
+    large = np.sort(np.abs(v))[::-1]
+    if np.sum(large[:s]) >= 0.98 * np.sum(large[s:]):
+        v = v * np.where(np.argsort(np.argsort(-np.abs(v))) < s, 0.5 * np.sum(large[s:]) / np.sum(large[:s]), 1.0)
+        large = np.sort(np.abs(v))[::-1]
+    rho = np.sum(large[:s]) / np.sum(large[s:])
+    if not rho < 1:
+        return None
+    A = null_space(v[None]).T * (10.0 ** source.uniforms(-0.5, 0.5, n - 1))[:, None]
+    return SimpleNamespace(A=A, v=v, s=s, rho=float(rho), n=n)
+
+
+def shortest_multiplier(A, j, rho):
+    """The least ``|c|_2`` with ``<a_j, c> = 1`` and ``|<a_i, c>| <= rho`` for the others, or None where SLSQP does not find it.
+
+    By duality it bounds ``(|v_j| - rho sum_i |v_i|) / |A v|_2`` for all `v`: a constant theta for the set {j}, never too small.
+    """
+    others = np.delete(A, j, axis=1)
+    found = minimize(
+        lambda c: c @ c / 2,
+        A[:, j] / (A[:, j] @ A[:, j]),
+        jac=lambda c: c,
+        method="SLSQP",
+        constraints=(
+            {"type": "eq", "fun": lambda c: A[:, j] @ c - 1, "jac": lambda c: A[:, j]},
+            {
+                "type": "ineq",
+                "fun": lambda c: rho - np.r_[others.T @ c, -others.T @ c],
+                "jac": lambda c: np.vstack([-others.T, others.T]),
+            },
+        ),
+        options={"ftol": 1e-14, "maxiter": 300},
+    )
+    fits = abs(A[:, j] @ found.x - 1) < 1e-8 and np.max(np.abs(others.T @ found.x), initial=0) <= rho + 1e-8
+    return np.linalg.norm(found.x) if fits else None
+
+
+def robust_matrix(source):
+    """A matrix with constants of the robust null space property: orthonormal, nearly singular, with a kernel, or Gaussian."""
+    kind = source.choice(["orthonormal", "nearly singular", "kernel", "gaussian"])
+    if kind == "orthonormal":
+        n = source.integer(2, 40)
+        s = source.integer(1, source.choice([1, n - 1]))
+        Q = np.linalg.qr(source.normal(n, n))[0] if source.choice([False, True]) else np.eye(n)
+        return SimpleNamespace(A=Q, s=s, rho=0.0, theta=float(np.sqrt(s)), n=n)
+    if kind == "nearly singular":
+        h, rho = source.log_uniform(1e-3, 1), source.uniform(0, 0.95)
+        A = np.array([[1.0, 1.0], [h, -h]])
+        slope = np.clip((1 - h**2) / (1 + h**2), -rho, rho)  # where the multiplier is shortest
+        theta = np.hypot((1 + slope) / 2, (1 - slope) / (2 * h))
+        return SimpleNamespace(A=A, s=1, rho=rho, theta=float(theta), n=2)
+    if kind == "kernel":
+        one = one_dimensional_kernel(source)
+        if one is None:
+            return None
+        one.theta = np.sqrt(one.n) * np.linalg.norm(np.linalg.pinv(one.A), 2)
+        return one
+    n = source.integer(2, 5)
+    A, rho = source.normal(source.integer(max(1, n - 1), n), n), source.uniform(0.1, 0.95)
+    lengths = [shortest_multiplier(A, j, rho) for j in range(n)]
+    return None if None in lengths else SimpleNamespace(A=A, s=1, rho=rho, theta=max(lengths) * (1 + 1e-6), n=n)
