@@ -7,9 +7,11 @@ import subprocess
 import sys
 
 import pytest
+
 from tests.shared import CHAPTERS, ROOT
 
 pytestmark = pytest.mark.slow
+RULES = ("lib/test_check", "chapters/test_solutions")
 BLOCK = re.compile(r"^(`{3,})(\w+)\n(.*?)^\1$", re.DOTALL | re.MULTILINE)
 
 
@@ -21,59 +23,48 @@ def shown(language, containing):
 
 
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory, packages, seminar):
-    """A copy of the book with the chapter of the page."""
+def copy(seminar):
+    """A small book with the library and the rules of this one, and with the chapter of the page."""
     book = seminar
-    for folder in ("lib/implicit_bias", "lib/slidefig", "chapters", "tests"):
-        shutil.rmtree(book.root / folder, ignore_errors=True)
-        shutil.copytree(ROOT / folder, book.root / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", book.root)
-    book.write("chapters/index.md", "# The book\n")
-    pieces = [
-        shown("yaml", "jupytext:"),
-        shown("text", "(chap-heat)="),
-        shown("text", "draw_diffusion"),
-        shown("text", 'glue("width"'),
-        shown("text", "{prf:theorem}"),
-        "## Quiz\n",
-        shown("text", "{quiz}"),
-        shown("text", "{exercise}"),
-    ]
-    book.write("chapters/heat.md", "\n".join(pieces))
+    for folder in ("lib/implicit_bias", "lib/slidefig"):
+        shutil.copytree(
+            ROOT / folder, book.root / folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    for path in ("pyproject.toml", *(f"tests/{name}.py" for name in ("conftest", "shared", *RULES))):
+        book.write(path, (ROOT / path).read_text(encoding="utf-8"))
+    book.add("heat")
+    book.add("seminar/slides/heat")
+    text = [shown("text", piece) for piece in ("(chap-heat)=", "draw_diffusion", 'glue("width"', "{prf:theorem}")]
+    quiz = ["## Quiz\n", shown("text", "{quiz}")]
+    book.write("chapters/heat.md", "\n".join([shown("yaml", "jupytext:"), *text, *quiz, shown("text", "{exercise}")]))
     book.write("chapters/seminar/slides/heat.md", f"# Heat\n\n{shown('text', '{reuse}')}")
-    book.write("_toc.yml", "format: jb-book\nroot: chapters/index\nparts:\n")
-    book.append("_toc.yml", "  - numbered: true\n    chapters:\n      - file: chapters/heat\n")
-    book.append("_toc.yml", "  - chapters:\n      - file: chapters/seminar/slides/heat\n      - file: chapters/claims\n")
-    book.write("chapters/claims.md", "# Tests\n\n```{claims}\n```\n")
-    for path in (book.root / "tests" / "claims").glob("test_*.py"):
-        path.unlink()
-    for path in CHAPTERS.glob("*.md"):
-        if "{prf:" in path.read_text(encoding="utf-8") and path.stem != "making":
-            (book.root / "chapters" / path.name).unlink()
+    book.write("chapters/first.md", "# Another chapter\n")
+    book.write("tests/claims/test_first.py", "")
     book.write("tests/claims/test_heat.py", shown("py", "pytest.mark.claim"))
     book.append("lib/implicit_bias/check.py", "\n\n" + shown("py", "def heat"))
-    wrong = book.read("tests/lib/test_check.py")
-    assert wrong.count("WRONG = {\n") == 1
-    book.write("tests/lib/test_check.py", wrong.replace("WRONG = {\n", "WRONG = {\n" + shown("py", '"heat": [')))
+    checks = book.read("tests/lib/test_check.py")
+    assert checks.count("\nWRONG = {\n") == 1
+    book.write("tests/lib/test_check.py", checks.replace("\nWRONG = {\n", "\nWRONG = {\n" + shown("py", '"heat": [')))
     return book
 
 
 def run_tests(book, *arguments):
+    """What they say."""
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
+        [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", *arguments],
         cwd=book.root,
         env={**os.environ, "PYTHONPATH": str(book.root / "lib")},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    )
+    ).stdout
 
 
 def test_the_chapter_is_built(copy):
     result = copy.build()
     assert result.returncode == 0, result.stdout
     page = copy.page("heat")
-    assert "After one unit of time the width is 1.41." in page
+    assert "After one unit of time the width is 1.41." in re.sub("<.*?>", "", page)
     assert 'class="explore"' in page and 'href="claims.html#tested-thm-heat"' in page
     assert "test_heat_is_conserved" in copy.page("claims")
     assert page.count('<fieldset class="quiz">') == 1
@@ -84,19 +75,15 @@ def test_the_chapter_is_built(copy):
 
 
 def test_the_claim_is_tested_and_can_be_refuted(copy):
-    claim = copy.read("tests/claims/test_heat.py")
-    assert "2 passed" in run_tests(copy, "tests/claims/test_heat.py").stdout
-    copy.write("tests/claims/test_heat.py", claim.replace("np.pi", "3.14159"))
-    assert "2 failed" in run_tests(copy, "tests/claims/test_heat.py").stdout
-    copy.write("tests/claims/test_heat.py", claim)
+    copy.write("tests/claims/test_wrong.py", shown("py", "pytest.mark.claim").replace("np.pi", "3.14159"))
+    assert "2 failed, 2 passed" in run_tests(copy, "tests/claims/test_heat.py", "tests/claims/test_wrong.py")
 
 
-def test_exercises_and_checks_obey_the_rules(copy):
-    rules = ["every_chapter", "three_wrong_answers", "heat-", "heat]", "ex-heat", "-heat"]
-    result = run_tests(
-        copy, "tests/lib/test_check.py", "-k", "every_chapter or three_wrong_answers or heat", "--doctest-modules"
-    )
-    assert re.search(r"\d\d passed", result.stdout) and result.returncode == 0, result.stdout
-    result = run_tests(copy, "tests/chapters/test_solutions.py", "-k", "heat")
-    assert "1 passed" in result.stdout, result.stdout
-    assert rules
+def test_its_exercises_and_checks_obey_the_rules(copy):
+    files = ["lib/implicit_bias/check.py", *(f"tests/{name}.py" for name in RULES)]
+    said = run_tests(copy, "--doctest-modules", *files, "-k", "every_chapter or three_wrong_answers or heat")
+    assert "failed" not in said
+    assert said.count("check.heat") == 3 and "test_solutions_run[heat] PASSED" in said
+    assert len(re.findall(r"kind_of_wrong\[heat[\w-]*\] PASSED", said)) == 11
+    assert "test_every_check_is_tried_with_three_wrong_answers PASSED" in said
+    assert "test_every_chapter_has_checked_exercises PASSED" in said
