@@ -74,6 +74,8 @@ def test_a_student_is_told_right_and_wrong_without_a_network(site, tmp_path, mon
     client.on_notebook_start = lambda notebook: setattr(client.kc, "allow_stdin", True)  # as if a student sat before it
     client.execute()
 
+    shown = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert any("application/vnd.jupyter.widget-view+json" in data for data in shown), "no slider moves"
     assert "there is no network" in offline.outputs[0].text
     assert unheard.outputs[0].text == "[]\n"
     for name, (untouched, wrong, right) in tried.items():
