@@ -7,7 +7,7 @@ export PYTHONHASHSEED = 0
 # The matrices are small: threads would wait for each other, up to ten times as long.
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: help book pdf slides weight test attack lab check-arithmetic serve lint links bench pins clean
+.PHONY: help book pdf slides weight test check attack lab check-arithmetic serve lint links bench pins clean
 .DEFAULT_GOAL := help
 
 help: ## list what make can do
@@ -17,8 +17,14 @@ book: $(VENV)/installed ## execute the chapters and build the website
 	$(BIN)/jupyter-book build . -W -n --keep-going -q
 	@echo "The book is built. Open $(CURDIR)/_build/html/index.html, or run: make serve"
 
+# What shares something that takes long to make runs together, in the order in which the tests stand: see tests/conftest.py.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
+
 test: lint book ## check style and spelling, then run every test, the fast ones first
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+check: lint ## check style and spelling, then run what needs no built site and no browser: for every commit
+	$(PYTEST) --ignore tests/site --ignore tests/lab/test_lab.py --ignore tests/slidefig/test_elsewhere.py
 
 check-arithmetic: $(VENV)/installed ## run the tests of the solvers in the arithmetic of other processors
 	$(BIN)/python tests/arithmetic.py
@@ -33,7 +39,7 @@ weight: book ## build the website, and print what a first visit of each page loa
 	$(BIN)/python -m book.weight
 
 lab: $(VENV)/installed ## open the sessions of the seminar and the chapters in JupyterLab, as notebooks
-	$(BIN)/jupyter lab --LabApp.app_settings_dir=$(CURDIR)/lib/book/lab --ServerApp.root_dir=$(CURDIR)/chapters \
+	$(BIN)/jupyter lab --LabApp.app_settings_dir="$(CURDIR)/lib/book/lab" --ServerApp.root_dir="$(CURDIR)/chapters" \
 	  --LabApp.default_url=/lab/tree/seminar/index.md
 
 serve: ## show the built website on this machine
@@ -47,8 +53,9 @@ lint: $(VENV)/installed ## check style and spelling
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
 
-links: $(VENV)/installed ## visit every link to elsewhere, and list those that are dead
-	$(BIN)/jupyter-book build . --builder linkcheck -n -q
+links: book ## build the website, and list the links to elsewhere that are dead (needs the network)
+	$(BIN)/python -m pip install --quiet linkchecker
+	$(BIN)/linkchecker --config .github/links.ini _build/html/chapters/index.html
 
 bench: $(VENV)/installed ## time the solvers against what else one could call
 	$(BIN)/python -m benchmarks

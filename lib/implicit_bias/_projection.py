@@ -5,6 +5,7 @@ else (rows that nearly depend on each other, columns of very different size, dat
 vanish, and what the first form gives up on) goes to orthonormal rows and QR factorizations, which do not square the condition.
 """
 
+import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -18,6 +19,7 @@ from scipy.sparse import issparse
 
 from ._matrices import gram
 from .measures import Certificate, _certify, column_norms
+from .nnls import nnls
 from .parametrizations import DualPoint
 
 TOLERANCE = 1e-12  # of the residual, relative to the data
@@ -168,7 +170,7 @@ class Projection:
     def nonnegative(self):
         """A non-negative least-squares solution, and the entries that are not zero in all of them by their multipliers."""
         G, c, _ = self.orthonormal
-        z, residual = lawson_hanson(G, c, maxiter=100 * G.shape[1]) if len(c) else (np.zeros(G.shape[1]), 0.0)
+        z, residual = _nonnegative_solution(G, c)
         if residual <= ACCEPTED * np.linalg.norm(c):
             return z, np.ones(len(z), dtype=bool)
         # The data cannot be met, so the sizes of the rows count. Large rows first: that is stable by row.
@@ -176,11 +178,24 @@ class Projection:
         weights = self.rows[order] / np.max(self.rows)
         B = self.B.toarray() if issparse(self.B) else self.B
         M, t = weights[:, None] * B[order], weights * self.b[order]
-        z, residual = lawson_hanson(M, t, maxiter=100 * M.shape[1])
+        z, residual = _nonnegative_solution(M, t)
         floor = (
             10 * max(M.shape) * ROUNDING * np.linalg.norm(np.abs(M) @ z)
         )  # a smaller residual has a random direction
         return z, M.T @ (M @ z - t) <= np.linalg.norm(M, axis=0) * max(1e-9 * residual, floor)
+
+    def distance(self, x, start):
+        """How far ``G z`` is from what it is for all (non-negative) least-squares solutions, relative to that.
+
+        Where that is zero, relative to what it is at the start.
+        """
+        G, c, _ = self.orthonormal
+        if self.parametrization.nonnegative:
+            c = G @ self.nonnegative[0]
+        off, size = np.linalg.norm(G @ (x * self.columns / self.unit) - c), np.linalg.norm(c)
+        if size == 0:
+            size = np.linalg.norm(np.abs(G) @ (start * self.columns / self.unit))
+        return float(off / (size or 1.0))
 
     def _careful(self, start, rates, guess):
         if not self.parametrization.nonnegative:
@@ -257,6 +272,19 @@ def _orthonormal(B, b, rows):
     c = np.empty(rank)
     c[pivots] = solve_triangular(R, Q.T @ (weights * b[order]), check_finite=False)
     return G, c, (S[0] / S[-1] if rank else 1.0)
+
+
+def _nonnegative_solution(M, t):
+    """A minimizer of ``|M z - t|`` over ``z >= 0``, and the residual."""
+    if not np.any(t):
+        return np.zeros(M.shape[1]), 0.0
+    try:
+        return lawson_hanson(M, t, maxiter=100 * M.shape[1])
+    except RuntimeError:  # it cycles
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is missing shows in the certificate
+            found = nnls(M, t)
+        return found.x, found.residual_norm
 
 
 def _positive_somewhere(G, free, z):

@@ -13,7 +13,9 @@ from ._matrices import as_entries, largest_singular_value, operator_column_norms
 from ._validation import as_data, as_finite_matrix, as_labels, as_matrix, as_positive, as_reals, as_vector
 
 EPSILON = np.finfo(float).eps
+TINY = 1e-300  # instead of a division by zero
 REACH = 10  # a certificate is about vectors up to so many times the size of the one it is for
+SLACK = 8  # times its floor: what a gap may be that is nothing but rounding, for sums of many terms
 LARGEST_FLOOR = 1e-6  # of the loss: what rounding hides must be less
 
 
@@ -146,17 +148,22 @@ class Certificate:
 
         The last one where it is smaller, for there the data are met, and the least loss may be zero.
         """
-        relative = self.gap / np.where(self.loss > 0, self.loss, 1)
+        relative = self.gap / np.maximum(self.loss, TINY)
         return np.minimum(np.maximum(relative, self.kkt_residual), self.relative_residual)
+
+    @property
+    def tells(self):
+        """Whether rounding hides little of the loss: else the gap means nothing."""
+        return self.floor <= LARGEST_FLOOR * self.loss
 
     @property
     def at_floor(self):
         """Whether `gap` is rounding, and rounding is small against the loss: no better point can be told in float64."""
-        return (self.gap <= self.floor) & (self.floor <= LARGEST_FLOOR * self.loss)
+        return self.tells & (self.gap <= SLACK * self.floor) & (self.gap <= LARGEST_FLOOR * self.loss)
 
     def holds(self, tol):
-        """Whether a solver may say `converged`: `optimality` is at most `tol`, or `at_floor`."""
-        return (self.optimality <= tol) | self.at_floor
+        """Whether a solver may say `converged`: `optimality` is at most `tol`, and not by chance; or `at_floor`."""
+        return (self.relative_residual <= tol) | (self.tells & (self.optimality <= tol)) | self.at_floor
 
 
 def certificate(A, y, x, *, nonnegative=False):
@@ -172,7 +179,7 @@ def certificate(A, y, x, *, nonnegative=False):
     two bounds, the first one with :math:`d_j = |a_j|` and for all `z` up to ten times the size of `x` and the data:
     :math:`\sum_j d_j|z_j| \leq 10\,(\sum_j d_j|x_j| + |y|)`. A column without entries does not change the loss; its `d_j` is 1.
 
-    The product ``A x`` has a rounding error of about :math:`\varepsilon\,(\sum_j d_j |x_j| + |y|)`, with the precision
+    The residual has a rounding error of about :math:`\varepsilon\,(\sum_j d_j |x_j| + |y|)`, with the precision
     :math:`\varepsilon` of float64, and the gap this error times the sizes of `x` and `z`: that is its floor.
 
     Parameters
@@ -201,22 +208,30 @@ def certificate(A, y, x, *, nonnegative=False):
     return _certify(x, residual, A.T @ residual, column_norms(A), np.linalg.norm(y), nonnegative)
 
 
-def _certify(x, residual, gradient, columns, data_norm, nonnegative):
-    """`certificate` from what a loop has at hand, along the last axis."""
-    present = columns > 0
-    slack = gradient / np.where(present, columns, 1)
-    sizes = columns * np.abs(x)
-    size = np.sum(sizes, axis=-1) + data_norm
+def _certify(x, residual, gradient, columns, data_norm, nonnegative, precision=EPSILON, shift=0.0):
+    """`certificate` from what a loop has at hand, along the last axis; `precision` is that of the product in `residual`.
+
+    The gradient may be that of another residual, at the distance `shift`: with ``1/2 shift^2`` more it is a bound again.
+    """
+    lengths, scaled = columns, columns * x
+    if (
+        not columns.all()
+    ):  # A zero column has no unit of its own and leaves its entry free: only a negative one is wrong.
+        lengths = np.where(columns > 0, columns, 1)
+    slack = gradient / lengths
+    size = np.abs(scaled).sum(axis=-1) + data_norm
     if nonnegative:
-        wrong = np.maximum(0, np.max(-slack, axis=-1))
-        # A zero column has no unit of its own and leaves its entry free: only a negative entry is wrong there.
-        kkt = np.max(np.abs(np.where(present, np.minimum(columns * x, slack), np.minimum(x, 0))), axis=-1)
+        wrong = np.maximum(0, -slack.min(axis=-1))
+        least = np.minimum(
+            scaled if lengths is columns else np.where((columns > 0) | (x < 0), lengths * x, slack), slack
+        )
+        kkt = np.abs(least).max(axis=-1)
     else:
-        wrong = kkt = np.max(np.abs(slack), axis=-1)
-    norm = np.linalg.norm(residual, axis=-1)
-    loss, reach = norm**2 / 2, REACH * size
-    bound = np.maximum(0, np.sum(gradient * x, axis=-1)) + wrong * reach
-    floor = EPSILON * size * (size + reach)
+        wrong = kkt = np.abs(slack).max(axis=-1)
+    norm = np.sqrt((residual * residual).sum(axis=-1))
+    loss, reach = norm * norm / 2, REACH * size
+    bound = np.maximum(0, (gradient * x).sum(axis=-1)) + wrong * reach + shift**2 / 2
+    floor = (precision * size + EPSILON * norm) * (size + reach)
     data_norm = data_norm or 1.0
     return Certificate(
         loss, np.minimum(bound, loss), np.where(bound < loss, reach, np.inf), floor, kkt / data_norm, norm / data_norm

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from book.browser import find_chromium, launch
 from PIL import Image
 from pypdf import PdfReader
 from slidefig import ID_PREFIX, states
@@ -92,16 +91,6 @@ def made(tmp_path_factory):
     for name, (process, _) in at_work.items():
         assert process.returncode == 0, f"{name}: {said[name]}"
     return {name: page for name, (_, page) in at_work.items()}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    executable = find_chromium()
-    if not executable:
-        message = "no Chromium found: install it, or set CHROMIUM to its path"
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(message)
-    with launch(executable) as chromium:
-        yield chromium
 
 
 @pytest.fixture(scope="module")
