@@ -113,7 +113,7 @@ def kkt_residual(A, y, x, *, nonnegative=False):
     return float(_kkt(x, A.T @ (A @ x - y), column_norms(A), np.linalg.norm(y), nonnegative))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Certificate:
     r"""What is known about a point `x` of a least-squares problem: how far its loss can be from the least one.
 
