@@ -7,7 +7,7 @@ export PYTHONHASHSEED = 0
 # The matrices are small: threads would wait for each other, up to ten times as long.
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: help book pdf slides weight test attack lab check-arithmetic serve lint links bench pins clean
+.PHONY: help book pdf slides weight test check attack lab check-arithmetic serve lint links bench pins clean
 .DEFAULT_GOAL := help
 
 help: ## list what make can do
@@ -17,8 +17,14 @@ book: $(VENV)/installed ## execute the chapters and build the website
 	$(BIN)/jupyter-book build . -W -n --keep-going -q
 	@echo "The book is built. Open $(CURDIR)/_build/html/index.html, or run: make serve"
 
+# What shares something that takes long to make runs together, in the order in which the tests stand: see tests/conftest.py.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
+
 test: lint book ## check style and spelling, then run every test, the fast ones first
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+check: lint ## check style and spelling, then run what needs no built site and no browser: for every commit
+	$(PYTEST) --ignore tests/site --ignore tests/lab/test_lab.py --ignore tests/slidefig/test_elsewhere.py
 
 check-arithmetic: $(VENV)/installed ## run the tests of the solvers in the arithmetic of other processors
 	$(BIN)/python tests/arithmetic.py
@@ -33,7 +39,7 @@ weight: book ## build the website, and print what a first visit of each page loa
 	$(BIN)/python -m book.weight
 
 lab: $(VENV)/installed ## open the sessions of the seminar and the chapters in JupyterLab, as notebooks
-	$(BIN)/jupyter lab --LabApp.app_settings_dir=$(CURDIR)/lib/book/lab --ServerApp.root_dir=$(CURDIR)/chapters \
+	$(BIN)/jupyter lab --LabApp.app_settings_dir="$(CURDIR)/lib/book/lab" --ServerApp.root_dir="$(CURDIR)/chapters" \
 	  --LabApp.default_url=/lab/tree/seminar/index.md
 
 serve: ## show the built website on this machine

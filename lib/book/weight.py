@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from playwright.sync_api import Browser
+from playwright.sync_api import Page
 
 from book.browser import NOT_BUILT, SITE, find_chromium, launch, pages
 
@@ -16,19 +16,17 @@ KINDS = ("document", "stylesheet", "script", "font", "image", "other")
 WITH_SLIDERS, WITHOUT = 350_000, 130_000  # bytes that a page may weigh
 
 
-def weigh(browser: Browser, page: Path) -> tuple[dict[str, int], int]:
-    """The bytes of each kind that a first visit brings, and how many they may be together."""
+def weigh(tab: Page, address: str) -> tuple[dict[str, int], int]:
+    """Open a page from its file; the bytes of each kind that a first visit brings, and how many they may be together."""
     asked = {}
-    tab = browser.new_page()
     tab.on("request", lambda request: asked.setdefault(request.url.partition("#")[0], request.resource_type))
-    tab.goto(page.as_uri(), wait_until="load")
+    tab.goto(address, wait_until="load")
     tab.wait_for_load_state("networkidle")
     most = WITH_SLIDERS if tab.locator(".explore-group").count() else WITHOUT
-    tab.close()
     weights = dict.fromkeys(KINDS, 0)
-    for address, kind in asked.items():
-        if not address.startswith("data:"):  # that is part of another file
-            content = Path(unquote(urlsplit(address).path)).read_bytes()
+    for loaded, kind in asked.items():
+        if not loaded.startswith("data:"):  # that is part of another file
+            content = Path(unquote(urlsplit(loaded).path)).read_bytes()
             weights[kind if kind in KINDS else "other"] += len(gzip.compress(content))
     return weights, most
 
@@ -40,7 +38,9 @@ def main():
     heavy = []
     with launch(find_chromium()) as browser:
         for page, name in names.items():
-            weights, most = weigh(browser, page)
+            tab = browser.new_page()
+            weights, most = weigh(tab, page.as_uri())
+            tab.close()
             total = sum(weights.values())
             print(name.ljust(width), *(f"{number / 1000:10.1f}" for number in (*weights.values(), total, most)))
             if total > most:

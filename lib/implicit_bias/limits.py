@@ -152,7 +152,7 @@ def l1_bound(minimal_norm, parametrization, *, alpha, n, sharp=False):
     n : int
         Number of columns of `A`.
     sharp : bool
-        Use the denominator ``2 (Q^s - beta_1^s)``, which the proof also gives, under ``Q > beta_1`` only.
+        For L > 2 the smaller ``(beta_1^s - beta_min^s) / (Q^s - beta_1^s)``, under ``Q > beta_1`` only.
 
     Returns
     -------
@@ -183,8 +183,8 @@ def l1_bound(minimal_norm, parametrization, *, alpha, n, sharp=False):
         return np.inf
     if L == 2:
         return float(np.log(total / least) / np.log(Q / total))
-    denominator = 2 * (Q**s - total**s) if sharp else 2 * Q**s - L * total**s
-    return float(L * (total**s - least**s) / denominator)
+    denominator = (1.0 if sharp else 2 / L) * Q**s - total**s
+    return float((total**s - least**s) / denominator)
 
 
 @dataclass(frozen=True, eq=False)

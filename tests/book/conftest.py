@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from book.mathematics import install_packages
 
-ROOT = Path(__file__).parents[2]
+from tests.shared import ROOT
 
 HEADER = """\
 ---
@@ -41,13 +41,13 @@ mystnb:
 ---
 from pathlib import Path
 
-import implicit_bias
 import matplotlib.pyplot as plt
+from implicit_bias import VALUE
 from myst_nb import glue
 
 with open("../runs", "a") as runs:
     runs.write("run\\n")
-glue("value", implicit_bias.VALUE, display=False)
+glue("value", VALUE, display=False)
 plt.plot([1, 2]);
 ```
 
@@ -135,14 +135,25 @@ class Book:
     def page(self, name: str) -> str:
         return self.read(f"_build/html/chapters/{name}.html")
 
+    def files(self) -> dict[str, bytes]:
+        """The files of the site."""
+        html = self.root / "_build" / "html"
+        return {path.relative_to(html).as_posix(): path.read_bytes() for path in html.rglob("*") if path.is_file()}
+
     def runs(self) -> int:
         """How often the chapter has been executed."""
         return self.read("runs").count("run")
 
-    def build(self, hash_seed: str = "0") -> subprocess.CompletedProcess:
+    def add(self, name: str, *cells: str):
+        """Add a chapter."""
+        blocks = "".join(f"```{{code-cell}} ipython3\n{cell}\n```\n\n" for cell in cells)
+        self.write(f"chapters/{name}.md", f"{HEADER}# Of {name}\n\n{blocks}")
+        self.write("_toc.yml", self.read("_toc.yml").replace("/first", f"/first\n      - file: chapters/{name}"))
+
+    def start(self, hash_seed: str = "0") -> subprocess.Popen:
         """Build as the README says it is done by hand."""
         program = Path(sys.executable).with_name("jupyter-book")
-        return subprocess.run(
+        return subprocess.Popen(
             [program, "build", ".", "-W", "-n", "--keep-going"],
             cwd=self.root,
             env={**os.environ, "PYTHONHASHSEED": hash_seed},
@@ -150,6 +161,11 @@ class Book:
             stderr=subprocess.STDOUT,
             text=True,
         )
+
+    def build(self, hash_seed: str = "0") -> subprocess.CompletedProcess:
+        process = self.start(hash_seed)
+        stdout, _ = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, stdout)
 
 
 @pytest.fixture(scope="session")
@@ -172,5 +188,6 @@ def seminar(tmp_path_factory, packages) -> Book:
 def built(tmp_path_factory, packages) -> Book:
     """A book that has been built; tests that take it only look, or build it again."""
     book = Book(tmp_path_factory.mktemp("built") / "book", packages)
-    book.result = book.build()
+    book.result = book.build(hash_seed="1")
+    book.fresh = book.files()
     return book

@@ -1,5 +1,6 @@
 """The build does what it promises, and stops at whatever is broken."""
 
+import os
 import re
 
 import pytest
@@ -58,7 +59,10 @@ def test_what_changed_is_executed_and_nothing_else(book):
     assert book.build().returncode == 0
     assert book.runs() == 2
     assert "twelve" in book.page("first")
-    assert len(list((book.root / "_build" / "outputs").iterdir())) == 1
+
+    book.write("lib/implicit_bias/check.py", '"""Checks."""\n\n\ndef answer():\n    """Says no."""\n')
+    assert book.build().returncode == 0
+    assert book.runs() == 2, "no cell imports that module"
 
 
 def test_a_changed_test_changes_the_appendix(built):
@@ -69,23 +73,73 @@ def test_a_changed_test_changes_the_appendix(built):
     assert built.runs() == executed
 
 
-def test_a_failing_cell_stops_the_build(book):
+def executed(result):
+    """The chapters in the order in which they began."""
+    return re.findall(r"chapter \d of \d, chapters/(\w+): executing", result.stdout)
+
+
+def test_a_failing_cell_ends_the_build_and_its_message_stands_last(book):
+    book.add("long", "import time\n\ntime.sleep(500)")
     book.append("chapters/first.md", "\n```{code-cell} ipython3\nvalue = 1 / 0  # broken\n```\n")
     result = book.build()
     assert result.returncode == 1
     assert "chapters/first failed in cell 2: value = 1 / 0  # broken" in result.stdout
-    assert "ZeroDivisionError: division by zero" in result.stdout
+    assert re.fullmatch(
+        r"\[book\] chapter . of 2, chapters/first, cell 2: ZeroDivisionError: division by zero",
+        result.stdout.rstrip().splitlines()[-1],
+    )
+    assert "chapters/long: done" not in result.stdout
+    assert "KeyboardInterrupt" not in result.stdout and "CancelledError" not in result.stdout
 
 
-def test_a_failing_cell_ends_the_other_chapters(book):
-    book.write("_toc.yml", book.read("_toc.yml").replace("/first", "/first\n      - file: chapters/long"))
-    header = book.read("chapters/first.md").split("# A chapter")[0]
-    book.write("chapters/long.md", header + "# Long\n\n```{code-cell} ipython3\nimport time\n\ntime.sleep(500)\n```\n")
-    book.append("chapters/first.md", "\n```{code-cell} ipython3\nvalue = 1 / 0\n```\n")
+def test_what_was_never_executed_or_failed_runs_first(book):
+    book.add("long", *["from implicit_bias import VALUE"] * 5)
+    assert executed(book.build()) == ["long", "first"]
+
+    book.write("lib/implicit_bias/__init__.py", "VALUE = 'twelve'\n")  # which both have to be executed for
+    book.add("new", "print('a typo)")
+    result = book.build()
+    assert executed(result)[0] == "new" and "chapters/new failed in cell 1: print('a typo)" in result.stdout
+
+    book.write("chapters/new.md", book.read("chapters/new.md").replace("typo", "typo'"))
+    book.write("lib/implicit_bias/__init__.py", "VALUE = 'thirteen'\n")
+    result = book.build()
+    assert result.returncode == 0, result.stdout
+    assert executed(result) == ["new", "long", "first"]
+
+
+def test_a_build_that_is_cut_off_says_where_and_leaves_no_kernel(book):
+    book.add(
+        "long", "import os, pathlib, time\npathlib.Path('../kernel').write_text(str(os.getpid()))\ntime.sleep(500)"
+    )
+    process = book.start()
+    said = ""
+    while "chapters/first: done" not in said:
+        said += process.stdout.readline()
+    while not (book.root / "kernel").exists():
+        assert process.poll() is None
+    process.terminate()
+    said += process.communicate()[0]
+    assert process.returncode == 1
+    assert re.fullmatch(
+        r"\[book\] interrupted in chapter . of 2, chapters/long, cell 1", said.rstrip().splitlines()[-1]
+    )
+    assert "Traceback" not in said
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(book.read("kernel")), 0)
+
+    book.write("chapters/long.md", book.read("chapters/long.md").replace("500", "0"))
+    assert executed(book.build()) == ["long"]
+    assert book.runs() == 1, "what was done before is kept"
+
+
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGKILL"])
+def test_a_dead_kernel_is_told(book, number):
+    book.add("dying", "1", f"import os, signal, time\nos.kill(os.getpid(), signal.{number})\ntime.sleep(500)")
     result = book.build()
     assert result.returncode == 1
-    assert "chapters/first failed in cell 2: value = 1 / 0" in result.stdout
-    assert "chapters/long: done" not in result.stdout
+    assert "chapters/dying failed in cell 2: import os, signal, time" in result.stdout
+    assert result.stdout.rstrip().endswith("chapters/dying, cell 2: the kernel died, perhaps for want of memory")
 
 
 def test_a_dead_widget_stops_the_build(book):
@@ -104,40 +158,48 @@ def test_a_warning_of_the_code_stops_the_build(book):
     assert "chapters/first.md" in result.stdout and "stderr" in result.stdout
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{cite}`nobody`", "nobody"),
-        ("{ref}`nowhere`", "nowhere"),
-        ("{prf:ref}`thm-nowhere`", "thm-nowhere"),
-        ("{numref}`fig-nowhere`", "fig-nowhere"),
-        ("[a link](nowhere.md)", "nowhere"),
-        (r"$\frac{1}{$", r"\frac{1}{"),
-        ("```{reuse} fig-nowhere\n```", "no figure with a name and no theorem is labelled 'fig-nowhere'"),
-        ("```{quiz}\nWhich?\n\n- [x] One.\n\n  Why.\n- [x] Two.\n\n  Why.\n```", "a quiz is a question in paragraphs"),
-        (":::{prf:theorem}\nTrue.\n:::", "first.md:5: this theorem has no label"),
-        (
-            ":::{prf:theorem}\n:label: thm-new\nTrue.\n:::",
-            "no test in tests/claims bears the claim 'thm-new'",
-        ),
-    ],
-)
-def test_a_mistake_in_the_text_stops_the_build(book, text, message):
-    book.write("chapters/first.md", f"# A chapter\n\nSome text.\n\n{text}\n")
+MISTAKES = [
+    ("{cite}`nobody`", "nobody"),
+    ("{ref}`nowhere`", "nowhere"),
+    ("{prf:ref}`thm-nowhere`", "thm-nowhere"),
+    ("{numref}`fig-nowhere`", "fig-nowhere"),
+    ("[a link](nowhere.md)", "nowhere"),
+    (r"$\frac{1}{$", r"\frac{1}{"),
+    ("```{reuse} fig-nowhere\n```", "no figure with a name and no theorem is labelled 'fig-nowhere'"),
+    ("```{quiz}\nWhich?\n\n- [x] One.\n\n  Why.\n- [x] Two.\n\n  Why.\n```", "a quiz is a question in paragraphs"),
+    (":::{prf:theorem}\nTrue.\n:::", "5: this theorem has no label"),
+    (
+        ":::{prf:theorem}\n:label: thm-new\nTrue.\n:::",
+        "no test in tests/claims bears the claim 'thm-new'",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def mistaken(tmp_path_factory, packages, built):
+    """What the build says of a book in which every chapter has one mistake."""
+    book = type(built)(tmp_path_factory.mktemp("mistaken") / "book", packages)
     book.write("tests/claims/test_first.py", "")
-    result = book.build()
-    assert result.returncode == 1, result.stdout
-    assert message in result.stdout
+    book.write("chapters/first.md", "# A chapter\n")
+    for k, (text, _) in enumerate(MISTAKES):
+        book.add(f"mistake{k}x")
+        book.write(f"chapters/mistake{k}x.md", f"# A chapter\n\nSome text.\n\n{text}\n")
+    return book.build()
 
 
-def test_two_builds_give_the_same_bytes(tmp_path, packages, built):
-    first, second = (type(built)(tmp_path / name, packages) for name in ("one", "another"))
-    assert first.build(hash_seed="1").returncode == 0
-    assert second.build(hash_seed="2").returncode == 0
-    files = [
-        {path.relative_to(html).as_posix(): path.read_bytes() for path in html.rglob("*") if path.is_file()}
-        for html in (book.root / "_build" / "html" for book in (first, second))
-    ]
-    assert files[0].keys() == files[1].keys()
-    assert [name for name in files[0] if files[0][name] != files[1][name]] == []
-    assert [name for name, content in files[0].items() if str(tmp_path).encode() in content] == []
+@pytest.mark.parametrize("k", range(len(MISTAKES)))
+def test_a_mistake_in_the_text_stops_the_build(mistaken, k):
+    """With -W each warning does so. Most name the page."""
+    assert mistaken.returncode == 1
+    said = re.sub(r"\x1b\[\d+m", "", mistaken.stdout)  # colours
+    warnings = re.findall(rf"^(?:.*\bmistake{k}x\b.*)?\bWARNING: .*$", said, re.MULTILINE)
+    assert any(MISTAKES[k][1] in warning for warning in warnings), said
+
+
+def test_two_builds_give_the_same_bytes(book, built):
+    assert book.build(hash_seed="2").returncode == 0
+    files = book.files()
+    assert files.keys() == built.fresh.keys()
+    assert [name for name in files if files[name] != built.fresh[name]] == []
+    places = [str(folder).encode() for folder in (book.root, built.root)]
+    assert [name for name, content in files.items() if any(place in content for place in places)] == []

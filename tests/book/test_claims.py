@@ -4,7 +4,7 @@ from pathlib import Path
 
 from book.claims import find_tests, mismatches
 
-ROOT = Path(__file__).parents[2]
+from tests.shared import ROOT
 
 
 def write(root: Path, path: str, text: str):

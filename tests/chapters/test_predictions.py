@@ -4,39 +4,22 @@ The syllabus and the notes of the slides name results without computing them. Ea
 of the figure; if the figure changes, the text has to.
 """
 
-import contextlib
 import functools
-import io
 import re
-from pathlib import Path
 
-import implicit_bias.look
-import jupytext
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-CHAPTERS = Path(__file__).parents[2] / "chapters"
+from tests.shared import CHAPTERS, executed
+
 SEMINAR = CHAPTERS / "seminar"
-pytestmark = pytest.mark.slow
-
-
-@functools.cache
-def executed(chapter):
-    """The names of a chapter at its end, and the grid of the sliders of each figure."""
-    grids, names = {}, {}
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()):
-        patch.setattr(implicit_bias.look, "explore", lambda *draws, **grid: grids.update(dict.fromkeys(draws, grid)))
-        patch.setattr("myst_nb.glue", lambda *args, **kwargs: None)
-        for cell in jupytext.read(CHAPTERS / f"{chapter}.md").cells:
-            if cell.cell_type == "code":
-                exec(compile(cell.source, chapter, "exec"), names)
-    return names, grids
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("executed chapters")]
 
 
 def numbers(chapter, draw, **state):
     """The numbers in the live text of a figure, at the places of the sliders nearest to `state`."""
-    names, grids = executed(chapter)
+    names, grids, _ = executed(CHAPTERS / f"{chapter}.md")
     draw = names[draw]
     nearest = {
         name: value if isinstance(value, str) else min(grids[draw][name], key=lambda place: abs(place - value))
@@ -47,7 +30,7 @@ def numbers(chapter, draw, **state):
 
 
 def states(chapter, draw, name):
-    names, grids = executed(chapter)
+    names, grids, _ = executed(CHAPTERS / f"{chapter}.md")
     return grids[names[draw]][name]
 
 
@@ -117,7 +100,7 @@ def test_of_matrix_factorization():
         "syllabus", "Three factors from $0.1$, by more than a factor of ten, and both beat the least nuclear norm here."
     )
     two, three = (said("draw_completed", alpha=alpha, depth=depth)[0] for alpha, depth in ((0.01, 2), (0.1, 3)))
-    assert 10 * three < two < executed("matrix_factorization")[0]["convex_error"]
+    assert 10 * three < two < executed(CHAPTERS / "matrix_factorization.md").names["convex_error"]
 
 
 def test_of_sparse_recovery():

@@ -3,11 +3,11 @@
 import contextlib
 import io
 import re
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.shared import ROOT
+
 SEMINAR = ROOT / "chapters" / "seminar"
 CELL = re.compile(r"^```\{code-cell\} ipython3\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 TERM = re.compile(r"^(\w[^\n]*)\n: (.*?)(?=^\w[^\n]*\n: |^```|^````|^\(|^##|\Z)", re.DOTALL | re.MULTILINE)

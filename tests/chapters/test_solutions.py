@@ -4,22 +4,14 @@ Where an exercise has a check, its solution calls it and passes.
 """
 
 import contextlib
-import inspect
 import io
 import re
-from pathlib import Path
 
-import implicit_bias.look
-import jupytext
 import pytest
 from implicit_bias import check
 
-CHAPTERS = Path(__file__).parents[2] / "chapters"
-CHECKS = [
-    name
-    for name, function in inspect.getmembers(check, inspect.isfunction)
-    if function.__module__ == check.__name__ and not name.startswith("_")
-]
+from tests.shared import CHAPTERS, CHECKS, executed, without_figures
+
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -39,28 +31,32 @@ def record_verdicts(monkeypatch):
 
         return call
 
-    for name in CHECKS:
-        monkeypatch.setattr(check, name, recording(name, getattr(check, name)))
+    for name, function in CHECKS.items():
+        monkeypatch.setattr(check, name, recording(name, function))
     return verdicts
 
 
+@pytest.fixture
+def ended(path):
+    """A chapter at its end; afterwards its names are as they were."""
+    chapter = executed(path)
+    names = dict(chapter.names)
+    yield chapter
+    chapter.names.clear()
+    chapter.names.update(names)
+
+
 @pytest.mark.slow
+@pytest.mark.xdist_group("executed chapters")
 @pytest.mark.parametrize("path", [p for p in sorted(CHAPTERS.rglob("*.md")) if solutions(p)], ids=lambda p: p.stem)
 @pytest.mark.filterwarnings("ignore:gradient_descent. Diverged")  # an exercise asks for it
-def test_solutions_run(path, monkeypatch):
-    # The figures are drawn when the book is built, and compared with the page in tests/site.
-    monkeypatch.setattr(implicit_bias.look, "explore", lambda *draws, **grid: None)
-    monkeypatch.setattr("myst_nb.glue", lambda *args, **kwargs: None)
+def test_solutions_run(path, ended, monkeypatch):
     verdicts = record_verdicts(monkeypatch)
-    namespace = {}
     printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        for cell in jupytext.read(path).cells:
-            if cell.cell_type == "code":
-                exec(compile(cell.source, str(path), "exec"), namespace)
+    with without_figures(), contextlib.redirect_stdout(printed):
         for code in solutions(path):
-            exec(compile(code, f"{path}: solution", "exec"), namespace)
-    assert "nan" not in printed.getvalue()
+            exec(compile(code, f"{path}: solution", "exec"), ended.names)
+    assert "nan" not in ended.printed + printed.getvalue()
     text = path.read_text(encoding="utf-8")
     checked = {name for name in CHECKS if re.search(rf"^:label: ex-{name.replace('_', '-')}$", text, re.M)}
     assert checked == {name for name, _ in verdicts}

@@ -1,76 +1,41 @@
 """The chapters in a real JupyterLab, as `make lab` opens them: the sessions, a chapter as a notebook, a slider that moves."""
 
-import os
 import re
+import shlex
 import shutil
-import socket
 import statistics
-import subprocess
-import sys
-import time
-import urllib.request
-from pathlib import Path
 
 import pytest
-from book.browser import find_chromium, launch
 
-ROOT = Path(__file__).parents[2]
+from tests import jupyterlab
+from tests.shared import ROOT
+
 pytestmark = pytest.mark.slow
 
 
 def options_of_make_lab(chapters):
     """The options with which the Makefile starts JupyterLab, for a copy of the chapters."""
     makefile = (ROOT / "Makefile").read_text().replace("\\\n", " ")
-    options = re.search(r"\$\(BIN\)/jupyter lab (.*)", makefile)[1].split()
-    return [option.replace("$(CURDIR)/chapters", str(chapters)).replace("$(CURDIR)", str(ROOT)) for option in options]
+    options = re.search(r"\$\(BIN\)/jupyter lab (.*)", makefile)[1]
+    return shlex.split(options.replace("$(CURDIR)/chapters", str(chapters)).replace("$(CURDIR)", str(ROOT)))
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """The address of a JupyterLab with a copy of the chapters, and the page it opens."""
-    folder = tmp_path_factory.mktemp("lab")
+    folder = tmp_path_factory.mktemp("lab") / "with a space"
     shutil.copytree(ROOT / "chapters", folder / "chapters")
     options = options_of_make_lab(folder / "chapters")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    variables = {name: str(folder / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")}
-    command = [sys.executable, "-m", "jupyterlab", *options, "--no-browser", "--allow-root", f"--ServerApp.port={port}"]
-    command += ["--ServerApp.port_retries=0", "--IdentityProvider.token=", "--LabApp.expose_app_in_browser=True"]
-    path = os.pathsep.join(filter(None, [str(ROOT / "lib"), os.environ.get("PYTHONPATH")]))
-    with open(folder / "log", "w") as log:
-        process = subprocess.Popen(
-            command, cwd=folder, env={**os.environ, **variables, "PYTHONPATH": path}, stdout=log, stderr=log
-        )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(f"{address}/api").close()
-                break
-            except OSError:
-                assert process.poll() is None, (folder / "log").read_text()
-                time.sleep(0.2)
+    with jupyterlab.serve(folder, options) as address:
         yield address, next(o.split("=")[1] for o in options if o.startswith("--LabApp.default_url="))
-    finally:
-        process.terminate()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
-@pytest.fixture(scope="module")
-def page():
-    executable = find_chromium()
-    if not executable:
-        message = "no Chromium found: install it, or set CHROMIUM to its path"
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(message)
-    with launch(executable) as browser:
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(120_000)
-        yield page
+@pytest.fixture
+def page(browser):
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(120_000)
+    yield page
+    page.close()
 
 
 def test_the_sessions_lead_to_a_chapter_whose_slider_moves(server, page, record_property):

@@ -7,7 +7,6 @@ import inspect
 import re
 from decimal import Decimal
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,13 +18,9 @@ from implicit_bias.parametrizations import HadamardPower, SignedHadamardPower
 from implicit_bias.spectrum import learning_time
 from scipy.optimize import nnls as lawson_hanson
 
-CHAPTERS = Path(__file__).parents[2] / "chapters"
+from tests.shared import CHAPTERS, CHECKS
+
 LABEL = re.compile(r"\{exercise\}.*\n:label: ex-(\S+)")
-CHECKS = {
-    name: function
-    for name, function in vars(check).items()
-    if inspect.isfunction(function) and function.__module__ == check.__name__ and not name.startswith("_")
-}
 TAKES_A_FUNCTION = ["valley", "hyperbola", "primitive", "nnls_hand", "nnls_constant", "nnls_multiplicative"]
 A = np.array([[1.0, 1.0], [0.0, 1.0]])
 

@@ -1,24 +1,45 @@
-"""The built site, a server for it, and a browser."""
+"""The built site, a server for it, and visits of its pages that serve all tests of a page."""
 
 import functools
 import http.server
 import os
+import shutil
+import subprocess
+import sys
 import threading
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
-from book.browser import NOT_BUILT, SITE, find_chromium, launch, pages
+from book.browser import NOT_BUILT, SITE, pages
+from book.weight import weigh
+from playwright.sync_api import Page
+
+from tests.shared import ROOT
+
+PHONE, SCREEN, PAPER = {"width": 390, "height": 844}, {"width": 1280, "height": 800}, {"width": 718, "height": 1000}
+
+# All shifts of the layout since the page began to load.
+WATCH_SHIFTS = """
+    window.shifts = [];
+    new PerformanceObserver((list) => {
+        for (const entry of list.getEntries())
+            shifts.push(`${entry.value}: ` + entry.sources.map((s) => s.node?.nodeName + "." + s.node?.className).join());
+    }).observe({type: "layout-shift", buffered: true});
+"""
 
 
 def pytest_generate_tests(metafunc):
-    """Run a test that takes `path` for every page of the site, and one that takes `text_path` for those that are no decks.
+    """Run a test that takes `path` for every page of the site, or if it is marked so for those that are no decks.
 
     When nothing is built there is the one that must exist.
     """
-    paths = [page.relative_to(SITE).as_posix() for page in pages()] or ["index.html"]
     if "path" in metafunc.fixturenames:
-        metafunc.parametrize("path", paths)
-    if "text_path" in metafunc.fixturenames:
-        metafunc.parametrize("text_path", [path for path in paths if "/slides/" not in path])
+        paths = [page.relative_to(SITE).as_posix() for page in pages()] or ["index.html"]
+        if metafunc.definition.get_closest_marker("text_pages"):
+            paths = [path for path in paths if "/slides/" not in path]
+        paths = [pytest.param(path, marks=pytest.mark.xdist_group(path)) for path in paths]
+        metafunc.parametrize("path", paths, scope="module")
 
 
 @pytest.fixture(scope="session")
@@ -62,12 +83,112 @@ def course_address(site, tmp_path_factory):
     server.server_close()
 
 
+class Visit(NamedTuple):
+    """A page in the browser, and what happened while it arrived."""
+
+    page: Page
+    wrong: list[str]  # whatever went wrong
+    shifts: list[str]  # what moved
+    weights: dict[str, int]
+    most: int  # what the page may weigh
+
+
+def visit(browser, home, path, **look):
+    """Open a page, wait until all of it has arrived, and fold out whatever can be.
+
+    A test that takes the visit may change how the page is looked at, so each chooses that itself.
+    """
+    page = browser.new_page(**look)
+    wrong = []
+
+    def request(request):
+        if not request.url.startswith((home, "data:", "blob:")):
+            wrong.append(f"asks for {request.url}")
+
+    page.on("request", request)
+    page.on("console", lambda line: line.type == "error" and wrong.append(f"console: {line.text}"))
+    page.on("requestfailed", lambda request: wrong.append(f"{request.url} failed"))
+    page.on("response", lambda answer: answer.status >= 400 and wrong.append(f"{answer.url}: {answer.status}"))
+    page.on("pageerror", lambda error: wrong.append(f"script: {error}"))
+    page.add_init_script(WATCH_SHIFTS)
+    weights, most = weigh(page, home + path) if home.startswith("file:") else ({}, 0)
+    if not weights:
+        page.goto(home + path, wait_until="load")
+        page.wait_for_load_state("networkidle")  # the first page leads on to another
+    page.evaluate("document.fonts.ready")
+    page.mouse.wheel(0, 5000)  # what comes into view only now must not move either
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    shifts = page.evaluate("shifts")
+    page.evaluate("scrollTo(0, 0)")
+    page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")  # scripts have seen it
+    return Visit(page, list(wrong), shifts, weights, most)
+
+
+@pytest.fixture(scope="module")
+def screen(browser, address, path):
+    """The page on a wide screen, from a server of its own."""
+    seen = visit(browser, address, path, viewport=SCREEN, color_scheme="light")
+    yield seen
+    seen.page.close()
+
+
+@pytest.fixture(scope="module")
+def phone(browser, course_address, path):
+    """The page on a phone, from a server that has it below a path."""
+    seen = visit(browser, course_address, path, viewport=PHONE, color_scheme="light")
+    yield seen
+    seen.page.close()
+
+
+@pytest.fixture(scope="module")
+def paper(browser, site, path):
+    """The page from a file, as wide as A4 within its margins, by a reader whose pages are dark."""
+    seen = visit(browser, site.as_uri() + "/", path, viewport=PAPER, color_scheme="dark")
+    yield seen
+    seen.page.close()
+
+
+# Every state of a figure, as the library draws it and before anything is left out of it for the page.
+NOTE_STATES = """
+import json
+import os
+
+from slidefig._figure import _Panel
+
+picture = _Panel.picture
+
+
+def noted(panel, state):
+    tree, text = picture(panel, state)
+    with open(os.path.join(os.environ["STATES"], str(os.getpid())), "a") as file:
+        file.write(json.dumps([panel.description, str(tree), text]) + "\\n")
+    return tree, text
+
+
+_Panel.picture = noted
+"""
+
+
 @pytest.fixture(scope="session")
-def browser():
-    """A Chromium that makes no request of its own."""
-    executable = find_chromium()
-    if not executable:
-        message = "no Chromium found: install it, or set CHROMIUM to its path"
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(message)
-    with launch(executable) as chromium:
-        yield chromium
+def elsewhere(tmp_path_factory):
+    """The site of a clean build in another folder, where each kernel notes the states it draws, and these notes."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    book, states = folder / "some where else", folder / "states"
+    shutil.copytree(ROOT, book, ignore=shutil.ignore_patterns(".*", "_build", "__pycache__", "*.egg-info"))
+    (book / "_build").mkdir()
+    (book / "_build" / "npm").symlink_to(ROOT / "_build" / "npm")  # no network
+    states.mkdir()
+    startup = book / "lib" / "book" / "ipython" / "profile_default" / "startup"
+    startup.mkdir()
+    (startup / "note_states.py").write_text(NOTE_STATES)
+    result = subprocess.run(
+        [Path(sys.executable).with_name("jupyter-book"), "build", ".", "-W", "-n", "--keep-going", "-q"],
+        cwd=book,
+        env={**os.environ, "PYTHONPATH": str(book / "lib"), "PYTHONHASHSEED": "1", "STATES": str(states)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert result.returncode == 0, result.stdout
+    return book / "_build" / "html", states

@@ -42,14 +42,15 @@ def slow_address(site):
     server.server_close()
 
 
+@pytest.mark.text_pages
 @pytest.mark.parametrize("viewport", [(1280, 800), (390, 844)], ids=["screen", "phone"])
-def test_a_panel_stays_where_it_is_when_the_next_one_comes(browser, site, slow_address, text_path, viewport):
-    if len(PIECE.split((site / text_path).read_bytes())) < 3:
+def test_a_panel_stays_where_it_is_when_the_next_one_comes(browser, site, slow_address, path, viewport):
+    if len(PIECE.split((site / path).read_bytes())) < 3:
         return  # no two panels
     page = browser.new_page(viewport={"width": viewport[0], "height": viewport[1]})
     page.add_init_script(WATCH_SHIFTS)
     page.route("**/*.woff2", lambda route: route.abort())  # else the page is hidden until they are there
-    page.goto(slow_address + text_path, wait_until="networkidle")
+    page.goto(slow_address + path, wait_until="networkidle")
     page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     assert page.evaluate("shifts") == []
     page.close()

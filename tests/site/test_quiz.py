@@ -1,13 +1,10 @@
 """The quizzes in a browser: answered by keyboard, explained, without scripts too."""
 
 import re
-from pathlib import Path
 
 import pytest
-from book.sources import without_shown_code
 
-CHAPTERS = Path(__file__).parents[2] / "chapters"
-EXERCISED = sorted(path.stem for path in CHAPTERS.glob("*.md") if "{exercise}" in without_shown_code(path.read_text()))
+from tests.shared import EXERCISED
 
 
 @pytest.fixture(params=[True, False], ids=["scripts", "no scripts"])

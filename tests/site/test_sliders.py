@@ -1,28 +1,25 @@
 """The sliders in a browser: each state that the keyboard reaches is the one the library draws.
 
-First on pages made here, then on the chapters of the built site.
+First on pages made here, then on the chapters of the built site. There the states to compare with are those that the library
+has drawn in the build elsewhere, noted before they are packed for the page: drawn once more, by other kernels, and not taken
+from the site.
 """
 
 import gzip
 import html
 import itertools
 import json
-import os
 import statistics
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-from book.execution import ENVIRONMENT
 from implicit_bias import look
 from implicit_bias.look import COLORS, explore
 from slidefig import ID_PREFIX
 
-ROOT = Path(__file__).parents[2]
+from tests.shared import MOVING, ROOT
+
 STATIC = ROOT / "lib" / "slidefig" / "static"
-CHAPTERS = sorted(path.stem for path in (ROOT / "chapters").glob("*.md") if "{code-cell}" in path.read_text())
 
 
 # --- What a state should look like
@@ -277,60 +274,35 @@ def test_printing_calls_for_the_chosen_states(page):
 # --- The chapters
 
 
-def collect(chapter):
-    """Run the cells of a chapter and return, for each call of `explore`, its states drawn anew.
-
-    It runs in a process of its own, with the settings of the build, and takes the place of `explore` before a cell
-    imports it.
-    """
-    import jupytext
-    from IPython.core.interactiveshell import InteractiveShell
-
-    figures = []
-
-    def record(*draws, **grid):
-        figures.append(fresh_states(draws, grid))
-
-    look.explore = record
-    os.chdir(ROOT / "chapters")
-    shell = InteractiveShell.instance()
-    for cell in jupytext.read(f"{chapter}.md").cells:
-        if cell.cell_type == "code":
-            shell.run_cell(cell.source, silent=True).raise_error()
-    return figures
+def panels_drawn(states):
+    """For each kernel that drew: the descriptions of its panels in their order, and the states of each."""
+    for file in states.iterdir():
+        drawn = [json.loads(line) for line in file.read_text().splitlines()]
+        yield [
+            (description, [(normal(picture), text) for _, picture, text in states])
+            for description, states in itertools.groupby(drawn, key=lambda state: state[0])
+        ]
 
 
-@pytest.fixture(scope="module", params=CHAPTERS)
-def chapter(request, site):
-    """The name of a chapter and the states of its figures."""
-    program = f"import json, sys, test_sliders as t; json.dump(t.collect({request.param!r}), open(sys.argv[1], 'w'))"
-    target = request.getfixturevalue("tmp_path_factory").mktemp("states") / "states.json"
-    run = subprocess.run(
-        [sys.executable, "-c", program, str(target)],
-        env={**os.environ, **ENVIRONMENT, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        cwd=ROOT / "tests" / "site",
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    return request.param, json.loads(target.read_text())
+@pytest.fixture(scope="session")
+def drawn(elsewhere):
+    return list(panels_drawn(elsewhere[1]))
 
 
-def test_the_sliders_of_a_chapter_show_what_the_library_computes(browser, site, chapter):
-    name, figures = chapter
+@pytest.mark.xdist_group("elsewhere")
+@pytest.mark.parametrize("chapter", MOVING)
+def test_the_sliders_of_a_chapter_show_what_the_library_computes(browser, site, drawn, chapter):
     page = browser.new_page()
-    page.goto((site / "chapters" / f"{name}.html").as_uri())
-    shown = page.locator(".explore").all()
-    assert len(shown) == len(figures)
-    for figure, expected in zip(shown, figures, strict=True):
-        groups = figure.locator(".explore-group").all()
-        assert len(groups) == len(expected)
-        for group, states in zip(groups, expected, strict=True):
-            if group.locator("input").count():
-                walk(group, states)
-            else:
-                assert [normal(svg.evaluate("svg => svg.outerHTML")) for svg in group.locator("svg").all()] == [
-                    picture for ((picture, _),) in states
-                ]
+    page.goto((site / "chapters" / f"{chapter}.html").as_uri())
+    shown = page.locator(".explore-panel svg").evaluate_all("svgs => svgs.map((svg) => svg.getAttribute('aria-label'))")
+    (panels,) = [panels for panels in drawn if [description for description, _ in panels] == shown]
+    states = iter([states for _, states in panels])
+    for group in page.locator(".explore-group").all():
+        expected = [next(states) for _ in group.locator(".explore-panel").all()]
+        if group.locator("input").count():
+            walk(group, expected)
+        else:
+            assert [normal(svg.evaluate("svg => svg.outerHTML")) for svg in group.locator("svg").all()] == [
+                picture for ((picture, _),) in expected
+            ]
     page.close()

@@ -1,33 +1,44 @@
 """The decks in a browser: complete, moved by keyboard alone, nothing beyond the edge, legible in the dark, on paper too."""
 
 import re
-from pathlib import Path
 
 import pytest
 from book.pdf import print_deck
 
-ROOT = Path(__file__).parents[2]
-DECKS = sorted(path.stem for path in (ROOT / "chapters" / "seminar" / "slides").glob("*.md"))
+from tests.shared import DECKS, ROOT
+
 HALL = {"width": 1280, "height": 720}
 
 
-@pytest.fixture(params=DECKS)
+@pytest.fixture(
+    scope="module", params=[pytest.param(deck, marks=pytest.mark.xdist_group(f"deck {deck}")) for deck in DECKS]
+)
 def deck(request):
     return request.param
 
 
-@pytest.fixture(params=["light", "dark"])
-def page(request, browser, address, deck):
+@pytest.fixture(scope="module", params=["light", "dark"])
+def visit(request, browser, address, deck):
+    """The deck in a browser, its address, and whatever has gone wrong."""
     page = browser.new_page(viewport=HALL, color_scheme=request.param)
     wrong = []
     page.on("request", lambda asked: asked.url.startswith((address, "data:", "blob:")) or wrong.append(asked.url))
     page.on("requestfailed", lambda asked: wrong.append(asked.url))
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.goto(f"{address}chapters/seminar/slides/{deck}.html", wait_until="networkidle")
-    page.wait_for_function("Reveal.isReady()")
+    yield page, f"{address}chapters/seminar/slides/{deck}.html", wrong
+    page.close()
+
+
+@pytest.fixture
+def page(visit):
+    """The deck at its first slide."""
+    page, place, wrong = visit
+    if page.url.partition("#")[0] != place:
+        page.goto(place, wait_until="networkidle")
+        page.wait_for_function("Reveal.isReady()")
+    page.evaluate("Reveal.slide(0); document.activeElement.blur()")
     yield page
     assert not wrong
-    page.close()
 
 
 def number(page):

@@ -1,16 +1,14 @@
 """The notebooks for students: they run, and their exercises are checked, on a machine without a network."""
 
 import re
-from pathlib import Path
 
 import nbformat
 import pytest
-from book.sources import without_shown_code
 from nbclient import NotebookClient
 
-CHAPTERS = Path(__file__).parents[2] / "chapters"
+from tests.shared import CHAPTERS, EXERCISED
+
 SOLUTION = re.compile(r"^(`{3,})\{solution\} ex-(\S+)\n(.*?)^\1$", re.DOTALL | re.MULTILINE)
-EXERCISED = sorted(path.stem for path in CHAPTERS.glob("*.md") if "{exercise}" in without_shown_code(path.read_text()))
 
 CUT_OFF = """\
 import sys
@@ -76,6 +74,8 @@ def test_a_student_is_told_right_and_wrong_without_a_network(site, tmp_path, mon
     client.on_notebook_start = lambda notebook: setattr(client.kc, "allow_stdin", True)  # as if a student sat before it
     client.execute()
 
+    shown = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert any("application/vnd.jupyter.widget-view+json" in data for data in shown), "no slider moves"
     assert "there is no network" in offline.outputs[0].text
     assert unheard.outputs[0].text == "[]\n"
     for name, (untouched, wrong, right) in tried.items():

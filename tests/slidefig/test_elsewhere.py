@@ -9,7 +9,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from book.browser import find_chromium, launch
 from PIL import Image
 from pypdf import PdfReader
 from slidefig import ID_PREFIX, states
@@ -42,7 +41,7 @@ SPHINX = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "html", ".", "out"]
 PROGRAMS = {
     "MyST-NB": ({"conf.py": 'extensions = ["myst_nb"]', "index.rst": INDEX}, HEADING, SPHINX, "out/foreign.html"),
     "MyST-NB and the extension": (
-        {"conf.py": 'extensions = ["myst_nb", "slidefig"]', "index.rst": INDEX},
+        {"conf.py": 'extensions = ["myst_nb", "slidefig"]\nhtml_theme = "furo"', "index.rst": INDEX},
         HEADING,
         SPHINX,
         "out/foreign.html",
@@ -61,7 +60,7 @@ PROGRAMS = {
         "_build/html/foreign.html",
     ),
 }
-DARK_PAGES = {"Jupyter Book"}  # which turn dark for a reader who has a dark system
+DARK_PAGES = {"Jupyter Book", "MyST-NB and the extension"}  # which turn dark for a reader who has a dark system
 
 
 def foreign(heading, *code):
@@ -92,16 +91,6 @@ def made(tmp_path_factory):
     for name, (process, _) in at_work.items():
         assert process.returncode == 0, f"{name}: {said[name]}"
     return {name: page for name, (_, page) in at_work.items()}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    executable = find_chromium()
-    if not executable:
-        message = "no Chromium found: install it, or set CHROMIUM to its path"
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(message)
-    with launch(executable) as chromium:
-        yield chromium
 
 
 @pytest.fixture(scope="module")

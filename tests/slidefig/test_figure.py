@@ -511,7 +511,7 @@ def test_colours_stand_out_and_differ(look):
 
 
 def test_each_colour_is_written_once_for_both_kinds_of_page():
-    (style,) = re.findall(r'<div class="explore" style="([^"]*)">', page(simple, alpha=[1, 2]))
+    (style,) = re.findall(r'<div class="explore" style="--groups:1;([^"]*)">', page(simple, alpha=[1, 2]))
     pairs = dict(re.findall(r"--fig-(\w+):light-dark\(([^()]*)\)", style))
     assert pairs == {name: f"{color},{LOOK.dark[name]}" for name, color in LOOK.colors.items()}
 
@@ -567,9 +567,16 @@ def test_the_first_figure_brings_style_and_script_for_the_page(monkeypatch):
     first, second = explore(simple, alpha=[1, 2]), explore(simple, alpha=[1, 3])
     shown = [figure._repr_mimebundle_()["text/html"] for figure in (second, first)]  # whichever is shown first
     assert shown[1] == first.html and _page.ASSETS.sub("", shown[0]) == second.html
-    assert len(shown[0]) - len(second.html) < 9000
-    for name in ("explore.css", "explore.js"):
-        assert (_page.STATIC / name).read_text() in shown[0]
+    assert len(shown[0]) - len(second.html) < 6500
+    assert _page.style() in shown[0] and _page.script() in shown[0]
+
+
+def test_what_is_for_the_authors_does_not_travel():
+    for text, name in ((_page.style(), "explore.css"), (_page.script(), "explore.js")):
+        written = (_page.STATIC / name).read_text()
+        assert not re.search(r"/\*|//(?!www)|^\s", text, re.M)
+        code = re.sub(r"/\*.*?\*/|(?<!:)//.*", "", written, flags=re.S if name.endswith("css") else 0)
+        assert "".join(text.split()) == "".join(code.split())
 
 
 @pytest.mark.parametrize("module", [_figure, _page, _svg, _values])
