@@ -3,9 +3,12 @@
 `explore` and `states` are those of the package `slidefig`, with this look.
 """
 
+from numpy.typing import ArrayLike
+
 from ._extras import extra
 
 with extra("figures"):
+    from matplotlib.axes import Axes
     from slidefig import Look
 
 __all__ = ["COLORS", "DARK_COLORS", "DEPTH", "explore", "show_gray", "states"]
@@ -80,7 +83,7 @@ explore = LOOK.explore
 states = LOOK.states
 
 
-def show_gray(ax, image, largest=1.0):
+def show_gray(ax: Axes, image: ArrayLike, largest: float = 1.0) -> None:
     """Show an image as it is, grey from 0 (black) to `largest` (white), without axes.
 
     Parameters

@@ -1,15 +1,18 @@
 """How good a point is: distance to the truth, optimality, and constants of the measurement matrix."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise, product
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import linprog
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator
 from scipy.sparse.linalg import norm as sparse_norm
 
 from ._matrices import as_entries, largest_singular_value, operator_column_norms
+from ._types import Matrix
 from ._validation import as_data, as_finite_matrix, as_labels, as_matrix, as_positive, as_reals, as_vector
 
 EPSILON = np.finfo(float).eps
@@ -19,7 +22,7 @@ SLACK = 8  # times its floor: what a gap may be that is nothing but rounding, fo
 LARGEST_FLOOR = 1e-6  # of the loss: what rounding hides must be less
 
 
-def recovery_error(x, x_true):
+def recovery_error(x: ArrayLike, x_true: ArrayLike) -> float | np.ndarray:
     """Relative distance ``|x - x_true|_2 / |x_true|_2``, along the last axis.
 
     Parameters
@@ -46,7 +49,7 @@ def recovery_error(x, x_true):
     return np.linalg.norm(x - x_true, axis=-1) / size
 
 
-def spectral_norm(A):
+def spectral_norm(A: Matrix) -> float:
     """Largest singular value of a matrix, sparse matrix or `LinearOperator`.
 
     Examples
@@ -57,7 +60,7 @@ def spectral_norm(A):
     return largest_singular_value(as_matrix(A))
 
 
-def column_norms(A):
+def column_norms(A: Matrix) -> np.ndarray:
     """Euclidean norm of each column.
 
     A `LinearOperator` has no columns at hand. Up to 16 are computed; the norms of more are estimated, each within about a
@@ -82,7 +85,7 @@ def column_norms(A):
     return sparse_norm(A, axis=0) if issparse(A) else np.linalg.norm(A, axis=0)
 
 
-def kkt_residual(A, y, x, *, nonnegative=False):
+def kkt_residual(A: Matrix, y: ArrayLike, x: ArrayLike, *, nonnegative: bool = False) -> float | np.ndarray:
     r"""How far `x` is from a least-squares solution, in a number without units.
 
     With the gradient :math:`g = A^\top(Ax - y)` it is :math:`\max_j |g_j| / (|a_j|\,|y|)`, and for the problem with
@@ -113,7 +116,7 @@ def kkt_residual(A, y, x, *, nonnegative=False):
     return float(_kkt(x, A.T @ (A @ x - y), column_norms(A), np.linalg.norm(y), nonnegative))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Certificate:
     r"""What is known about a point `x` of a least-squares problem: how far its loss can be from the least one.
 
@@ -143,7 +146,7 @@ class Certificate:
     relative_residual: float | np.ndarray
 
     @property
-    def optimality(self):
+    def optimality(self) -> float | np.ndarray:
         """What a tolerance is compared with: the larger of ``gap / loss`` and `kkt_residual`, or `relative_residual`.
 
         The last one where it is smaller, for there the data are met, and the least loss may be zero.
@@ -152,21 +155,21 @@ class Certificate:
         return np.minimum(np.maximum(relative, self.kkt_residual), self.relative_residual)
 
     @property
-    def tells(self):
+    def tells(self) -> bool | np.bool | np.ndarray:
         """Whether rounding hides little of the loss: else the gap means nothing."""
         return self.floor <= LARGEST_FLOOR * self.loss
 
     @property
-    def at_floor(self):
+    def at_floor(self) -> bool | np.bool | np.ndarray:
         """Whether `gap` is rounding, and rounding is small against the loss: no better point can be told in float64."""
         return self.tells & (self.gap <= SLACK * self.floor) & (self.gap <= LARGEST_FLOOR * self.loss)
 
-    def holds(self, tol):
+    def holds(self, tol: float) -> bool | np.bool | np.ndarray:
         """Whether a solver may say `converged`: `optimality` is at most `tol`, and not by chance; or `at_floor`."""
         return (self.relative_residual <= tol) | (self.tells & (self.optimality <= tol)) | self.at_floor
 
 
-def certificate(A, y, x, *, nonnegative=False):
+def certificate(A: Matrix, y: ArrayLike, x: ArrayLike, *, nonnegative: bool = False) -> Certificate:
     r"""Bound how far the loss :math:`f(x) = \tfrac12\|Ax - y\|_2^2` is from its least value.
 
     For the residual ``r = A x - y``, the gradient ``g = A.T r``, any weights ``d_j > 0`` and
@@ -248,7 +251,7 @@ def _kkt(x, gradient, columns, data_norm, nonnegative):
     return np.max(np.abs(slack, out=slack), axis=-1) / (data_norm or 1.0)
 
 
-def margin(A, y, x):
+def margin(A: Matrix, y: ArrayLike, x: ArrayLike) -> float | np.ndarray:
     r"""Smallest signed distance of a point to the plane orthogonal to `x`, :math:`\min_i y_i\langle a_i, x\rangle / |x|`.
 
     It is positive exactly when ``sign(A x) = y``: the plane separates the two classes.
@@ -283,7 +286,7 @@ def margin(A, y, x):
     return np.min(signed, axis=-1).reshape(norms.shape)[()] / np.where(norms > 0, norms, 1)
 
 
-def effective_rank(W):
+def effective_rank(W: ArrayLike) -> float | np.ndarray:
     r"""Nuclear norm over spectral norm, :math:`\|W\|_* / \|W\|_{2\to2}`: between 1 and the rank; 0 for the zero matrix.
 
     Source: Chou, Gieshoff, Maly and Rauhut (2024). Taught in the chapter "Matrix factorization".
@@ -306,7 +309,7 @@ def effective_rank(W):
     return np.sum(values, axis=-1) / np.where(largest > 0, largest, 1)
 
 
-def balancedness(factors):
+def balancedness(factors: Sequence[ArrayLike]) -> float | np.ndarray:
     r"""How far matrices :math:`W_1, \dots, W_N` are from balanced, :math:`\max_j \|W_{j+1}^\top W_{j+1} - W_j W_j^\top\|_F`.
 
     Source: Arora, Cohen, Hu and Luo (2019). Taught in the chapter "Matrix factorization".
@@ -334,7 +337,7 @@ def balancedness(factors):
     return np.max([np.linalg.norm(V.mT @ V - W @ W.mT, axis=(-2, -1)) for W, V in pairwise(factors)], axis=0)
 
 
-def best_rank(W, r):
+def best_rank(W: ArrayLike, r: int) -> np.ndarray:
     """The best approximation of `W` of rank at most `r`, by the singular value decomposition.
 
     Source: Eckart and Young (1936). Taught in the chapter "Matrix factorization".
@@ -362,7 +365,7 @@ def best_rank(W, r):
     return (U[..., :r] * values[..., None, :r]) @ V[..., :r, :]
 
 
-def null_space_constant(A, s):
+def null_space_constant(A: Matrix, s: int) -> float:
     r"""Smallest `rho` such that ``|v_S|_1 <= rho |v_{S^c}|_1`` for all `v` in the kernel of `A` and all `S` of size `s`.
 
     The matrix has the (stable) null space property of order `s` exactly when ``rho < 1``. Each support and each pattern of

@@ -6,14 +6,17 @@ the energy is a polynomial of degree four), and an exact solution on the support
 """
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import nnls as lawson_hanson
 
 from ._accurate import accurate_point, active_set
 from ._normalized import NormalizedProblem, Point
 from ._support import LARGEST_GRAM, finish
+from ._types import Matrix
 from ._validation import as_positive, as_reals
 from .results import NonnegativeResult
 
@@ -45,7 +48,16 @@ class Progress:
     products: int
 
 
-def nnls(A, y, *, tol=1e-8, max_iterations=None, x0=None, alpha=None, callback=None):
+def nnls(
+    A: Matrix,
+    y: ArrayLike,
+    *,
+    tol: float = 1e-8,
+    max_iterations: int | None = None,
+    x0: ArrayLike | None = None,
+    alpha: ArrayLike | None = None,
+    callback: Callable[[Progress], object] | None = None,
+) -> NonnegativeResult:
     r"""Minimize ``|A x - y|`` over ``x >= 0``.
 
     Preconditioned nonlinear conjugate gradients on the weights of ``x = w^2``, in variables for which the columns of `A`

@@ -15,6 +15,7 @@ Source: Chou, Gieshoff, Maly and Rauhut (2024). Taught in the chapter "Matrix fa
 import warnings
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.integrate import solve_ivp
 from scipy.special import hyp2f1
 
@@ -25,7 +26,7 @@ from .results import Path, Result
 TOLERANCE = 1e-8  # of the error of an eigenvalue, relative to the target, at which a descent counts as converged
 
 
-def eigendecomposition(target):
+def eigendecomposition(target: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Eigenvalues, the largest first, and eigenvectors of a symmetric matrix.
 
     Parameters
@@ -57,7 +58,16 @@ def eigendecomposition(target):
     return eigenvalues[::-1], V[:, ::-1]
 
 
-def diagonal_descent(eigenvalues, *, depth, alpha, step_size, max_iterations, record=200, perturbation=0.0):
+def diagonal_descent(
+    eigenvalues: ArrayLike,
+    *,
+    depth: int,
+    alpha: float,
+    step_size: float,
+    max_iterations: int,
+    record: int = 200,
+    perturbation: float = 0.0,
+) -> Result:
     """Gradient descent on ``1/2 |W_N ... W_1 - T|^2`` for a symmetric `T`, from the (perturbed) identical start.
 
     The same iterates as `gradient_descent` with `MatrixProduct`, but for rounding, at the cost of `n` numbers.
@@ -172,7 +182,7 @@ def _power(d, exponent, out):
             out *= d
 
 
-def diagonal_flow(eigenvalues, *, depth, alpha, times):
+def diagonal_flow(eigenvalues: ArrayLike, *, depth: float, alpha: float, times: ArrayLike) -> np.ndarray:
     r"""Gradient flow on ``1/2 |W_N ... W_1 - T|^2`` for a symmetric `T`, from the identical start.
 
     At depth 2 in closed form, the logistic curve
@@ -232,7 +242,9 @@ def _logistic(s, eigenvalues, depth, alpha):
         return w0 / (decay + w0 * gained)
 
 
-def learning_time(eigenvalue, *, depth, alpha, fraction=0.95):
+def learning_time(
+    eigenvalue: ArrayLike, *, depth: float, alpha: ArrayLike, fraction: float = 0.95
+) -> float | np.ndarray:
     r"""How long the flow from the identical start needs until the product has `fraction` of an eigenvalue.
 
     It is :math:`T_N(\lambda) = \int_\alpha^b dx / (x^{N-1}(\lambda - x^N))` with :math:`b^N` the fraction of :math:`\lambda`.
@@ -283,7 +295,7 @@ def learning_time(eigenvalue, *, depth, alpha, fraction=0.95):
     return np.where(positive, (start + rest(b) - rest(a)) / level, np.inf)[()]
 
 
-def effective_rank_plateaus(eigenvalues):
+def effective_rank_plateaus(eigenvalues: ArrayLike) -> np.ndarray:
     r"""Effective ranks :math:`(\lambda_1 + \dots + \lambda_l)/\lambda_1` of the best approximations of rank `l` = 1, 2, ...
 
     These are the plateaus on which the effective rank of the product rests from the identical start, which reaches the
@@ -312,7 +324,9 @@ def effective_rank_plateaus(eigenvalues):
     return np.cumsum(levels) / levels[0]
 
 
-def plateau_intervals(eigenvalues, *, depth, alpha, step_size, epsilon=0.05, delta=0.05):
+def plateau_intervals(
+    eigenvalues: ArrayLike, *, depth: int, alpha: float, step_size: float, epsilon: float = 0.05, delta: float = 0.05
+) -> np.ndarray:
     r"""The iterations in which the product provably rests near the best approximation of rank `l` = 1, 2, ...
 
     In each of them the first `l` eigenvalues have at least ``1 - epsilon`` of their value and all others are at most `delta`
