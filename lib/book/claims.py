@@ -7,6 +7,7 @@ directive ``{claims}`` prints them, with what came of the attacks, from ``tests/
 
 import ast
 import hashlib
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
+from sphinx_design.dropdown import dropdown_main, dropdown_title
 
 from book.sources import without_shown_code
 
@@ -98,10 +100,17 @@ class ClaimsDirective(SphinxDirective):
         return [claim_list()]
 
 
+def read_attacks(root: Path) -> dict[str, list[dict]]:
+    """What came of the attacks on each label; the tests fail if it is not so."""
+    path = root / "tests" / "claims" / "record.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
 def read_tests(app: Sphinx, config):
     app.claim_tests = find_tests(Path(app.srcdir))
+    app.attacks = read_attacks(Path(app.srcdir))
     # In the environment, so that Sphinx reads the pages again when a test has changed.
-    config.claims_digest = hashlib.sha256(repr(app.claim_tests).encode()).hexdigest()
+    config.claims_digest = hashlib.sha256(repr((app.claim_tests, app.attacks)).encode()).hexdigest()
 
 
 def check(app: Sphinx, env):
@@ -122,38 +131,108 @@ def is_theorem(node: nodes.Node) -> bool:
 
 def fill_in(app: Sphinx, doctree: nodes.document, docname: str):
     claims_page = getattr(app.env, "claims_page", None)
+    tested = {label for test in app.claim_tests for label in test.labels}
     for theorem in doctree.findall(is_theorem):
-        tests = [test for test in app.claim_tests if theorem["label"] in test.labels]
-        if tests and claims_page:
+        if claims_page and theorem["label"] in tested:
             uri = app.builder.get_relative_uri(docname, claims_page)
-            theorem[-1].append(line_of_links("Tested by ", [(test.name, f"{uri}#{anchor(test)}") for test in tests]))
+            mark = link("Tested", f"{uri}#{tested_anchor(theorem['label'])}")
+            theorem[-1].append(nodes.paragraph("", "", mark, classes=["tested-by"]))
     for placeholder in list(doctree.findall(claim_list)):
-        placeholder.replace_self(list_of_tests(app, docname))
+        placeholder.replace_self([*contents(app, docname), *list_of_tests(app, docname)])
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A theorem with its tests, in the order of the book."""
+
+    page: str
+    label: str
+    name: str  # as "Theorem 2.1"
+    title: list[nodes.Node]
+    tests: list[ClaimTest]
+    attacks: list[dict]
+
+
+def tested_theorems(app: Sphinx) -> list[Tested]:
+    found = []
+    for page in pages_in_order(app.env, app.config.root_doc):
+        for theorem in app.env.get_doctree(page).findall(is_theorem):
+            label = theorem["label"]
+            tests = [test for test in app.claim_tests if label in test.labels]
+            if tests:
+                numbers = app.env.toc_fignumbers.get(page, {}).get(theorem["countertype"], {})
+                name = f"{theorem['realtype'].title()} {'.'.join(map(str, numbers.get(label, ())))}".strip()
+                title = [child.deepcopy() for child in theorem[0].children]
+                found.append(Tested(page, label, name, title, tests, app.attacks.get(label, [])))
+    return found
+
+
+def contents(app: Sphinx, docname: str) -> list[nodes.Node]:
+    """A table with a line for each theorem: what was tried, how near it came, how many false statements were refuted."""
+    rows = []
+    for one in tested_theorems(app):
+        words = [nodes.paragraph("", "", link(one.name, f"#{tested_anchor(one.label)}"), *one.title)]
+        tried = sum(attack["tried"] for attack in one.attacks)
+        nearest = max((ratio for attack in one.attacks for ratio in attack["nearest"].values()), default=None)
+        verdicts = [verdict for attack in one.attacks for verdict in attack["mutants"].values()]
+        refuted = f"{verdicts.count('refuted')} of {len(verdicts)}" if verdicts else ""
+        cells = (str(tried or ""), "" if nearest is None else f"{nearest:.2g}", refuted)
+        rows.append([words, *([nodes.paragraph("", cell)] for cell in cells)])
+    if not any(one.attacks for one in tested_theorems(app)):
+        return []
+    return [table(["Statement", "Instances tried", "Nearest approach", "Mutants refuted"], rows)]
+
+
+def table(head: list[str], rows: list[list[list[nodes.Node]]]) -> nodes.table:
+    def row(cells):
+        return nodes.row("", *(nodes.entry("", *cell) for cell in cells))
+
+    group = nodes.tgroup("", *(nodes.colspec(colwidth=1) for _ in head), cols=len(head))
+    group += nodes.thead("", row([[nodes.paragraph("", title)] for title in head]))
+    group += nodes.tbody("", *(row(cells) for cells in rows))
+    return nodes.table("", group, classes=["attacks"])
 
 
 def list_of_tests(app: Sphinx, docname: str) -> list[nodes.Node]:
-    """For every theorem, in the order of the book: a link to it, and its tests in full."""
+    """For every theorem a link to it, what came of the attacks on it, and its tests in full, folded."""
     content, shown = [], set()
-    for page in pages_in_order(app.env, app.config.root_doc):
-        for theorem in app.env.get_doctree(page).findall(is_theorem):
-            tests = [test for test in app.claim_tests if theorem["label"] in test.labels]
-            if not tests:
-                continue
-            uri = f"{app.builder.get_relative_uri(docname, page)}#{theorem['label']}"
-            numbers = app.env.toc_fignumbers.get(page, {}).get(theorem["countertype"], {})
-            number = ".".join(map(str, numbers.get(theorem["label"], ())))
-            name = f"{theorem['realtype'].title()} {number}".strip()
-            title = [child.deepcopy() for child in theorem[0].children]
-            content.append(nodes.rubric("", "", link(name, uri), *title))
-            again = [test for test in tests if test in shown]
-            if again:
-                content.append(line_of_links("See above: ", [(test.name, f"#{anchor(test)}") for test in again]))
-            for test in tests:
-                if test not in shown:
-                    shown.add(test)
-                    content.append(nodes.paragraph("", "", nodes.literal(test.path, test.path)))
-                    content.append(nodes.literal_block(test.source, test.source, language="python", ids=[anchor(test)]))
+    for one in tested_theorems(app):
+        uri = f"{app.builder.get_relative_uri(docname, one.page)}#{one.label}"
+        content.append(nodes.rubric("", "", link(one.name, uri), *one.title, ids=[tested_anchor(one.label)]))
+        for attack in one.attacks:
+            content += report(attack)
+        again = [test for test in one.tests if test in shown]
+        if again:
+            content.append(line_of_links("See above: ", [(test.name, f"#{anchor(test)}") for test in again]))
+        for test in one.tests:
+            if test not in shown:
+                shown.add(test)
+                code = nodes.literal_block(test.source, test.source, language="python")
+                title = dropdown_title("", "", nodes.literal(test.name, test.name), nodes.Text(f" in {test.path}"))
+                content.append(dropdown_main("", title, code, ids=[anchor(test)], classes=["test"]))
     return content
+
+
+def report(attack: dict) -> list[nodes.Node]:
+    """What an attack tried, how near it came, and what became of the mutants."""
+    nearest = "; ".join(f"{name}: {ratio:.2g}" for name, ratio in attack["nearest"].items())
+    parts = [
+        nodes.paragraph(
+            "", "", nodes.strong("", "Tried: "), nodes.Text(f"{attack['hypothesis']}; {attack['tried']} instances.")
+        )
+    ]
+    if nearest:
+        words = f"{nearest} (1 is equality)."
+        parts.append(nodes.paragraph("", "", nodes.strong("", "Nearest approach: "), nodes.Text(words)))
+    refuted = [words for words, verdict in attack["mutants"].items() if verdict == "refuted"]
+    if refuted:
+        words = f"{'; '.join(refuted)}."
+        parts.append(nodes.paragraph("", "", nodes.strong("", f"Mutants refuted, {len(refuted)}: "), nodes.Text(words)))
+    for words, reason in attack["mutants"].items():
+        if reason != "refuted":
+            text = f"{words}. {reason}"
+            parts.append(nodes.paragraph("", "", nodes.strong("", "Mutant that survives: "), nodes.Text(text)))
+    return parts
 
 
 def pages_in_order(env, page: str):
@@ -164,6 +243,10 @@ def pages_in_order(env, page: str):
 
 def anchor(test: ClaimTest) -> str:
     return nodes.make_id(f"{Path(test.path).stem}-{test.name}")
+
+
+def tested_anchor(label: str) -> str:
+    return nodes.make_id(f"tested-{label}")
 
 
 def link(text: str, uri: str) -> nodes.reference:

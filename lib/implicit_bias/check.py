@@ -72,7 +72,7 @@ def filter(answer):
 
 
 def valley(gamma):
-    """Check where the second valley of the risk lies: chapter "Overparameterization".
+    """Check where the valley of the risk right of its peak lies: chapter "Overparameterization".
 
     Parameters
     ----------
