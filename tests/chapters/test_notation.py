@@ -1,4 +1,4 @@
-"""The page of notation is complete: every letter of a labelled statement stands in the table of its chapter, or of all chapters."""
+"""Every letter of a labelled statement stands on the page of notation, in the table of its chapter or of all chapters."""
 
 import re
 from pathlib import Path
@@ -12,15 +12,17 @@ NAMES = {
     "sparse_recovery": "Sparse recovery",
     "nnls": "Non-negative least squares",
 }
-GREEK = "alpha beta gamma delta epsilon varepsilon zeta eta theta kappa lambda mu nu xi pi rho sigma tau phi varphi chi psi omega"
-CAPITALS = "Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell"
-LETTER = re.compile(
-    rf"\\({'|'.join((GREEK + ' ' + CAPITALS).split())})(?![a-zA-Z])|(?<![a-zA-Z\\])([a-zA-Z])(?![a-zA-Z])"
+GREEK = re.sub(
+    r"\s+",
+    "|",
+    """alpha beta gamma delta epsilon varepsilon zeta eta theta kappa lambda mu nu xi pi rho sigma tau phi varphi chi
+    psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell""",
 )
-# Upright words, sets and operators are no letters: \mathbb R, \operatorname{sgn}, \begin{cases}, the d of a derivative, e to a power
+LETTER = re.compile(rf"\\({GREEK})(?![a-zA-Z])|(?<![a-zA-Z\\])([a-zA-Z])(?![a-zA-Z])")
+# No letters are upright words, sets and operators, the c of a complement, the d of a derivative, and e to some power.
 NO_LETTER = re.compile(
-    r"\\(?:mathbb|mathbf|mathrm|operatorname|text|begin|end)\s*(?:\{[^}]*\}|.)|\\mathcal [AL]|\\frac\{?d\}?\{?d[a-z]\}?|\bd[a-z]\b"
-    r"|(?<![a-zA-Z])e\^|\\[,;:!|]|\d(?:pt|mm)"
+    r"\\(?:mathbb|mathbf|mathrm|operatorname|text|begin|end)\s*(?:\{[^}]*\}|.)|\\mathcal [AL]|T\^\{?c\}?"
+    r"|\\frac\{?d\}?\{?d[a-z]\}?|\bd[a-z]\b|(?<![a-zA-Z])e\^|\\[,;:!|]|\d(?:pt|mm)"
 )
 
 
