@@ -499,6 +499,9 @@ BAD_LOOKS = [
     ({"colors": {**LOOK.colors, "red": "#ff0000"}}, "dark: .*red"),
     ({"dark": {**LOOK.dark, "ink": "#FFF"}}, "dark: .*ink"),
     ({"cycle": ["violet"]}, "cycle: .*violet"),
+    ({"colors": {**LOOK.colors, "light blue": "#0000ff"}}, "colors: .*light blue"),
+    ({"labels": {"alpha": "α"}}, "labels: alpha"),
+    ({"labels": {"alpha": ("scale α", "α")}}, "labels: alpha"),
     ({"colors": {n: LOOK.colors[n] for n in ("ink", "muted", "grid", "paper")}}, "cycle"),
 ]
 
