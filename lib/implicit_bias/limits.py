@@ -10,24 +10,17 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.optimize import nnls as lawson_hanson
 from scipy.sparse import issparse
 
-from ._matrices import as_entries, gram, largest_entry
+from ._matrices import as_entries
+from ._projection import ACCEPTED, Projection, carry_over
 from ._validation import as_alpha, as_data, as_matrix, as_parametrization, as_positive
-from .measures import _kkt, column_norms
-from .parametrizations import DualPoint
-from .results import Result
+from .results import NOTHING, Result
 
-TOLERANCE = 1e-12  # of the residual, relative to the data
-ACCEPTED = 1e-10  # what rounding does not let go below TOLERANCE still counts as converged up to here
-MAX_STEPS = 200
-RESIDUAL = "|A x - y| relative to |y| or, where larger, to ||A| |x||"
-# Newton's matrix is singular to rounding for tiny scales (its entries spread over 20 orders of magnitude). Without a ridge
-# of this relative size the noise in the residual would be blown up into steps that leave the domain at once.
-RIDGE = 1e-15
-LARGEST_START = 345  # logarithm of x(0) in units of a solution, beyond which its square leaves float64
+RESIDUAL = "|A x - y| relative to |y| or, where larger, to 1e-4 ||A| |x||, in rows of size 1"
+SHARP = 1e-8  # the limit is determined to half of the digits
+CERTIFICATE = "optimality of the certificate"
 
 
 def flow_limit(A, y, parametrization, *, alpha):
@@ -35,7 +28,9 @@ def flow_limit(A, y, parametrization, *, alpha):
 
     It is the Bregman projection of ``x(0)`` onto the solutions of ``A x = y`` (with ``x >= 0`` for `HadamardPower`); where
     there is no solution, onto the (non-negative) least-squares solutions. Newton's method on the convex dual: each step
-    costs the products ``A D A.T`` and a Cholesky factorization of that `m` by `m` matrix. A stack of scales is walked from
+    costs the products ``A D A.T`` and a Cholesky factorization of that `m` by `m` matrix. Where rows nearly depend on each
+    other, columns differ much in size, or entries must vanish, each step is a QR factorization instead, and a sparse matrix
+    becomes a dense one. The sizes of the rows have no influence where the data can be met. A stack of scales is walked from
     the largest to the smallest, each limit starting the next, which costs about a third of the single solves.
 
     Source: the dual of the mirror flow (Amid and Warmuth 2020; Li, Wang, Lee and Arora 2022), the projection as in Chou, Maly
@@ -53,8 +48,10 @@ def flow_limit(A, y, parametrization, *, alpha):
     Returns
     -------
     Result
-        `x` of shape (n,) or (k, n); `optimality` is ``|A x - y| / |y|`` where the data can be met, else the KKT residual.
-        The number of Newton steps is in `iterations`; there is no `path`.
+        `x` of shape (n,) or (k, n). `optimality` is ``|A x - y| / |y|`` where the data can be met, with all rows brought to
+        size 1; where they cannot, that of `implicit_bias.measures.Certificate` for least squares. The point is the exact
+        limit for data that differ by as much. The `message` says so where rounding of the data decides about half of the
+        digits or more. The number of Newton steps is in `iterations`; there is no `path`.
 
     Raises
     ------
@@ -64,7 +61,8 @@ def flow_limit(A, y, parametrization, *, alpha):
     Warns
     -----
     RuntimeWarning
-        When Newton's method did not reach a relative residual of 1e-10.
+        When Newton's method did not reach a relative residual of 1e-10. That remains possible where the columns differ by
+        more than a factor 1e20, and where rows do, the data cannot be met, and rounding of the large rows hides the small.
 
     Examples
     --------
@@ -75,10 +73,13 @@ def flow_limit(A, y, parametrization, *, alpha):
     >>> result.x.round(6).tolist()
     [0.0, 1.0]
     """
-    A = as_matrix(A)
+    A = as_matrix(A, empty=True)
     y = as_data(y, A)
     parametrization = as_parametrization(parametrization, potential=True)
     alpha = as_alpha(alpha, A.shape[1])
+    if 0 in A.shape:
+        x = parametrization.value(parametrization.start(alpha, A.shape[1])).astype(A.dtype)
+        return Result(x, True, 0, NOTHING, np.zeros(x.shape[:-1])[()], RESIDUAL)
     matrix = as_entries(A)
     starts = np.broadcast_to(alpha, (*alpha.shape[:-1], A.shape[1]))
     stack = np.atleast_2d(starts)
@@ -90,6 +91,9 @@ def flow_limit(A, y, parametrization, *, alpha):
         if converged
         else f"Newton's method stopped after {steps} steps before the residual reached {ACCEPTED:g}."
     )
+    blur = max(point.blur for point in found)
+    if blur > SHARP:
+        message += f" The data determine the limit only to about {blur:.0e} of its size: the rest is rounding."
     if not converged:
         warnings.warn(f"flow_limit: {message}", RuntimeWarning, stacklevel=2)
     shape = starts.shape
@@ -99,136 +103,31 @@ def flow_limit(A, y, parametrization, *, alpha):
         iterations=steps,
         message=message,
         optimality=np.array([point.optimality for point in found]).reshape(shape[:-1])[()],
-        measured_by=found[0].measured_by,
+        measured_by=RESIDUAL if all(point.certificate is None for point in found) else CERTIFICATE,
     )
-
-
-@dataclass(frozen=True)
-class _Limit:
-    x: np.ndarray
-    point: DualPoint
-    steps: int
-    optimality: float
-    measured_by: str
-
-    @property
-    def converged(self):
-        return bool(self.optimality <= ACCEPTED)
 
 
 def _walk(A, y, parametrization, stack):
     """The limits of all starts of a stack, from the largest scale to the smallest, each warm-starting the next."""
-    # Entries of size 1: x scales as y / A, and with it the start.
-    size_A, size_y = largest_entry(A), np.max(np.abs(y)) or 1.0
-    A, y = A / (size_A or 1.0), y / size_y
-    unit = size_y / (size_A or 1.0)
+    problem = Projection(A, y, parametrization)
     depth = parametrization.depth
-    solvable = A.shape[0] < A.shape[1]  # taken as true until Newton's method says otherwise
     found, previous, previous_rates = {}, None, None
     for k in np.argsort(-np.max(stack, axis=1), kind="stable"):
-        log_start = parametrization.log_start(stack[k]) - np.log(unit)
-        if np.max(log_start) > LARGEST_START:
-            raise ValueError(
-                f"alpha {np.max(stack[k]):g} is too large at depth {depth} for a solution of size {unit:g}"
-            )
+        log_start = parametrization.log_start(stack[k])
         # A coordinate that starts higher moves faster: its dual rate is alpha_i^(L-2).
         rates = (stack[k] / np.max(stack[k])) ** (depth - 2)
-        limit = None
-        if solvable:
-            guess = None
-            # With other rates the old dual coordinate would be outside the range of the new ones.
-            if previous is not None and np.allclose(rates, previous_rates, rtol=1e-14, atol=0):
-                guess = _carry_over(*previous, log_start, depth)
-            limit = _newton(A, y, parametrization, log_start, rates, guess)
-            solvable = limit.converged
-            previous, previous_rates = (limit, log_start), rates
-        if not solvable:
-            limit = _least_squares_limit(A, y, parametrization, log_start, rates)
-        found[k] = _Limit(limit.x * unit, limit.point, limit.steps, limit.optimality, limit.measured_by)
+        guess = None
+        # With other rates the old dual coordinate would be outside the range of the new ones.
+        if previous is not None and np.allclose(rates, previous_rates, rtol=1e-14, atol=0):
+            guess = carry_over(*previous, log_start, depth)
+        limit = problem.limit(log_start, rates, guess)
+        if limit is None:
+            raise ValueError(
+                f"alpha {np.max(stack[k]):g} is too large at depth {depth} for these data: take a smaller one"
+            )
+        previous, previous_rates = None if limit.point is None else (limit, log_start), rates
+        found[k] = limit
     return [found[k] for k in range(len(stack))]
-
-
-def _carry_over(limit, old_start, log_start, depth):
-    """Where Newton's method for a smaller start begins, given the limit of a larger one."""
-    if depth > 2:
-        return limit.point
-    # At depth 2, s = log(x / x(0)) grows in proportion to log(1 / x(0)) where x stays what it is.
-    largest = np.log(np.max(np.abs(limit.x)) or 1.0)
-    gap, old_gap = largest - np.min(log_start), largest - np.min(old_start)
-    return DualPoint.at(limit.point.s * (gap / old_gap if min(gap, old_gap) > 1 else 1.0))
-
-
-def _newton(A, y, parametrization, log_start, rates, point=None):
-    """Solve ``A x(s) = y``, ``s`` in the range of ``(A diag(rates)).T``, by damped Newton steps in the dual."""
-    point = point or DualPoint.at(np.zeros(A.shape[1]))
-    x, slope = parametrization.from_dual(point, log_start)
-    sizes = abs(A)
-    data = np.linalg.norm(y) or np.linalg.norm(sizes @ np.exp(log_start))
-    residual = y - A @ x
-    ridge, steps, before = RIDGE, 0, np.inf
-    work = None if issparse(A) else np.empty_like(A)
-    # exp may overflow in trial points, which the line search then refuses
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        while True:
-            # Where large entries of x cancel in A x, no residual below their rounding error can be reached.
-            optimality = np.linalg.norm(residual) / max(data, np.linalg.norm(sizes @ np.abs(x)))
-            stalled = optimality <= ACCEPTED and optimality > 0.9 * before
-            if optimality <= TOLERANCE or stalled or steps == MAX_STEPS:
-                break
-            before = optimality
-            direction, ridge = _solve(A, slope * rates, residual, ridge, work)
-            ds = rates * (A.T @ direction)
-            step = min(1.0, parametrization.longest_step(point, ds))
-            descent = residual @ direction
-            for _ in range(60):
-                trial = point.moved(step * ds)
-                x_trial, slope_trial = parametrization.from_dual(trial, log_start)
-                residual_trial = y - A @ x_trial
-                # The dual function is convex, so its slope along the step tells overshoot; NaN compares false.
-                if residual_trial @ direction >= -0.9 * descent:
-                    break
-                step /= 2
-            else:
-                break
-            point, x, slope, residual = trial, x_trial, slope_trial, residual_trial
-            steps += 1
-    return _Limit(x, point, steps, optimality, RESIDUAL)
-
-
-def _solve(A, slope, residual, ridge, work):
-    """Solve ``(A diag(slope) A.T + ridge) d = residual``; the ridge grows until the factorization succeeds."""
-    H = gram(A, slope, work)
-    diagonal = H.diagonal().copy()
-    largest = np.max(diagonal) or 1.0
-    while True:
-        np.fill_diagonal(H, diagonal + ridge * largest)
-        try:
-            factor = cho_factor(H, lower=True, check_finite=False)
-        except LinAlgError:
-            ridge *= 10
-        else:
-            return cho_solve(factor, residual, check_finite=False), ridge
-
-
-def _least_squares_limit(A, y, parametrization, log_start, rates):
-    """The limit when the data cannot be met: project them, drop the coordinates that must vanish, and solve again."""
-    A = A.toarray() if issparse(A) else A
-    free = np.ones(A.shape[1], dtype=bool)
-    if parametrization.nonnegative:
-        solution = lawson_hanson(A, y, maxiter=100 * A.shape[1])[0]
-        multipliers = A.T @ (A @ solution - y)
-        # A positive multiplier forces its coordinate to zero in every solution.
-        free = multipliers <= 1e-10 * np.linalg.norm(A, axis=0) * np.linalg.norm(y)
-    else:
-        solution = np.linalg.lstsq(A, y, rcond=None)[0]
-    x = np.zeros(A.shape[1])
-    point, steps = DualPoint.at(np.zeros(A.shape[1])), 0
-    if np.any(free):
-        inner = _newton(A[:, free], A @ solution, parametrization, log_start[free], rates[free])
-        x[free], steps = inner.x, inner.steps
-    gradient = A.T @ (A @ x - y)
-    optimality = _kkt(x, gradient, column_norms(A), np.linalg.norm(y), parametrization.nonnegative)
-    return _Limit(x, point, steps, optimality, "kkt_residual")
 
 
 def l1_bound(minimal_norm, parametrization, *, alpha, n, sharp=False):

@@ -220,7 +220,7 @@ class HadamardPower(_Power):
 
     def longest_step(self, point, ds):
         """How far a Newton step may go along `ds`: see `_longest_step`."""
-        return _longest_step(self.depth, ds, np.max(ds / point.below))
+        return _longest_step(np.max(ds) / 16 if self.depth == 2 else np.max(ds / point.below) / 0.9)
 
 
 class SignedHadamardPower(_Power):
@@ -314,7 +314,10 @@ class SignedHadamardPower(_Power):
 
     def longest_step(self, point, ds):
         """How far a Newton step may go along `ds`: see `_longest_step`."""
-        return _longest_step(self.depth, ds, max(np.max(ds / point.below), np.max(-ds / point.above)))
+        if self.depth == 2:
+            # An entry that shrinks may pass zero, and grow to the other side.
+            return _longest_step(np.max(np.abs(ds) / (16 + 2 * np.maximum(-np.sign(ds) * point.s, 0))))
+        return _longest_step(max(np.max(ds / point.below), np.max(-ds / point.above)) / 0.9)
 
     def _angle(self, z):
         r"""Solve ``(1-s)^(-q) - (1+s)^(-q) = z`` for ``t = artanh(s)``, where it reads :math:`2\cosh^q t\,\sinh qt = z`.
@@ -556,11 +559,9 @@ def _log_cosh(t):
     return np.log1p(2 * np.sinh(t / 2) ** 2)
 
 
-def _longest_step(depth, ds, fastest):
-    """Depth 2: no entry changes by more than a factor e^16. Above: nine tenths of the way to the end of the domain.
+def _longest_step(fastest):
+    """The step in which the fastest entry goes as far as it may.
 
-    `fastest` is the largest share of its remaining distance that a coordinate covers in a full step.
+    At depth 2 no entry grows by more than a factor e^16. Above, nine tenths of the way to the end of the domain.
     """
-    if depth == 2:
-        return 16 / max(np.max(np.abs(ds)), np.finfo(float).tiny)
-    return 0.9 / fastest if fastest > 0 else np.inf
+    return 1 / fastest if fastest > 0 else np.inf

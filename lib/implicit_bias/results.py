@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+NOTHING = "A has no entries: there is nothing to fit, and nothing moves."
+
 
 @dataclass(frozen=True)
 class Path:
