@@ -201,8 +201,8 @@ def _until_settled(dual, method, start, **tolerances):
                 message = stepper.step()
             except BROKEN as error:
                 stepper.status, message = "failed", str(error)
-            if stepper.status == "failed":
-                status = -1
+            if stepper.status == "failed" or not np.all(np.isfinite(dual.x(stepper.y))):
+                status, message = -1, message or "the point is beyond float64"
                 break
             t.append(stepper.t)
             states.append(stepper.y)
