@@ -92,12 +92,12 @@ def clock(A, y, depth, x0):
 
 
 def path(source, signed=None, uneven=False):
-    """Any matrix, any data, any scale of the start from 1e-4 to 3: the path of the weights up to a random time."""
+    """Any matrix, any data, any scale of the start from 1e-12 to 1e3 (10 for two signs, where more would cancel): a path."""
     A = matrix(source, 3, 5)
     m, n = A.shape
     y = source.normal(m) if source.choice([False, True]) else A @ vector(source, n)
     signed = source.choice([False, True]) if signed is None else signed
-    depth, alpha = source.choice(DEPTHS), source.log_uniform(1e-4, 3)
+    depth, alpha = source.choice(DEPTHS), source.log_uniform(1e-12, 10 if signed else 1e3)
     start = alpha * (10.0 ** source.uniforms(-1, 1, n) if uneven else np.ones(n))
     end = clock(A, y, depth, start**depth) * source.log_uniform(0.1, 100)
     times = np.r_[0, np.linspace(0, end, 9)[1:]]
@@ -199,11 +199,11 @@ def run_to_the_end(source):
     return SimpleNamespace(**locals())
 
 
-def nearly_equal_columns(source, signed, depth, columns=3000):
+def nearly_equal_columns(source, depth, columns):
     """One row (1 + d, 1, ..., 1), y = 1, for which the norm of the limit comes close to the bound."""
     n = round(source.log_uniform(2, columns))
     A = np.ones((1, n))
-    alpha = source.log_uniform(1e-12, 1e-2) if depth == 2 else source.log_uniform(1e-2, 1) ** (1 / (depth - 2)) / 10
+    alpha = source.log_uniform(1e-12, 1e-2) if depth == 2 else source.log_uniform(1e-3, 1) ** (1 / (depth - 2)) / 10
     # The gain of the first column over the others is set against what the start gives to them.
     scale = n * alpha**depth
     advantage = 1 / np.log(1 / scale) * np.log(n) if depth == 2 else scale ** (1 - 2 / depth)
@@ -227,7 +227,7 @@ def limit_and_norm(source, depths=DEPTHS, uneven=False, rows=1):
     signed, depth = source.choice([False, True]) and rows == 1, source.choice(depths)
     kind = source.choice(["any", "row"])
     if kind == "row":
-        A, y, alpha = nearly_equal_columns(source, signed, depth)
+        A, y, alpha = nearly_equal_columns(source, depth, 100_000 if rows == 1 else 3000)
     else:
         A = matrix(source, 4, 8, wide=True)
         y = A @ vector(source, A.shape[1], positive=not signed)
