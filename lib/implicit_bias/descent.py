@@ -14,7 +14,7 @@ from scipy.special import expit
 from ._matrices import products
 from ._validation import as_data, as_labels, as_matrix, as_parametrization, as_positive, as_seed
 from .measures import _certify, _kkt, column_norms, spectral_norm
-from .results import Path, Result
+from .results import NOTHING, Path, Result
 
 
 def gradient_descent(
@@ -92,7 +92,7 @@ def gradient_descent(
     >>> result.x.round(2).tolist()
     [0.0, 1.0]
     """
-    A = as_matrix(A)
+    A = as_matrix(A, empty=loss == "squared")
     if loss not in tuple(LOSSES):
         raise ValueError(f"loss must be {' or '.join(LOSSES)}, got {loss!r}")
     objective = LOSSES[loss](A, y)
@@ -105,6 +105,11 @@ def gradient_descent(
     rows = _batches(A, batch_size, seed)
     parametrization = as_parametrization(parametrization)
     w, x = _start(A, parametrization, alpha)
+    if 0 in A.shape:
+        zeros = np.zeros(x.shape[:-1])
+        losses = zeros + objective.y @ objective.y / 2
+        path = Path(zeros[None], x[None], losses[None], np.zeros(1, dtype=int)) if record else None
+        return Result(x, True, 0, NOTHING, zeros[()], objective.measured_by, path, w)
     step = _Step(A, objective, parametrization, w, step_size)
     forward, backward = products(A)
     kept = _log_spaced(max_iterations, record)
@@ -180,7 +185,7 @@ class _Squared:
 
     def __init__(self, A, y):
         self.y = as_data(y, A)
-        self.columns, self.data_norm = column_norms(A), np.linalg.norm(self.y)
+        self.columns, self.data_norm = None if 0 in A.shape else column_norms(A), np.linalg.norm(self.y)
 
     def slope(self, predictions, rows=slice(None)):
         """Derivative with respect to the predictions, of these rows."""

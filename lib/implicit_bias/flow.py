@@ -6,9 +6,11 @@ some hundred steps where an explicit one in the weights needs 1e4 to 1e5.
 """
 
 import warnings
+from contextlib import contextmanager
 
 import numpy as np
 from scipy.integrate import BDF, Radau, solve_ivp
+from scipy.linalg import LinAlgError, LinAlgWarning
 from scipy.optimize import OptimizeResult
 
 from ._matrices import as_entries, gram, largest_entry
@@ -17,7 +19,7 @@ from ._validation import as_alpha, as_data, as_matrix, as_parametrization, as_re
 from .baselines import minimum_norm
 from .measures import _certify, column_norms
 from .parametrizations import DualPoint
-from .results import Path, Result
+from .results import NOTHING, Path, Result
 
 # Below this value of alpha^(L-2) the subtraction 1 - s in the dual coordinate loses all digits that a plot can show.
 SMALLEST_GAP = 1e-11
@@ -78,9 +80,12 @@ def gradient_flow(A, y, parametrization, *, alpha, times=None):
     >>> result.path.x[:, 0].round(3).tolist()
     [0.01, 0.355, 0.968]
     """
-    A, y, dual = _problem(A, y, parametrization, alpha, _Dual)
+    A, y, parametrization, alpha = _checked(A, y, parametrization, alpha)
     if times is not None:
         times = _as_times(times)
+    if 0 in A.shape:
+        return _at_rest(A, y, parametrization, alpha, times)
+    dual = _Dual(as_entries(A), y, parametrization, alpha)
 
     # Radau takes each step afresh: BDF's extrapolated history overruns the end of the domain (depth > 2).
     method = BDF if dual.parametrization.depth == 2 else Radau
@@ -139,8 +144,11 @@ def accelerated_flow(A, y, parametrization, *, alpha, times):
     >>> result.path.x[:, 0].round(3).tolist()
     [0.01, 0.017, 1.29]
     """
-    A, y, dual = _problem(A, y, parametrization, alpha, _AcceleratedDual)
+    A, y, parametrization, alpha = _checked(A, y, parametrization, alpha)
     times = _as_times(times)
+    if 0 in A.shape:
+        return _at_rest(A, y, parametrization, alpha, times)
+    dual = _AcceleratedDual(as_entries(A), y, parametrization, alpha)
     m = A.shape[0]
     first = np.log(dual.first)
     with np.errstate(divide="ignore"):
@@ -161,16 +169,23 @@ def accelerated_flow(A, y, parametrization, *, alpha, times):
     return _result("accelerated_flow", A, y, dual, run, times[passed], x)
 
 
-def _problem(A, y, parametrization, alpha, kind):
-    """What both flows ask of their input: `A`, `y`, and the problem in the dual unknowns."""
-    A = as_matrix(A)
+def _checked(A, y, parametrization, alpha):
+    """The input of both flows, with one scale of the start for each coordinate."""
+    A = as_matrix(A, empty=True)
     n = A.shape[1]
     y = as_data(y, A).astype(float)
     parametrization = as_parametrization(parametrization, potential=True)
     alpha = as_alpha(alpha, n)
     if alpha.ndim == 2:
         raise ValueError(f"alpha must be a number or have shape ({n},), got {alpha.shape}: one flow at a time")
-    return A, y, kind(as_entries(A), y, parametrization, np.broadcast_to(alpha, (n,)))
+    return A, y, parametrization, np.broadcast_to(alpha, (n,))
+
+
+def _at_rest(A, y, parametrization, alpha, times):
+    """The flow of a matrix without entries."""
+    times = np.zeros(1) if times is None else times
+    x = np.tile(parametrization.value(parametrization.start(alpha, A.shape[1])).astype(A.dtype), (len(times), 1))
+    return Result(x[-1], True, 0, NOTHING, 0.0, DISTANCE, Path(times, x, np.full(len(times), y @ y / 2)))
 
 
 def _until_settled(dual, method, start, **tolerances):
@@ -179,12 +194,12 @@ def _until_settled(dual, method, start, **tolerances):
     SciPy's own events look for the time inside of a step, where the interpolated point need not be what the step says.
     """
     t, states, status, message = [0.0], [start], 0, ""
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # trial points outside the domain: refused
+    with _quiet():
         stepper = method(dual.velocity, 0.0, start, LONGEST, jac=dual.jacobian, **tolerances)
         while dual.optimality(dual.x(states[-1])) > TOLERANCE and stepper.status == "running":
             try:
                 message = stepper.step()
-            except _NoProgressError as error:
+            except BROKEN as error:
                 stepper.status, message = "failed", str(error)
             if stepper.status == "failed":
                 status = -1
@@ -195,10 +210,10 @@ def _until_settled(dual, method, start, **tolerances):
 
 
 def _integrate(dual, span, start, **options):
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # trial points outside the domain: refused
+    with _quiet():
         try:
             return solve_ivp(dual.velocity, span, start, jac=dual.jacobian, **options)
-        except _NoProgressError as error:  # all that is left is the start
+        except BROKEN as error:  # all that is left is the start
             return OptimizeResult(
                 t=np.array(span[:1]), y=start[:, None], sol=None, status=-1, message=str(error), nfev=dual.evaluations
             )
@@ -227,6 +242,17 @@ def _result(name, A, y, dual, run, times, x):
 
 class _NoProgressError(Exception):
     """The integrator would go on for ever."""
+
+
+BROKEN = (_NoProgressError, ValueError, LinAlgError)  # the last two from inside of SciPy: no finite Jacobian
+
+
+@contextmanager
+def _quiet():
+    """Trial points outside the domain overflow, and their Jacobians may be singular; the integrator refuses them."""
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", LinAlgWarning)
+        yield
 
 
 class _Dual:

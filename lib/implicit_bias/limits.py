@@ -16,7 +16,7 @@ from scipy.sparse import issparse
 from ._matrices import as_entries
 from ._projection import ACCEPTED, Projection, carry_over
 from ._validation import as_alpha, as_data, as_matrix, as_parametrization, as_positive
-from .results import Result
+from .results import NOTHING, Result
 
 RESIDUAL = "|A x - y| relative to |y| or, where larger, to 1e-4 ||A| |x||, in rows of size 1"
 SHARP = 1e-8  # the limit is determined to half of the digits
@@ -73,10 +73,13 @@ def flow_limit(A, y, parametrization, *, alpha):
     >>> result.x.round(6).tolist()
     [0.0, 1.0]
     """
-    A = as_matrix(A)
+    A = as_matrix(A, empty=True)
     y = as_data(y, A)
     parametrization = as_parametrization(parametrization, potential=True)
     alpha = as_alpha(alpha, A.shape[1])
+    if 0 in A.shape:
+        x = parametrization.value(parametrization.start(alpha, A.shape[1])).astype(A.dtype)
+        return Result(x, True, 0, NOTHING, np.zeros(x.shape[:-1])[()], RESIDUAL)
     matrix = as_entries(A)
     starts = np.broadcast_to(alpha, (*alpha.shape[:-1], A.shape[1]))
     stack = np.atleast_2d(starts)

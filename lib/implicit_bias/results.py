@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+NOTHING = "A has no entries: there is nothing to fit, and nothing moves."
+
 
 @dataclass(frozen=True, eq=False)
 class Path:
