@@ -133,7 +133,10 @@ def descent_of_eigenvalues(source, *, negative=True, largest_step=1.0, steps=600
     step = largest_step * source.log_uniform(0.05, 1) / (depth * np.max(np.abs(levels)) ** (2 - 2 / depth))
     alpha = start ** (1 / depth)
     w = recursion(levels, depth, alpha, step, steps)
-    return Descent(levels, depth, alpha, step, w, source.log_uniform(0.01, 0.9), source.log_uniform(0.01, 0.9))
+    epsilon, delta = source.log_uniform(0.01, 0.9), source.log_uniform(0.01, 0.9)
+    if source.choice([True, False]):  # just below an eigenvalue
+        delta = source.choice(levels[levels > 0]) / levels[0] * (1 - source.log_uniform(1e-6, 0.1))
+    return Descent(levels, depth, alpha, step, w, epsilon, delta)
 
 
 def waiting_time(level, goal, depth, alpha):

@@ -271,13 +271,14 @@ def steps_to(run, most=200_000):
         "twice the lower bound": {"twice": 2},
         "upper bound with the exponent (N-1)/2": {"exponent": 0.5},
         "upper bound T_N + eta": {"exponent": 0},
+        "upper bound with the exponent N - 2": {"one_less": True},
         "upper bound without eta": {"last": 0},
     },
 )
-def test_counts_of_steps(run, *, slower=1.0, twice=1, exponent=1.0, last=1.0):
+def test_counts_of_steps(run, *, slower=1.0, twice=1, exponent=1.0, last=1.0, one_less=False):
     time, k = instances.waiting_time(run.level, run.goal, run.depth, run.alpha), steps_to(run)
     if k is not None:
-        upper = (1 + run.rate) ** (exponent * (run.depth - 1)) * time + last * run.step
+        upper = (1 + run.rate) ** (exponent * (run.depth - 1 - one_less)) * time + last * run.step
         yield at_most("lower bound", twice * (1 - slower * run.depth * run.rate) * time, run.step * k, slack=1e-7)
         yield at_most("upper bound", run.step * k, upper, slack=1e-7)
 
@@ -641,12 +642,16 @@ def test_descent_to_the_positive_part(run, *, rate=1, power=2, behind=1, half=1.
         "upper bound with (n - l) delta / 2": {"rest": 0.5},
         "w_i <= lambda_i not required": {"capped": False},
         "the interval begins at T_N": {"begin": 0},
+        "the interval ends at T_N": {"end": 0},
+        "the interval ends at twice the bound": {"longer": 2},
         "steps up to twice the largest": {
             "draw": lambda source: instances.descent_of_eigenvalues(source, largest_step=2)
         },
     },
 )
-def test_effective_rank_of_every_step(run, *, learned=1.0, shrunk=1.0, rest=1.0, begin=1.0, capped=True):
+def test_effective_rank_of_every_step(
+    run, *, learned=1.0, shrunk=1.0, rest=1.0, begin=1.0, end=1.0, longer=1.0, capped=True
+):
     levels, depth, n = run.levels, run.depth, len(run.levels)
     k, rates = run.step * np.arange(len(run.w)), run.step * np.abs(levels) ** (2 - 2 / depth)
     ranks = np.sum(np.abs(run.w), axis=1) / np.max(np.abs(run.w), axis=1)
@@ -667,7 +672,9 @@ def test_effective_rank_of_every_step(run, *, learned=1.0, shrunk=1.0, rest=1.0,
         first = max(first, (1 + begin * rates[l - 1]) ** (depth - 1) * time + begin * run.step)
         if run.alpha**depth <= min(levels[l - 1], run.delta * levels[0]):
             last = instances.waiting_time(levels[l], run.delta * levels[0], depth, run.alpha) if l < n else np.inf
-            inside = (k >= first * (1 + 1e-9)) & (k < max(1 - depth * rates[l % n], 1e-9) * last * (1 - 1e-9))
+            inside = (k >= first * (1 + 1e-9)) & (
+                k < longer * max(1 - end * depth * rates[l % n], 1e-9) * last * (1 - 1e-9)
+            )
             yield at_most("", (1 - run.epsilon) * levels[:l] - run.w[inside, :l], 0, slack=0)
             yield at_most("", run.w[inside, :l], levels[:l] * (1 + 1e-13))
             yield at_most("", np.abs(run.w[inside, l:]), run.delta * levels[0])
