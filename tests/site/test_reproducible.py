@@ -2,7 +2,7 @@
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("elsewhere")]
+pytestmark = pytest.mark.slow
 
 
 def files(folder):
