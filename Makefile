@@ -17,8 +17,8 @@ book: $(VENV)/installed ## execute the chapters and build the website
 	$(BIN)/jupyter-book build . -W -n --keep-going -q
 	@echo "The book is built. Open $(CURDIR)/_build/html/index.html, or run: make serve"
 
-# What shares something that takes long to make runs together, in the order in which the tests stand: see tests/conftest.py.
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
+# In the order of tests/conftest.py, which also says what runs together.
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --no-loadscope-reorder
 
 test: lint book ## check style and spelling, then run every test, the fast ones first
 	$(PYTEST)

@@ -1,28 +1,44 @@
 import os
+import re
+from pathlib import Path
 
 import pytest
 from book.browser import find_chromium, launch
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items):
-    """Fast tests first, then those that build books, then those that drive a browser; the build elsewhere beside them all.
+def group(nodeid):
+    """Tests of one group share something that takes long to make: they run on one core, one after the other."""
+    file, _, test = nodeid.partition("::")
+    name = Path(file).stem
+    if name == "test_reproducible" or test.startswith("test_the_sliders_of_a_chapter"):
+        return "the build elsewhere"
+    if name in ("test_predictions", "test_solutions"):
+        return "the chapters, executed"
+    if name == "test_students":
+        return nodeid
+    page = re.search(r"[\w/]+\.html", test)
+    return page[0] if page else file
 
-    What shares something that takes long to make is a group, which stays together when the tests run on several cores: by
-    default the tests of one file.
-    """
-    for item in items:
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return group(nodeid)
+
+    return Groups(config, log)
+
+
+def pytest_collection_modifyitems(items):
+    """Fast tests first, then those that build books, then those in a browser; on several cores the longest group before all."""
 
     def order(item):
-        elsewhere = item.get_closest_marker("xdist_group").args == ("elsewhere",)
-        return not elsewhere, "site" in item.path.parts, item.get_closest_marker("slow") is not None
+        long = "PYTEST_XDIST_WORKER" in os.environ and group(item.nodeid) == "the build elsewhere"
+        return not long, "site" in item.path.parts, item.get_closest_marker("slow") is not None
 
-    if os.environ.get("PYTEST_XDIST_WORKER"):
-        items.sort(key=order)
-    else:
-        items.sort(key=lambda item: order(item)[1:])
+    items.sort(key=order)
 
 
 @pytest.fixture(scope="session")

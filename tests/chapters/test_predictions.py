@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from tests.shared import CHAPTERS, executed
 
 SEMINAR = CHAPTERS / "seminar"
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("executed chapters")]
+pytestmark = pytest.mark.slow
 
 
 def numbers(chapter, draw, **state):

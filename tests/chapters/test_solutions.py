@@ -47,7 +47,6 @@ def ended(path):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("executed chapters")
 @pytest.mark.parametrize("path", [p for p in sorted(CHAPTERS.rglob("*.md")) if solutions(p)], ids=lambda p: p.stem)
 @pytest.mark.filterwarnings("ignore:gradient_descent. Diverged")  # an exercise asks for it
 def test_solutions_run(path, ended, monkeypatch):

@@ -38,7 +38,6 @@ def pytest_generate_tests(metafunc):
         paths = [page.relative_to(SITE).as_posix() for page in pages()] or ["index.html"]
         if metafunc.definition.get_closest_marker("text_pages"):
             paths = [path for path in paths if "/slides/" not in path]
-        paths = [pytest.param(path, marks=pytest.mark.xdist_group(path)) for path in paths]
         metafunc.parametrize("path", paths, scope="module")
 
 

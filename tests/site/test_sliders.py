@@ -269,7 +269,6 @@ def drawn(elsewhere):
     return list(panels_drawn(elsewhere[1]))
 
 
-@pytest.mark.xdist_group("elsewhere")
 @pytest.mark.parametrize("chapter", MOVING)
 def test_the_sliders_of_a_chapter_show_what_the_library_computes(browser, site, drawn, chapter):
     page = browser.new_page()

@@ -10,9 +10,7 @@ from tests.shared import DECKS, ROOT
 HALL = {"width": 1280, "height": 720}
 
 
-@pytest.fixture(
-    scope="module", params=[pytest.param(deck, marks=pytest.mark.xdist_group(f"deck {deck}")) for deck in DECKS]
-)
+@pytest.fixture(scope="module", params=DECKS)
 def deck(request):
     return request.param
 
