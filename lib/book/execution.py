@@ -118,6 +118,7 @@ class Chapter:
             record_timing=False,
             extra_arguments=["--log-level=ERROR"],  # else each kernel warns that it listens on this machine
             on_cell_execute=on_cell_execute,
+            coalesce_streams=True,  # how a kernel cuts up what a cell prints depends on the moment
             shutdown_kernel="immediate",  # a kernel that is asked to end interrupts its cell, with a traceback of that
         )
         try:
