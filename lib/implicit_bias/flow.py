@@ -7,6 +7,7 @@ some hundred steps where an explicit one in the weights needs 1e4 to 1e5.
 
 import warnings
 from contextlib import contextmanager
+from functools import cached_property
 
 import numpy as np
 from scipy.integrate import BDF, Radau, solve_ivp
@@ -28,7 +29,8 @@ LARGEST_POSITIVE_START, LARGEST_SIGNED_START = 1e12, 1e50
 LONGEST = 1e40  # a flow that has not converged at this time (in units of the problem) never will
 TOLERANCE = 1e-8
 DISTANCE = "distance to the limit: that of A x relative to A x(inf), in orthonormal rows, or the certificate if larger"
-MAX_EVALUATIONS = 200_000  # some hundred times what a flow needs; an integrator that goes on longer makes no progress
+UNSEEN = 1e-2  # of the distance of an entry to its limit counts, in the unit of the predictions
+MAX_EVALUATIONS = 50_000  # some hundred times what a flow needs; an integrator that goes on longer makes no progress
 
 
 def gradient_flow(A, y, parametrization, *, alpha, times=None):
@@ -59,6 +61,7 @@ def gradient_flow(A, y, parametrization, *, alpha, times=None):
         With `path`; `x` is its last point. `optimality` is the larger of two numbers there: that of the certificate of
         least squares, `implicit_bias.measures.Certificate`; and the distance of the predictions ``A x`` to those of the
         limit, relative to them, where the rows of `A` are made orthonormal, so that no direction counts less than others.
+        Near the end, a hundredth of the distance of an entry of `x` to that of `flow_limit` counts too.
         `converged` says whether it is below 1e-8.
 
     Raises
@@ -326,16 +329,31 @@ class _Dual:
     def count(self):
         self.evaluations += 1
         if self.evaluations > MAX_EVALUATIONS:
-            raise _NoProgressError(f"no progress after {MAX_EVALUATIONS} evaluations; the path holds the start only")
+            raise _NoProgressError(f"no progress after {MAX_EVALUATIONS} evaluations")
 
     def optimality(self, x):
-        """How far `x` is from the limit: by the certificate of least squares, and in the directions that the data see."""
+        """How far `x` is from the limit: see `DISTANCE`."""
         residual = self.A @ x - self.data
         norm = np.linalg.norm(self.data)
         nonnegative = self.parametrization.nonnegative
         certificate = _certify(x, residual, self.A.T @ residual, self.columns, norm, nonnegative)
         proved = 0.0 if certificate.at_floor or not norm else float(certificate.optimality)
-        return max(proved, self.projection.distance(x, self.start))
+        distance = max(proved, self.projection.distance(x, self.start))
+        # Entries that the predictions hardly see come last. The limit is not asked for before it is near.
+        return distance if distance > TOLERANCE else max(distance, UNSEEN * self._apart(x))
+
+    @cached_property
+    def _limit(self):
+        limit = self.projection.limit(self.log_start, self.rates)
+        return limit.x if limit is not None and limit.converged else None
+
+    def _apart(self, x):
+        """The largest distance of an entry to its limit, in columns of size 1, relative to the largest entry and the data."""
+        if self._limit is None:
+            return 0.0
+        columns, unit = self.projection.columns, self.projection.size or np.max(self.projection.columns * self.start)
+        size = max(np.max(np.abs(columns * self._limit)), unit)
+        return float(np.max(np.abs(columns * (x - self._limit))) / size)
 
 
 class _AcceleratedDual(_Dual):
