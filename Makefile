@@ -7,7 +7,7 @@ export PYTHONHASHSEED = 0
 # The matrices are small: threads would wait for each other, up to ten times as long.
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: help book pdf slides weight test check attack lab check-arithmetic serve lint links bench pins clean
+.PHONY: help book pdf slides weight test check attack lab check-arithmetic serve lint links bench trials pins clean
 .DEFAULT_GOAL := help
 
 help: ## list what make can do
@@ -53,11 +53,15 @@ lint: $(VENV)/installed ## check style and spelling
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
 
-links: $(VENV)/installed ## visit every link to elsewhere, and list those that are dead
-	$(BIN)/jupyter-book build . --builder linkcheck -n -q
+links: book ## build the website, and list the links to elsewhere that are dead (needs the network)
+	$(BIN)/python -m pip install --quiet linkchecker
+	$(BIN)/linkchecker --config .github/links.ini _build/html/chapters/index.html
 
 bench: $(VENV)/installed ## time the solvers against what else one could call
 	$(BIN)/python -m benchmarks
+
+trials: $(VENV)/installed ## draw 50000 random problems for nnls: right, honest failures, wrong, slow
+	$(BIN)/python tests/lib/trials.py 50000
 
 pins: $(VENV)/installed ## renew requirements.txt from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import implicit_bias.look
 import jupytext
+import numpy as np
 import pytest
 from book.sources import has_cells, without_shown_code
 from implicit_bias import check
@@ -53,3 +54,23 @@ def executed(path: Path) -> Executed:
             if cell.cell_type == "code":
                 exec(compile(cell.source, str(path), "exec"), names)
     return Executed(names, grids, printed.getvalue())
+
+
+def typical(fig, alpha=1e-2, depth=2):
+    """The recovered vector beside the truth, and the error along the path."""
+    fig.set_size_inches(5.6, 2.9)
+    left, right = fig.subplots(1, 2)
+    noise = np.random.default_rng(0).normal(size=40) * alpha**0.5 / depth
+    left.vlines(range(40), 0, noise, color="C0")
+    left.plot(noise, "o", color="C0", label="recovered")
+    left.plot(np.zeros(40), "o", color="black", mfc="none", label="truth")
+    left.set(xlabel="coordinate", ylabel="value")
+    left.legend()
+    t = np.geomspace(1e-2, 1e6, 300)
+    right.loglog(t, alpha + 1 / (1 + t ** (1 / depth) * alpha), color="C0", label="descent")
+    right.loglog(t, alpha / 2 + 1 / (1 + t * alpha**0.5) ** 2, "--", color="C1", label="l1")
+    right.loglog(t, np.exp(-alpha * t) + alpha**2, "-.", color="C2", label="l2")
+    right.axhline(alpha, color="C3", ls=":")
+    right.set(xlabel="time t", ylabel="error")
+    right.legend()
+    return f"‖x‖₁ = {abs(noise).sum():.2f}, error {abs(noise).max():.2g}"

@@ -40,20 +40,31 @@ def largest_singular_value(A):
     return svds(A, k=1, return_singular_vectors=False, v0=np.ones(min(A.shape), dtype=A.dtype))[0]
 
 
+def norm(v):
+    """Euclidean norm of a vector whose squares may leave float64."""
+    largest = float(np.abs(v).max(initial=0.0))
+    if 1e-140 < largest < 1e140:
+        return float(np.sqrt(v @ v))
+    return float(largest * np.linalg.norm(v / largest) if 0 < largest < np.inf else largest)
+
+
 def operator_column_norms(A):
     """The norms of the columns of a `LinearOperator`, and the number of products they took.
 
     They are exact for up to `PROBES` columns. Of more, each squared norm is the mean of ``<a_j, z>^2`` over as many vectors
-    `z` of random signs, always the same: within a fifth of the norm, most often.
+    `z` of random signs, always the same: within a fifth of the norm, most often. The entries of `z` are not exactly 1, so
+    that no column but a zero one is orthogonal to all of them.
     """
     m, n = A.shape
     if n <= PROBES:
         images, number = np.stack([A @ unit for unit in np.eye(n, dtype=A.dtype)]).T, 1
     else:
-        signs = np.random.default_rng(0).choice(np.array([-1, 1], dtype=A.dtype), (PROBES, m))
-        images, number = np.stack([A.T @ z for z in signs]), PROBES
+        rng = np.random.default_rng(0)
+        probes = rng.choice([-1.0, 1.0], (PROBES, m)) * rng.uniform(0.95, 1.05, (PROBES, m))
+        images, number = np.stack([A.T @ z for z in probes.astype(A.dtype)]), PROBES
     images = images.astype(float)
-    largest = np.max(np.abs(images)) or 1.0
+    largest = np.max(np.abs(images), axis=0)
+    largest[largest == 0] = 1.0
     return largest * np.linalg.norm(images / largest, axis=0) / np.sqrt(number), min(n, PROBES)
 
 

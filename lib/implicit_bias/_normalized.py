@@ -1,4 +1,4 @@
-"""A least-squares problem in units of its own: columns of length 1, data of length 1, products counted."""
+"""A least-squares problem in units of its own: columns and data of a length near 1, products counted."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,10 +7,15 @@ import numpy as np
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator
 
-from ._matrices import operator_column_norms
+from ._matrices import as_entries, norm, operator_column_norms
 from ._validation import as_real_matrix, as_reals
+from .measures import EPSILON, Certificate, _certify
 
 SMALLEST, LARGEST = 1e-150, 1e150  # of the norm of y and of the largest column of A
+MET = 1e-12  # of the norm of y: a residual that is none
+NO_GAP = 1e-11  # of the loss: a gap that is none, even for vectors far beyond reach
+SMALL = 250_000  # entries of A that are cheap to have at hand, whatever the matrix is
+CALL = 50_000  # non-zero entries whose product takes as long as the calls around a product
 BLOCK = 2**16  # entries of a dense matrix that stay in the cache while they are used twice
 
 
@@ -21,47 +26,87 @@ class Point:
     x: np.ndarray
     r: np.ndarray
     g: np.ndarray
+    problem: "NormalizedProblem"
+    precision: float = EPSILON
+    shift: float = 0.0
 
     @cached_property
-    def kkt_residual(self):
-        """``max |min(x, g)|``, which is `implicit_bias.measures.kkt_residual` in these units."""
-        return float(np.max(np.abs(np.minimum(self.x, self.g))))
+    def certificate(self) -> Certificate:
+        problem = self.problem
+        return _certify(self.x, self.r, self.g, problem.lengths, problem.size, True, self.precision, self.shift)
+
+    @cached_property
+    def near(self):
+        """Nearly `optimality`, from below, for a fraction of its price."""
+        return min(np.max(np.abs(np.minimum(self.x, self.g))), np.sqrt(self.loss)) / 2
 
     @property
+    def settled(self):
+        """Whether only rounding is left: in the gap, or in the residual where the data are met."""
+        certificate = self.certificate
+        return (
+            certificate.at_floor or certificate.gap <= NO_GAP * certificate.loss or certificate.relative_residual <= MET
+        )
+
+    def holds(self, tol):
+        """Whether the certificate does.
+
+        A small residual alone is no reason: that of rows of little weight is always small. It has to be smaller than `tol`.
+        """
+        return self.certificate.holds(tol, max(tol**1.5, MET))
+
+    @cached_property
     def loss(self):
-        """``|r|^2``, which is 1 at ``x = 0``."""
-        return self.r @ self.r
+        """``|r|^2``."""
+        return float(self.r @ self.r)
+
+    def beats(self, other):
+        """Whether this point has less loss, or the better certificate where the losses are the same up to rounding."""
+        if abs(self.loss - other.loss) > 1e-9 * min(self.loss, other.loss):
+            return self.loss < other.loss
+        return self.certificate.optimality < other.certificate.optimality
 
 
 class NormalizedProblem:
-    """``B = A / d`` and ``b = y / |y|``, where `d` has the norms of the columns of `A`; `B` is never formed.
+    """``B = A / d`` and ``b = y / unit``, where `d` and `unit` are powers of two: nothing is rounded. `B` is never formed.
 
-    A zero column has no unit of its own and gets 1; the norms of a `LinearOperator` are estimates, see
-    `implicit_bias.measures.column_norms`. `products` counts the products with `A` and its transpose. They are taken in
+    The columns of `B` have `lengths` between 1/2 and 1, and so is the norm `size` of `b`. A zero column gets the
+    largest; the norms of a large `LinearOperator` are estimates, see `implicit_bias.measures.column_norms`. Small
+    matrices, of whatever kind, become dense. `products` counts the products with `A` and its transpose. They are taken in
     float64; as long as `single` is set, those with a dense float32 matrix in float32.
     """
 
     def __init__(self, A, y):
-        self.A = as_real_matrix(A)
-        if isinstance(self.A, np.ndarray) and not (self.A.flags.c_contiguous or self.A.flags.f_contiguous):
-            self.A = np.ascontiguousarray(self.A)
-        self.dense = isinstance(self.A, np.ndarray)
+        A = as_real_matrix(A)
+        self.given = self.A = np.zeros(A.shape) if 0 in A.shape else A
         m, self.n = self.A.shape
+        self.products = 0
+        self.small = m * self.n <= SMALL
+        if self.small and not isinstance(self.A, np.ndarray):
+            self.products += min(m, self.n) if isinstance(self.A, LinearOperator) else 0
+            self.A = as_entries(self.A)
+            self.A = self.A.toarray() if issparse(self.A) else self.A
+        self.dense = isinstance(self.A, np.ndarray)
+        if self.dense and not (self.A.flags.c_contiguous or self.A.flags.f_contiguous):
+            self.A = np.ascontiguousarray(self.A)
         y = as_reals("y", y).astype(float)
+        if y.shape == (m, 1):
+            y = y[:, 0]
         if y.shape != (m,):
             raise ValueError(f"y must have shape ({m},), one entry for each row of A; got {y.shape}")
-        self.data_norm = _norm(y)
+        self.y, self.data_norm = y, norm(y)
         _check_size("y", self.data_norm)
-        self.y = y
-        self.b = y / (self.data_norm or 1.0)
-        self.products = 0
         self.single = False
         norms = self._column_norms()
-        _check_size("A", np.max(norms))
+        _check_size("A", np.max(norms, initial=0.0))
         self.empty = norms == 0
-        self.d = np.where(self.empty, 1.0, norms)
-        fits = np.min(self.d) > 1e-18 and np.max(self.d) < 1e18  # else float32 overflows
-        self.single = self.dense and self.A.dtype == np.float32 and fits
+        self.d, self.unit = _power_of_two(norms), float(_power_of_two(self.data_norm))
+        if self.empty.any():
+            self.d[self.empty] = self.d[~self.empty].max() if not self.empty.all() else 1.0
+        self.lengths, self.size = norms / self.d, self.data_norm / self.unit
+        self.b = y / self.unit
+        if self.dense and self.A.dtype == np.float32:
+            self.single = bool(np.all((self.d > 1e-18) & (self.d < 1e18)))  # else float32 overflows
 
     def forward(self, v):
         """``B v``."""
@@ -89,21 +134,25 @@ class NormalizedProblem:
         """A point with its residual and gradient, computed afresh in float64, from ``image = B x`` if that is known."""
         single, self.single = self.single, False
         r = (self.forward(x) if image is None else image) - self.b
-        point = Point(x, r, self.backward(r))
+        point = Point(x, r, self.backward(r), self)
         self.single = single
         return point
 
     def in_units(self, x):
         """The vector in the units of `A` and `y`."""
-        x = x / self.d * self.data_norm
-        if not np.all(np.isfinite(x)):
+        with np.errstate(over="ignore"):
+            x = x / self.d * self.unit
+        if not np.isfinite(x).all():
             raise ValueError("A and y must have sizes whose quotient is below 1e308: rescale the problem")
         return x
 
     def residual_norm(self, x):
         """``|A x - y|`` of a vector in the units of `A` and `y`, in float64."""
+        if not self.dense or self.A is not self.given:
+            self.products += 1
+            return norm(self.given @ x - self.y)
         self.single = False
-        return _norm(self._image(x) - self.y)
+        return norm(self._image(x) - self.y)
 
     def columns(self, chosen):
         """The chosen columns with their entries, dense or sparse, in float64, and what to divide them by to normalize them.
@@ -132,7 +181,7 @@ class NormalizedProblem:
         """
         m, n = self.A.shape
         if issparse(self.A):
-            return (5 * (self.A.nnz * k / n) ** 2 / m + k**3 / 10) / max(self.A.nnz, 1)
+            return (5 * (self.A.nnz * k / n) ** 2 / m + k**3 / 10) / max(self.A.nnz, CALL)
         gram = (m * k**2 + 2 * k**3) / (20 * m * n)
         return gram if self.dense else gram + k
 
@@ -154,7 +203,7 @@ class NormalizedProblem:
         """Blocks of a dense matrix that fit into the cache, as float64 unless `single`, and where they are."""
         m, n = self.A.shape
         by_rows = self.A.flags.c_contiguous
-        step = max(1, BLOCK // (n if by_rows else m))
+        step = max(1, BLOCK // max(1, n if by_rows else m))
         for start in range(0, m if by_rows else n, step):
             part, whole = slice(start, start + step), slice(None)
             rows, columns = (part, whole) if by_rows else (whole, part)
@@ -167,29 +216,28 @@ class NormalizedProblem:
             self.products += number
             return norms
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            if self.dense:
+            if self.small:
+                squares = np.einsum("ij,ij->j", self.A, self.A, dtype=float)
+            elif self.dense:
                 squares = np.zeros(self.n)
                 for part, _, columns in self._blocks():
                     squares[columns] += np.einsum("ij,ij->j", part, part, dtype=float)
             else:
                 squares = np.asarray(self.A.power(2, dtype=float).sum(axis=0)).ravel()
             norms = np.sqrt(squares)
+        if norms.min(initial=1.0) > 1e-140 and norms.max(initial=1.0) < 1e140:
+            return norms
         for j in np.flatnonzero(~((squares > 1e-280) & (squares < 1e280))):
             column = self.A[:, [j]]
-            norms[j] = _norm((column if self.dense else column.toarray()).ravel().astype(float))
+            norms[j] = norm((column if self.dense else column.toarray()).ravel().astype(float))
         if not np.all(np.isfinite(norms)):
             raise ValueError("A must be finite, it has a NaN or an infinity")
         return norms
 
 
-def _norm(v):
-    """Euclidean norm of a vector whose squares may leave float64."""
-    with np.errstate(over="ignore", under="ignore"):
-        norm = float(np.linalg.norm(v))
-    if 1e-140 < norm < 1e140:
-        return norm
-    largest = np.max(np.abs(v), initial=0.0)
-    return float(largest * np.linalg.norm(v / largest) if 0 < largest < np.inf else largest)
+def _power_of_two(size):
+    """The next larger power of two; 1 for zero."""
+    return np.ldexp(1.0, np.frexp(size)[1])
 
 
 def _check_size(name, size):

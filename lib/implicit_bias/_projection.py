@@ -5,6 +5,7 @@ else (rows that nearly depend on each other, columns of very different size, dat
 vanish, and what the first form gives up on) goes to orthonormal rows and QR factorizations, which do not square the condition.
 """
 
+import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -18,6 +19,7 @@ from scipy.sparse import issparse
 
 from ._matrices import gram
 from .measures import Certificate, _certify, column_norms
+from .nnls import nnls
 from .parametrizations import DualPoint
 
 TOLERANCE = 1e-12  # of the residual, relative to the data
@@ -92,13 +94,8 @@ class Projection:
 
     def __init__(self, A, y, parametrization):
         self.parametrization = parametrization
-        columns = _largest(A, axis=0)
-        smallest, largest = np.min(columns, initial=np.inf, where=columns > 0), np.max(columns)
-        self.even = largest <= EVEN * smallest
-        columns = np.full(A.shape[1], largest or 1.0) if self.even else np.where(columns > 0, columns, largest)
-        rows = _largest(_scaled(A, np.ones(1), columns), axis=1)
-        self.rows = np.where(rows > 0, rows, np.max(rows) or 1.0)
-        self.B = _scaled(A, self.rows, columns)
+        self.B, self.rows, columns = equilibrated(A)
+        self.even = bool(np.all(columns == columns[0]))
         with np.errstate(over="ignore"):
             b = y / self.rows
         self.size = np.max(np.abs(b))
@@ -162,13 +159,13 @@ class Projection:
     def orthonormal(self):
         """`G` with orthonormal rows and `c`, such that ``G z = c`` for all least-squares solutions and no others."""
         B = self.B.toarray() if issparse(self.B) else self.B
-        return _orthonormal(B, self.b, self.rows)
+        return orthonormal_rows(B, self.b, self.rows)
 
     @cached_property
     def nonnegative(self):
         """A non-negative least-squares solution, and the entries that are not zero in all of them by their multipliers."""
         G, c, _ = self.orthonormal
-        z, residual = lawson_hanson(G, c, maxiter=100 * G.shape[1]) if len(c) else (np.zeros(G.shape[1]), 0.0)
+        z, residual = _nonnegative_solution(G, c)
         if residual <= ACCEPTED * np.linalg.norm(c):
             return z, np.ones(len(z), dtype=bool)
         # The data cannot be met, so the sizes of the rows count. Large rows first: that is stable by row.
@@ -176,11 +173,24 @@ class Projection:
         weights = self.rows[order] / np.max(self.rows)
         B = self.B.toarray() if issparse(self.B) else self.B
         M, t = weights[:, None] * B[order], weights * self.b[order]
-        z, residual = lawson_hanson(M, t, maxiter=100 * M.shape[1])
+        z, residual = _nonnegative_solution(M, t)
         floor = (
             10 * max(M.shape) * ROUNDING * np.linalg.norm(np.abs(M) @ z)
         )  # a smaller residual has a random direction
         return z, M.T @ (M @ z - t) <= np.linalg.norm(M, axis=0) * max(1e-9 * residual, floor)
+
+    def distance(self, x, start):
+        """How far ``G z`` is from what it is for all (non-negative) least-squares solutions, relative to that.
+
+        Where that is zero, relative to what it is at the start.
+        """
+        G, c, _ = self.orthonormal
+        if self.parametrization.nonnegative:
+            c = G @ self.nonnegative[0]
+        off, size = np.linalg.norm(G @ (x * self.columns / self.unit) - c), np.linalg.norm(c)
+        if size == 0:
+            size = np.linalg.norm(np.abs(G) @ (start * self.columns / self.unit))
+        return float(off / (size or 1.0))
 
     def _careful(self, start, rates, guess):
         if not self.parametrization.nonnegative:
@@ -204,7 +214,7 @@ class Projection:
             guess = None
             B = self.B.toarray() if issparse(self.B) else self.B
             B = B[:, free]
-            G, c, condition = _orthonormal(B, B @ z[free], np.ones(len(B)))
+            G, c, condition = orthonormal_rows(B, B @ z[free], np.ones(len(B)))
         if len(c) == G.shape[1]:  # a single point
             return Limit(c @ G if z is None else np.where(free, z, 0.0), None, 0, 0.0, condition=condition)
         inner = self._projected(G, c, start[free], rates[free], guess, walk)
@@ -233,6 +243,21 @@ class Projection:
         return replace(limit, steps=steps)
 
 
+def equilibrated(A):
+    """``A / rows / columns`` with rows of size 1, and these numbers; columns that differ little have one size."""
+    columns = _largest(A, axis=0)
+    smallest, largest = np.min(columns, initial=np.inf, where=columns > 0), np.max(columns)
+    columns = np.where((columns > 0) & (largest > EVEN * smallest), columns, largest or 1.0)
+    return *equal_rows(A, columns), columns
+
+
+def equal_rows(A, columns):
+    """``A / rows / columns`` with rows of size 1, and their sizes; a zero row has the size of the largest."""
+    rows = _largest(_scaled(A, np.ones(1), columns), axis=1)
+    rows = np.where(rows > 0, rows, np.max(rows) or 1.0)
+    return _scaled(A, rows, columns), rows
+
+
 def _largest(A, axis):
     """The largest absolute value in each column (`axis` 0) or row of `A`."""
     return abs(A).max(axis=axis).toarray().ravel() if issparse(A) else np.max(np.abs(A), axis=axis)
@@ -245,7 +270,7 @@ def _scaled(A, rows, columns):
     return A / columns / np.reshape(rows, (-1, 1))
 
 
-def _orthonormal(B, b, rows):
+def orthonormal_rows(B, b, rows):
     """`G` with orthonormal rows and `c`: ``G z = c`` is ``B z = b`` by least squares with the weights `rows`."""
     U, S, G = np.linalg.svd(B, full_matrices=False)
     rank = np.count_nonzero(max(B.shape) * ROUNDING * max(S, default=0) < S)
@@ -256,7 +281,23 @@ def _orthonormal(B, b, rows):
     Q, R, pivots = qr(weights[:, None] * (U * S)[order], mode="economic", pivoting=True, check_finite=False)
     c = np.empty(rank)
     c[pivots] = solve_triangular(R, Q.T @ (weights * b[order]), check_finite=False)
+    seen = weights * ((U * S)[order] @ c) if rank else np.zeros(1)
+    if np.linalg.norm(seen) <= max(B.shape) * ROUNDING * np.linalg.norm(weights * b[order]):
+        c[:] = 0  # rounding, whose direction means nothing
     return G, c, (S[0] / S[-1] if rank else 1.0)
+
+
+def _nonnegative_solution(M, t):
+    """A minimizer of ``|M z - t|`` over ``z >= 0``, and the residual."""
+    if not np.any(t):
+        return np.zeros(M.shape[1]), 0.0
+    try:
+        return lawson_hanson(M, t, maxiter=100 * M.shape[1])
+    except RuntimeError:  # it cycles
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is missing shows in the certificate
+            found = nnls(M, t)
+        return found.x, found.residual_norm
 
 
 def _positive_somewhere(G, free, z):

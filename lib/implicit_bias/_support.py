@@ -7,6 +7,8 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.linalg.lapack import dpstrf
 from scipy.optimize import nnls as lawson_hanson
 
+from ._accurate import accurate_point
+
 ROUNDING = 1e-15  # times the sum of x: a multiplier above minus this is taken as zero
 LARGEST_ACTIVE_SET = 4_000_000  # entries of a matrix to which the active-set method of SciPy is applied
 ALLOWANCE = 30  # price of a working set, in products, that needs no justification
@@ -134,7 +136,9 @@ def finish(problem, near, tol):
     working = WorkingSet(problem)
     working.add(np.flatnonzero(near.x > near.g))
     best = _extend(working, near, working.from_gram, tol)
-    return best if best.kkt_residual <= tol else _extend(working, best, working.from_columns, tol)
+    if not best.holds(tol):
+        best = _sharper(problem, best)
+    return best if best.holds(tol) else _extend(working, best, working.from_columns, tol)
 
 
 def _extend(working, best, solve, tol, rounds=15):
@@ -149,11 +153,14 @@ def _extend(working, best, solve, tol, rounds=15):
         x = np.zeros(problem.n)
         x[working.chosen] = guess
         point = problem.point(x, working.image(guess))
-        failures = 0 if point.kkt_residual < least / 2 else failures + 1
-        least = min(least, point.kkt_residual)
-        if point.kkt_residual < best.kkt_residual and point.loss <= best.loss * (1 + 1e-12):
+        if solve == working.from_columns:
+            point = _sharper(problem, point)
+        optimality = point.certificate.optimality
+        failures = 0 if optimality < least / 2 else failures + 1
+        least = min(least, optimality)
+        if point.beats(best):
             best = point
-        if least <= tol or failures == 3:
+        if best.holds(tol) or failures == 3:
             break
         # The Gram matrix has lost half of the digits. The gradient has not, and says what the right-hand side must be.
         working.c = working.G @ guess - point.g[working.chosen]
@@ -170,6 +177,12 @@ def _extend(working, best, solve, tol, rounds=15):
             working.c[: len(guess)] = corrected
             guess = np.concatenate([guess, -outside[missing]])  # any positive number: a guess of the support
     return best
+
+
+def _sharper(problem, point):
+    """The point with a sharper certificate, unless its support is too large for that."""
+    small = len(problem.b) * np.count_nonzero(point.x) <= LARGEST_ACTIVE_SET
+    return accurate_point(problem, point.x) if small else point
 
 
 def _dense(G):

@@ -1,19 +1,35 @@
 """What every solver asks of its input, said once: a clear ``ValueError`` that names the argument."""
 
+from decimal import Decimal
+from numbers import Real
+
 import numpy as np
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator
 
 # Squares of entries beyond these bounds leave the range of float64 (10^+-308) in the solvers.
 SMALLEST, LARGEST = 1e-100, 1e100
+# What to do about a dtype that is not real.
+REMEDIES = {
+    "c": ": give the real and the imaginary parts as separate rows",
+    "U": ": convert the strings to numbers",
+    "S": ": convert the strings to numbers",
+    "O": ": give an array of numbers",
+}
 
 
-def as_matrix(A):
+def as_matrix(A, *, empty=False):
     """Return `A` as a real float matrix (array, CSR matrix or `LinearOperator`), or raise `ValueError`.
 
-    float32 stays float32, integers become float64, everything else that is not real is refused.
+    float32 stays float32, integers become float64, everything else that is not real is refused. With `empty`, there may be
+    no row or no column.
     """
     A = as_real_matrix(A)
+    if 0 in A.shape:
+        if not empty:
+            raise ValueError(f"A must have at least one row and one column, got shape {A.shape}: skip this call")
+        # Neither a form nor an entry makes a difference.
+        return np.zeros(A.shape, A.dtype)
     if isinstance(A, LinearOperator):
         # Its entries are not at hand, but a NaN or an infinity among them shows in one product.
         _check_range("A", A @ np.ones(A.shape[1], dtype=A.dtype))
@@ -23,34 +39,60 @@ def as_matrix(A):
 
 
 def as_real_matrix(A):
-    """The same without a look at the entries."""
+    """The same without a look at the entries, or at their number."""
     if isinstance(A, LinearOperator):
         if np.dtype(A.dtype).kind != "f":
-            raise ValueError(f"A must be a LinearOperator with a real floating dtype, got {A.dtype}")
-        _check_shape(A.shape)
+            raise ValueError(
+                f"A must be a LinearOperator with a real floating dtype, got {A.dtype}: make it with dtype=float"
+            )
         return A
     A = A.tocsr() if issparse(A) else as_reals("A", A)
     if A.dtype.kind not in "biuf":
-        raise ValueError(f"A must have real entries, got dtype {A.dtype}")
+        raise ValueError(f"A must have real entries, got dtype {A.dtype}{REMEDIES.get(A.dtype.kind, '')}")
     if A.ndim != 2:
-        raise ValueError(f"A must have two dimensions (m, n), got shape {A.shape}")
-    _check_shape(A.shape)
+        raise ValueError(
+            f"A must have two dimensions (m, n), got shape {A.shape}: a single column is A[:, None], a single row A[None]"
+        )
     return A if A.dtype in (np.float32, np.float64) else A.astype(np.float64)
 
 
 def as_reals(name, values):
-    """Return `values` as an array of real numbers, in whatever real dtype it has."""
+    """Return `values` as an array of real numbers, in whatever real dtype it has; objects that are numbers become float64."""
+    if isinstance(values, np.ma.MaskedArray):
+        raise ValueError(
+            f"{name} must not be a masked array, whose mask would be ignored: leave the masked rows out of A and y, "
+            "or fill them with .filled(value)"
+        )
     try:
         array = np.asarray(values)
     except ValueError as error:  # lists of different lengths
-        raise ValueError(f"{name} must be an array of real numbers: {error}") from None
+        raise ValueError(f"{name} must be an array of real numbers, all rows of one length: {error}") from None
+    if array.dtype == object and array.ndim:
+        array = _from_objects(name, array)
     if array.dtype.kind not in "biuf":
-        raise ValueError(f"{name} must have real entries, got dtype {array.dtype}")
+        raise ValueError(f"{name} must have real entries, got dtype {array.dtype}{REMEDIES.get(array.dtype.kind, '')}")
     return array
 
 
+def _from_objects(name, array):
+    """An array of objects as float64. A table whose columns have different types, or may miss values, comes as one."""
+    for value in array.flat:
+        if isinstance(value, (Real, Decimal, np.bool_)):
+            continue
+        if value is None or type(value).__name__ in ("NAType", "NaTType"):
+            raise ValueError(f"{name} must have no missing values, it has {value!r}: leave these rows out of A and y")
+        raise ValueError(f"{name} must have real entries, it has {value!r} of type {type(value).__name__}: convert it")
+    try:
+        return array.astype(float)
+    except OverflowError:
+        raise ValueError(f"{name} must be finite in float64, it has a larger number: rescale the problem") from None
+
+
 def as_data(y, A, dtype=None):
-    """Return `y` as a vector with one entry for each row of `A`, in the dtype of `A`."""
+    """Return `y` as a vector with one entry for each row of `A`, in the dtype of `A`; one column is a vector too."""
+    y = as_reals("y", y)
+    if y.shape == (A.shape[0], 1):
+        y = y[:, 0]
     return as_vector("y", y, A.shape[0], "one entry for each row of A").astype(dtype or A.dtype)
 
 
@@ -58,7 +100,8 @@ def as_vector(name, v, length, meaning):
     """Return `v` as a finite real vector of the given length."""
     v = as_reals(name, v)
     if v.shape != (length,):
-        raise ValueError(f"{name} must have shape ({length},), {meaning}; got {v.shape}")
+        several = ": call once for each column" if v.ndim == 2 and v.shape[0] == length else ""
+        raise ValueError(f"{name} must have shape ({length},), {meaning}; got {v.shape}{several}")
     _check_range(name, v)
     return v.astype(np.result_type(v.dtype, np.float32), copy=False)
 
@@ -126,7 +169,7 @@ def as_alpha(alpha, n):
         )
     if alpha.ndim > 2:
         raise ValueError(f"alpha must have at most two dimensions, got shape {alpha.shape}")
-    if not (alpha.size and np.all(np.isfinite(alpha)) and np.all(alpha > 0)):
+    if not ((alpha.size or n == 0) and np.all(np.isfinite(alpha)) and np.all(alpha > 0)):
         raise ValueError(f"alpha must be positive and finite, got {alpha}")
     return alpha
 
@@ -167,18 +210,13 @@ def as_positive(name, value, *, zero=False, integer=False):
     return int(number) if integer else float(number)
 
 
-def _check_shape(shape):
-    if 0 in shape:
-        raise ValueError(f"A must have at least one row and one column, got shape {shape}")
-
-
 def _check_range(name, entries):
     if entries.size == 0:
         return
     # Twice through the entries, which is faster than once with a copy of them.
     largest = max(abs(float(np.max(entries))), abs(float(np.min(entries))))
     if not np.isfinite(largest):
-        raise ValueError(f"{name} must be finite, it has a NaN or an infinity")
+        raise ValueError(f"{name} must be finite, it has a NaN or an infinity: leave these rows out of A and y")
     if largest and not SMALLEST <= largest <= LARGEST:
         raise ValueError(
             f"{name} must have its largest entry between {SMALLEST:g} and {LARGEST:g}, got {largest:g}: rescale the problem"

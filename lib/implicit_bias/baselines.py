@@ -1,6 +1,9 @@
 """What the field would use instead of the implicit bias: thin calls into SciPy, scikit-learn and CVXPY."""
 
+from dataclasses import replace
+
 import numpy as np
+from scipy.linalg import qr, solve_triangular
 from scipy.optimize import linprog
 from scipy.optimize import nnls as lawson_hanson
 from scipy.sparse import hstack, issparse
@@ -8,9 +11,17 @@ from scipy.sparse.linalg import LinearOperator, lsmr
 
 from ._extras import extra
 from ._matrices import as_entries, largest_entry
+from ._projection import EVEN, equal_rows, equilibrated, orthonormal_rows
 from ._validation import as_data, as_labels, as_matrix, as_positive, as_reals
 from .measures import spectral_norm
-from .results import Result
+from .results import NOTHING, Result
+
+TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}  # the least that HiGHS takes
+CERTIFIED = 1e-8
+SMALL = 250_000  # entries, of whatever form, up to which a matrix becomes dense for `minimum_norm`
+OFF = (0.0, 1e-9)
+LOST = 1e-6  # of the largest entry of the data: what is smaller is measured against this
+PROVED = "the larger of the residual relative to the data, row by row, and of the duality gap relative to the norm"
 
 
 def basis_pursuit(A, y, *, nonnegative=False):
@@ -28,28 +39,78 @@ def basis_pursuit(A, y, *, nonnegative=False):
     Returns
     -------
     Result
-        `converged` is False, `x` is zero and `message` says why where ``A x = y`` has no (non-negative) solution.
+        `optimality` is the larger of two numbers: the residual, row by row and relative to the data there; and by how much
+        of itself the norm of `x` exceeds the bound that the multipliers of the program prove for every solution.
+        `converged` says whether it is below 1e-8, and `message` why not. Where ``A x = y`` has no (non-negative) solution,
+        `x` is zero.
 
     Examples
     --------
     >>> basis_pursuit([[1.0, 2.0]], [2.0]).x.tolist()
     [0.0, 1.0]
     """
-    A = as_matrix(A)
+    A = as_matrix(A, empty=True)
     y = as_data(y, A).astype(float)
-    n = A.shape[1]
-    # The tolerances of HiGHS are absolute, so the problem is brought to size 1.
+    if 0 in A.shape:
+        met = not np.any(y)
+        message = NOTHING if met else f"infeasible: {NOTHING}"
+        return Result(np.zeros(A.shape[1], A.dtype), met, 0, message, float(not met), PROVED)
     entries = as_entries(A)
-    size_A, size_y = largest_entry(entries) or 1.0, np.max(np.abs(y)) or 1.0
-    matrix = entries / size_A
+    columns = equilibrated(entries)[2]
+    found = _linear_program(entries, y, nonnegative, np.full(len(columns), np.max(columns)))
+    if not found.converged and np.ptp(columns) > 0:
+        # Columns of size 1 instead of weights of size 1: neither is the better one always.
+        other = _linear_program(entries, y, nonnegative, columns)
+        found = other if other.optimality < found.optimality else found
+    return replace(found, x=found.x.astype(A.dtype))
+
+
+def _linear_program(A, y, nonnegative, columns):
+    """`basis_pursuit` in the variables ``columns * x``, with rows of size 1: the tolerances of HiGHS are absolute."""
+    B, rows = equal_rows(A, columns)
+    b = y / rows
+    size, n = np.max(np.abs(b)) or 1.0, len(columns)
+    b, cost = b / size, np.max(columns) / columns
+    matrix, costs = B, cost
     if not nonnegative:
-        matrix = hstack([matrix, -matrix]) if issparse(matrix) else np.hstack([matrix, -matrix])
-    program = linprog(np.ones(matrix.shape[1]), A_eq=matrix, b_eq=y / size_y, method="highs")
-    parts = np.zeros(matrix.shape[1]) if program.x is None else program.x
-    x = (parts if nonnegative else parts[:n] - parts[n:]) * (size_y / size_A)
-    x = x.astype(A.dtype)
-    residual = float(np.linalg.norm(A @ x - y) / (np.linalg.norm(y) or 1.0))
-    return Result(x, program.status == 0, int(program.nit or 0), program.message, residual, "|A x - y| / |y|")
+        matrix = hstack([B, -B]) if issparse(B) else np.hstack([B, -B])
+        costs = np.r_[cost, cost]
+    program = linprog(costs, A_eq=matrix, b_eq=b, method="highs", options=TIGHT)
+    if program.x is None:
+        return Result(np.zeros(n), False, int(program.nit or 0), program.message, float(np.any(y)), PROVED)
+    z = program.x if nonnegative else program.x[:n] - program.x[n:]
+    norm, optimality = cost @ np.abs(z), np.inf
+    # The vertex itself, from its support: more precise than the tolerances of HiGHS, and so are the multipliers. What HiGHS
+    # leaves of an entry that should be zero must not count as support.
+    for point, dual in (
+        (z, program.eqlin.marginals),
+        *(_vertex(B, b, cost, z, program.eqlin.marginals, off) for off in OFF),
+    ):
+        point = np.maximum(point, 0) if nonnegative else point
+        slopes = B.T @ dual / cost
+        dual = dual / max(1.0, np.max(slopes if nonnegative else np.abs(slopes)))
+        # No solution has a smaller norm than <b, dual>: the multipliers are feasible now.
+        gap = (cost @ np.abs(point) - b @ dual) / (norm or 1.0)
+        rounding = 1e-4 * (abs(B) @ np.abs(point))
+        missed = np.max(np.abs(B @ point - b) / np.maximum(rounding, np.maximum(np.abs(b), LOST)))
+        if max(gap, missed) < optimality:
+            optimality, z = float(max(gap, missed)), point
+    optimality = max(optimality, 0.0)
+    message = program.message
+    if program.status == 0 and optimality > CERTIFIED:
+        message = f"HiGHS found a point whose optimality could be proved to {optimality:.0e} only; {message}"
+    return Result(z * (size / columns), optimality <= CERTIFIED, int(program.nit or 0), message, optimality, PROVED)
+
+
+def _vertex(B, b, cost, z, dual, off):
+    """The solution on the support of `z`, where entries up to `off` times the largest do not belong to it; multipliers."""
+    on = np.abs(z) > off * np.max(np.abs(z))
+    face = B[:, on].toarray() if issparse(B) else B[:, on]
+    vertex = np.zeros(len(z))
+    if np.any(on):
+        vertex[on] = np.linalg.lstsq(face, b, rcond=None)[0]
+        dual = dual + np.linalg.lstsq(face.T, cost[on] * np.sign(z[on]) - face.T @ dual, rcond=None)[0]
+    return vertex, dual
 
 
 def nuclear_norm(A, y, shape):
@@ -124,14 +185,37 @@ def minimum_norm(A, y):
     >>> minimum_norm([[1.0, 2.0]], [5.0]).round(12).tolist()
     [1.0, 2.0]
     """
-    A = as_matrix(A)
+    A = as_matrix(A, empty=True)
     y = as_data(y, A)
+    if 0 in A.shape:
+        return np.zeros(A.shape[1], A.dtype)
+    if A.shape[0] * A.shape[1] <= SMALL:
+        return _least_norm(as_entries(A), y.astype(float)).astype(A.dtype)
     if issparse(A) or isinstance(A, LinearOperator):
         size = float(spectral_norm(A)) or 1.0  # LSMR gives up early on a matrix far below 1
         with np.errstate(over="ignore"):  # its first values are beyond float32
             x = lsmr(A * (1 / size), y, atol=1e-12, btol=1e-12, maxiter=10 * max(A.shape))[0]
         return (x / size).astype(A.dtype)
     return np.linalg.lstsq(A, y, rcond=None)[0]
+
+
+def _least_norm(A, y):
+    A = A.toarray() if issparse(A) else A
+    B, rows, columns = equilibrated(A)
+    if np.ptp(columns) == 0 and np.max(rows) <= EVEN * np.min(rows):
+        return np.linalg.lstsq(A, y, rcond=None)[0]
+    # Least squares in orthonormal rows, G z = c, with z = columns * x; then the least x by a factor of (G columns).T.
+    b = y / rows
+    size = np.max(np.abs(b)) or 1.0
+    G, c, _ = orthonormal_rows(B, b / size, rows)
+    if len(c) == len(columns):
+        return c @ G / columns * size
+    sizes = columns / np.max(columns)
+    order = np.argsort(-sizes, kind="stable")
+    Q, R, pivots = qr((sizes * G).T[order], mode="economic", pivoting=True)
+    x = np.empty(len(columns))
+    x[order] = Q @ solve_triangular(R, c[pivots], trans="T")
+    return x / np.max(columns) * size
 
 
 def lasso_path(A, y, penalties):
@@ -160,12 +244,14 @@ def lasso_path(A, y, penalties):
     with extra("baselines"):
         from sklearn.linear_model import Lasso
 
-    A = as_entries(as_matrix(A))
+    A = as_entries(as_matrix(A, empty=True))
     y = as_data(y, A)
     penalties = as_reals("penalties", penalties).astype(float)
     if penalties.ndim != 1 or not (penalties.size and np.all(np.isfinite(penalties)) and np.all(penalties > 0)):
         raise ValueError("penalties must be a non-empty list of positive numbers")
     found = np.zeros((penalties.size, A.shape[1]))
+    if 0 in A.shape:
+        return found
     model = Lasso(fit_intercept=False, tol=1e-13, max_iter=1_000_000, warm_start=True)
     for k in np.argsort(-penalties):
         # scikit-learn divides the loss by the number of rows.

@@ -51,7 +51,7 @@ MISSING = Verdict("missing", "No answer yet: put yours in place of the three dot
 # --- Overparameterization
 
 
-def filter(answer):
+def filter(answer: object) -> Verdict:
     """Check the point at which flow and ridge regression differ most, and the difference: chapter "Overparameterization".
 
     Parameters
@@ -72,8 +72,8 @@ def filter(answer):
     return _compare(answer, [x, -np.expm1(-x) - x / (1 + x)], rtol=1e-3)
 
 
-def valley(gamma):
-    """Check where the second valley of the risk lies: chapter "Overparameterization".
+def valley(gamma: object) -> Verdict:
+    """Check where the valley of the risk right of its peak lies: chapter "Overparameterization".
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def valley(gamma):
     return _compare_function(gamma, lowest, pairs)
 
 
-def margin(separator):
+def margin(separator: object) -> Verdict:
     """Check the separator of two points with the largest margin: chapter "Overparameterization".
 
     Parameters
@@ -121,7 +121,7 @@ def margin(separator):
     return _compare(separator, widest / np.linalg.norm(widest), rtol=1e-3)
 
 
-def ridge_peak(penalty):
+def ridge_peak(penalty: object) -> Verdict:
     """Check a penalty of ridge regression that is best at the peak, p = n = 50: chapter "Overparameterization".
 
     Parameters
@@ -157,7 +157,7 @@ def ridge_peak(penalty):
 # --- Matrix factorization
 
 
-def hyperbola(limit):
+def hyperbola(limit: object) -> Verdict:
     """Check the limit of the flow for a product of two numbers: chapter "Matrix factorization".
 
     Parameters
@@ -184,7 +184,7 @@ def hyperbola(limit):
     return _compare_function(limit, end, starts)
 
 
-def primitive(time):
+def primitive(time: object) -> Verdict:
     """Check a formula for the learning time of two factors: chapter "Matrix factorization".
 
     Parameters
@@ -210,7 +210,7 @@ def primitive(time):
     return _compare_function(time, truth, cases, rtol=1e-4)
 
 
-def sharp(ratios):
+def sharp(ratios: object) -> Verdict:
     """Check how sharp the steps of learning are: chapter "Matrix factorization".
 
     Parameters
@@ -244,7 +244,7 @@ def sharp(ratios):
 # --- Sparse recovery
 
 
-def two_unknowns(x):
+def two_unknowns(x: object) -> Verdict:
     """Check the limit of the flow for one equation with two unknowns: chapter "Sparse recovery".
 
     Parameters
@@ -271,7 +271,7 @@ def two_unknowns(x):
     return verdict
 
 
-def scale(alphas):
+def scale(alphas: object) -> Verdict:
     """Check the largest scales that guarantee a gap of one percent: chapter "Sparse recovery".
 
     Parameters
@@ -295,7 +295,7 @@ def scale(alphas):
     return _compare(alphas, [np.exp(brentq(excess, -14, -3, args=(depth,))) for depth in (3, 4)])
 
 
-def sudden(ratios):
+def sudden(ratios: object) -> Verdict:
     """Check how sudden waking up is: chapter "Sparse recovery".
 
     Parameters
@@ -322,7 +322,7 @@ def sudden(ratios):
     return _compare(ratios, (late - early) / early, rtol=3e-2, slips=slips)
 
 
-def not_lasso(seed):
+def not_lasso(seed: object) -> Verdict:
     """Check an instance with correlated columns whose running mean is not the lasso: chapter "Sparse recovery".
 
     Parameters
@@ -358,7 +358,7 @@ def not_lasso(seed):
 # --- Non-negative least squares
 
 
-def nnls_hand(solve):
+def nnls_hand(solve: object) -> Verdict:
     """Check the solution of a problem with two unknowns by hand: chapter "Non-negative least squares".
 
     Parameters
@@ -391,7 +391,7 @@ def nnls_hand(solve):
     return _compare(found, truth, rtol=1e-4)
 
 
-def nnls_constant(ratio):
+def nnls_constant(ratio: object) -> Verdict:
     """Check the largest ratio of loss and bound for one unknown: chapter "Non-negative least squares".
 
     Parameters
@@ -420,7 +420,7 @@ def nnls_constant(ratio):
     return _compare_function(ratio, largest, [(2.0,), (2.5,), (3.0,), (5.0,), (10.0,)], rtol=1e-4)
 
 
-def nnls_multiplicative(update):
+def nnls_multiplicative(update: object) -> Verdict:
     """Check the multiplicative update: chapter "Non-negative least squares".
 
     Parameters

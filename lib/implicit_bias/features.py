@@ -5,11 +5,12 @@ largest set once and takes its first columns.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ._validation import as_inputs, as_positive, as_seed
 
 
-def relu_features(inputs, p, *, seed):
+def relu_features(inputs: ArrayLike, p: int, *, seed: int) -> np.ndarray:
     r"""Random ReLU features :math:`\max(\langle w_j, z\rangle, 0)` with standard normal :math:`w_j`.
 
     Source: Rahimi and Recht (2008), for features in general. Taught in the chapter "Overparameterization".
@@ -46,7 +47,7 @@ def relu_features(inputs, p, *, seed):
     return np.maximum(features, 0, out=features)
 
 
-def fourier_features(inputs, p, *, seed, bandwidth):
+def fourier_features(inputs: ArrayLike, p: int, *, seed: int, bandwidth: float) -> np.ndarray:
     r"""Random Fourier features :math:`\sqrt2\cos(\langle w_j, z\rangle / h + b_j)` with random :math:`w_j, b_j`.
 
     The frequencies :math:`w_j` are standard normal, the phases :math:`b_j` uniform. Their mean product at two inputs is

@@ -6,17 +6,20 @@ some hundred steps where an explicit one in the weights needs 1e4 to 1e5.
 """
 
 import warnings
+from contextlib import contextmanager
 
 import numpy as np
-from scipy.integrate import solve_ivp
+from scipy.integrate import BDF, Radau, solve_ivp
+from scipy.linalg import LinAlgError, LinAlgWarning
 from scipy.optimize import OptimizeResult
 
 from ._matrices import as_entries, gram, largest_entry
+from ._projection import Projection
 from ._validation import as_alpha, as_data, as_matrix, as_parametrization, as_reals
 from .baselines import minimum_norm
-from .measures import _kkt, column_norms
+from .measures import _certify, column_norms
 from .parametrizations import DualPoint
-from .results import Path, Result
+from .results import NOTHING, Path, Result
 
 # Below this value of alpha^(L-2) the subtraction 1 - s in the dual coordinate loses all digits that a plot can show.
 SMALLEST_GAP = 1e-11
@@ -24,6 +27,7 @@ SMALLEST_GAP = 1e-11
 LARGEST_POSITIVE_START, LARGEST_SIGNED_START = 1e12, 1e50
 LONGEST = 1e40  # a flow that has not converged at this time (in units of the problem) never will
 TOLERANCE = 1e-8
+DISTANCE = "distance to the limit: that of A x relative to A x(inf), in orthonormal rows, or the certificate if larger"
 MAX_EVALUATIONS = 200_000  # some hundred times what a flow needs; an integrator that goes on longer makes no progress
 
 
@@ -46,14 +50,16 @@ def gradient_flow(A, y, parametrization, *, alpha, times=None):
         Scale of the start, at least about ``1e-11 ** (1 / (depth - 2))`` for depth > 2: smaller ones need times that no
         integrator reaches in this coordinate, use `flow_limit`.
     times : array_like, shape (k,), optional
-        Increasing non-negative times at which the path is wanted. By default the flow is followed until the KKT residual is
-        below 1e-8, and the path holds the integrator's own steps.
+        Increasing non-negative times at which the path is wanted. By default the flow is followed until `optimality`
+        is below 1e-8, and the path holds the integrator's own steps.
 
     Returns
     -------
     Result
-        With `path`; `x` is its last point. `optimality` is the KKT residual there; with `times` given, `converged` says
-        whether it is below 1e-8.
+        With `path`; `x` is its last point. `optimality` is the larger of two numbers there: that of the certificate of
+        least squares, `implicit_bias.measures.Certificate`; and the distance of the predictions ``A x`` to those of the
+        limit, relative to them, where the rows of `A` are made orthonormal, so that no direction counts less than others.
+        `converged` says whether it is below 1e-8.
 
     Raises
     ------
@@ -74,29 +80,21 @@ def gradient_flow(A, y, parametrization, *, alpha, times=None):
     >>> result.path.x[:, 0].round(3).tolist()
     [0.01, 0.355, 0.968]
     """
-    A, y, dual = _problem(A, y, parametrization, alpha, _Dual)
+    A, y, parametrization, alpha = _checked(A, y, parametrization, alpha)
     if times is not None:
         times = _as_times(times)
+    if 0 in A.shape:
+        return _at_rest(A, y, parametrization, alpha, times)
+    dual = _Dual(as_entries(A), y, parametrization, alpha)
 
-    def settled(t, mu):
-        return dual.kkt_residual(dual.x(mu)) - TOLERANCE / 2
-
-    settled.terminal = True
-    start = np.zeros(A.shape[0])
-    end = LONGEST if times is None else times[-1] * dual.clock
-    if times is None and settled(0.0, start) <= 0:
-        end = 0.0  # the event is a change of sign, and a start at the solution has none
-    run = _integrate(
-        dual,
-        (0.0, max(end, np.finfo(float).tiny)),
-        start,
-        # Radau takes each step afresh: BDF's extrapolated history overruns the end of the domain (depth > 2).
-        method="BDF" if dual.parametrization.depth == 2 else "Radau",
-        t_eval=None if times is None else times * dual.clock,
-        events=settled if times is None else None,
-        rtol=1e-6,
-        atol=1e-9 * dual.size,
-    )
+    # Radau takes each step afresh: BDF's extrapolated history overruns the end of the domain (depth > 2).
+    method = BDF if dual.parametrization.depth == 2 else Radau
+    start, tolerances = np.zeros(A.shape[0]), {"rtol": 1e-6, "atol": 1e-9 * dual.size}
+    if times is None:
+        run = _until_settled(dual, method, start, **tolerances)
+    else:
+        span = (0.0, max(times[-1] * dual.clock, np.finfo(float).tiny))
+        run = _integrate(dual, span, start, method=method, t_eval=times * dual.clock, **tolerances)
     return _result("gradient_flow", A, y, dual, run, run.t / dual.clock, np.array([dual.x(mu) for mu in run.y.T]))
 
 
@@ -127,7 +125,7 @@ def accelerated_flow(A, y, parametrization, *, alpha, times):
     Returns
     -------
     Result
-        With `path`, which holds `X`; `x` is its last point, and `optimality` the KKT residual there.
+        With `path`, which holds `X`; `x` is its last point, and `optimality` as for `gradient_flow`.
 
     Raises
     ------
@@ -146,8 +144,11 @@ def accelerated_flow(A, y, parametrization, *, alpha, times):
     >>> result.path.x[:, 0].round(3).tolist()
     [0.01, 0.017, 1.29]
     """
-    A, y, dual = _problem(A, y, parametrization, alpha, _AcceleratedDual)
+    A, y, parametrization, alpha = _checked(A, y, parametrization, alpha)
     times = _as_times(times)
+    if 0 in A.shape:
+        return _at_rest(A, y, parametrization, alpha, times)
+    dual = _AcceleratedDual(as_entries(A), y, parametrization, alpha)
     m = A.shape[0]
     first = np.log(dual.first)
     with np.errstate(divide="ignore"):
@@ -168,23 +169,51 @@ def accelerated_flow(A, y, parametrization, *, alpha, times):
     return _result("accelerated_flow", A, y, dual, run, times[passed], x)
 
 
-def _problem(A, y, parametrization, alpha, kind):
-    """What both flows ask of their input: `A`, `y`, and the problem in the dual unknowns."""
-    A = as_matrix(A)
+def _checked(A, y, parametrization, alpha):
+    """The input of both flows, with one scale of the start for each coordinate."""
+    A = as_matrix(A, empty=True)
     n = A.shape[1]
     y = as_data(y, A).astype(float)
     parametrization = as_parametrization(parametrization, potential=True)
     alpha = as_alpha(alpha, n)
     if alpha.ndim == 2:
         raise ValueError(f"alpha must be a number or have shape ({n},), got {alpha.shape}: one flow at a time")
-    return A, y, kind(as_entries(A), y, parametrization, np.broadcast_to(alpha, (n,)))
+    return A, y, parametrization, np.broadcast_to(alpha, (n,))
+
+
+def _at_rest(A, y, parametrization, alpha, times):
+    """The flow of a matrix without entries."""
+    times = np.zeros(1) if times is None else times
+    x = np.tile(parametrization.value(parametrization.start(alpha, A.shape[1])).astype(A.dtype), (len(times), 1))
+    return Result(x[-1], True, 0, NOTHING, 0.0, DISTANCE, Path(times, x, np.full(len(times), y @ y / 2)))
+
+
+def _until_settled(dual, method, start, **tolerances):
+    """Step after step until the point has converged.
+
+    SciPy's own events look for the time inside of a step, where the interpolated point need not be what the step says.
+    """
+    t, states, status, message = [0.0], [start], 0, ""
+    with _quiet():
+        stepper = method(dual.velocity, 0.0, start, LONGEST, jac=dual.jacobian, **tolerances)
+        while dual.optimality(dual.x(states[-1])) > TOLERANCE and stepper.status == "running":
+            try:
+                message = stepper.step()
+            except BROKEN as error:
+                stepper.status, message = "failed", str(error)
+            if stepper.status == "failed" or not np.all(np.isfinite(dual.x(stepper.y))):
+                status, message = -1, message or "the point is beyond float64"
+                break
+            t.append(stepper.t)
+            states.append(stepper.y)
+    return OptimizeResult(t=np.array(t), y=np.array(states).T, status=status, message=message, nfev=dual.evaluations)
 
 
 def _integrate(dual, span, start, **options):
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # trial points outside the domain: refused
+    with _quiet():
         try:
             return solve_ivp(dual.velocity, span, start, jac=dual.jacobian, **options)
-        except _NoProgressError as error:  # all that is left is the start
+        except BROKEN as error:  # all that is left is the start
             return OptimizeResult(
                 t=np.array(span[:1]), y=start[:, None], sol=None, status=-1, message=str(error), nfev=dual.evaluations
             )
@@ -194,7 +223,7 @@ def _result(name, A, y, dual, run, times, x):
     """The record of a flow that passed the points `x` (in the units of `dual`) at `times`."""
     finite = np.logical_and.accumulate(np.all(np.isfinite(x), axis=1))
     x, times = x[finite], times[finite]
-    optimality = float(dual.kkt_residual(x[-1]))
+    optimality = dual.optimality(x[-1])
     x = x * dual.unit
     residuals = (A @ x.T.astype(A.dtype)).T - y
     path = Path(times, x.astype(A.dtype), np.sum(residuals**2, axis=-1) / 2)
@@ -203,14 +232,27 @@ def _result(name, A, y, dual, run, times, x):
         message = f"The integrator stopped at time {path.times[-1]:.3g}: {run.message}"
         warnings.warn(f"{name}: {message}", RuntimeWarning, stacklevel=3)
     elif converged:
-        message = f"The KKT residual is below {TOLERANCE:g} at time {path.times[-1]:.3g}."
+        message = f"The limit was reached to {TOLERANCE:g} at time {path.times[-1]:.3g}."
     else:
-        message = f"The flow was followed up to time {path.times[-1]:.3g}; the KKT residual is {optimality:.1e}."
-    return Result(path.x[-1], bool(converged), run.nfev, message, optimality, "kkt_residual", path)
+        message = (
+            f"The flow was followed up to time {path.times[-1]:.3g}; its distance to the limit is {optimality:.1e}."
+        )
+    return Result(path.x[-1], bool(converged), run.nfev, message, optimality, DISTANCE, path)
 
 
 class _NoProgressError(Exception):
     """The integrator would go on for ever."""
+
+
+BROKEN = (_NoProgressError, ValueError, LinAlgError)  # the last two from inside of SciPy: no finite Jacobian
+
+
+@contextmanager
+def _quiet():
+    """Trial points outside the domain overflow, and their Jacobians may be singular; the integrator refuses them."""
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", LinAlgWarning)
+        yield
 
 
 class _Dual:
@@ -222,7 +264,9 @@ class _Dual:
 
     def __init__(self, A, y, parametrization, alpha):
         L = parametrization.depth
-        a, b = largest_entry(A) or 1.0, np.max(np.abs(y)) or 1.0
+        a = largest_entry(A) or 1.0
+        # Where the data are zero, the start is the only size there is.
+        b = np.max(np.abs(y)) or a * np.exp(np.clip(np.max(parametrization.log_start(alpha)), -200, 200))
         self.A, self.parametrization = A / a, parametrization
         # The part of y outside the range of A moves nothing but mu, which would grow without end.
         self.y = self.A @ minimum_norm(self.A, y / b)
@@ -247,7 +291,9 @@ class _Dual:
                 f"alpha {np.max(alpha):g} is too small to follow the flow at depth {L}: it would stay at its start for a time "
                 f"of about alpha^(2-L); use flow_limit for its end, or a larger alpha"
             )
-        self.columns, self.data_norm = column_norms(self.A), np.linalg.norm(y / b)
+        self.columns, self.data = column_norms(self.A), y / b
+        self.projection = Projection(self.A, self.data, parametrization)
+        self.start = np.exp(self.log_start)
         self.evaluations = 0
 
     def point(self, mu):
@@ -282,9 +328,14 @@ class _Dual:
         if self.evaluations > MAX_EVALUATIONS:
             raise _NoProgressError(f"no progress after {MAX_EVALUATIONS} evaluations; the path holds the start only")
 
-    def kkt_residual(self, x):
-        gradient = self.A.T @ (self.A @ x - self.y)
-        return _kkt(x, gradient, self.columns, self.data_norm, self.parametrization.nonnegative)
+    def optimality(self, x):
+        """How far `x` is from the limit: by the certificate of least squares, and in the directions that the data see."""
+        residual = self.A @ x - self.data
+        norm = np.linalg.norm(self.data)
+        nonnegative = self.parametrization.nonnegative
+        certificate = _certify(x, residual, self.A.T @ residual, self.columns, norm, nonnegative)
+        proved = 0.0 if certificate.at_floor or not norm else float(certificate.optimality)
+        return max(proved, self.projection.distance(x, self.start))
 
 
 class _AcceleratedDual(_Dual):

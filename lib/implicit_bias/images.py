@@ -1,6 +1,7 @@
 """Pictures, and problems whose unknown is a picture: `implicit_bias.problems.Problem` records, drawn in the same way."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.fft import dctn, idctn
 from scipy.sparse import csr_array, diags_array, kron, vstack
 from scipy.sparse.linalg import LinearOperator
@@ -23,7 +24,7 @@ ELLIPSES = (
 )
 
 
-def missing_pixels(image, fraction, *, seed):
+def missing_pixels(image: ArrayLike, fraction: float, *, seed: int) -> Problem:
     """An image of which only some pixels are seen; the unknowns are its coefficients in the cosine basis.
 
     `A` is the inverse cosine transform followed by the choice of pixels, a `LinearOperator` with orthonormal rows that costs
@@ -78,7 +79,7 @@ def missing_pixels(image, fraction, *, seed):
     return Problem(A, image.ravel()[seen], x_true, f"{m} of {n} pixels of an image, cosine basis, seed {seed}")
 
 
-def as_image(coefficients, shape):
+def as_image(coefficients: ArrayLike, shape: tuple[int, int]) -> np.ndarray:
     """The picture with these cosine coefficients.
 
     Examples
@@ -89,7 +90,7 @@ def as_image(coefficients, shape):
     return idctn(np.reshape(coefficients, (*np.shape(coefficients)[:-1], *shape)), norm="ortho", axes=(-2, -1))
 
 
-def deblurring(image, width, *, seed, noise=0.0):
+def deblurring(image: ArrayLike, width: float, *, seed: int, noise: float = 0.0) -> Problem:
     """An image behind a Gaussian blur; outside of it there is darkness.
 
     Taught in the chapter "Non-negative least squares".
@@ -138,7 +139,7 @@ def deblurring(image, width, *, seed, noise=0.0):
     return Problem(A, y, x_true, f"{rows} x {columns} image, blur of width {width:g}, noise {noise:g}, seed {seed}")
 
 
-def tomography(image, angles, *, seed, noise=0.0):
+def tomography(image: ArrayLike, angles: int, *, seed: int, noise: float = 0.0) -> Problem:
     """A square image seen by parallel rays from some directions: each measurement is the brightness along one ray.
 
     The directions are spread evenly over half a turn, the first along the rows. For each there are as many rays, one pixel
@@ -204,7 +205,7 @@ def _rays(size, angle):
     return csr_array((lengths[hit], (ray, row[hit] * size + column[hit])), shape=(count, size * size))
 
 
-def phantom(size):
+def phantom(size: int) -> np.ndarray:
     """A picture of a head in cross-section for tomography: ten ellipses of constant brightness, between 0 and 1.
 
     Source: Shepp and Logan (1974), with the stronger contrasts of Toft (1996). Taught in the chapter "Non-negative least
@@ -235,7 +236,7 @@ def phantom(size):
     return np.clip(image, 0, 1)  # sums of tenths leave -2e-17
 
 
-def star_field(size, s, *, seed):
+def star_field(size: int, s: int, *, seed: int) -> np.ndarray:
     """A dark sky with `s` stars, each one pixel, of brightness uniform in [0.2, 1].
 
     Taught in the chapter "Non-negative least squares".

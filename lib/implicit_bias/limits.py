@@ -16,7 +16,7 @@ from scipy.sparse import issparse
 from ._matrices import as_entries
 from ._projection import ACCEPTED, Projection, carry_over
 from ._validation import as_alpha, as_data, as_matrix, as_parametrization, as_positive
-from .results import Result
+from .results import NOTHING, Result
 
 RESIDUAL = "|A x - y| relative to |y| or, where larger, to 1e-4 ||A| |x||, in rows of size 1"
 SHARP = 1e-8  # the limit is determined to half of the digits
@@ -73,10 +73,13 @@ def flow_limit(A, y, parametrization, *, alpha):
     >>> result.x.round(6).tolist()
     [0.0, 1.0]
     """
-    A = as_matrix(A)
+    A = as_matrix(A, empty=True)
     y = as_data(y, A)
     parametrization = as_parametrization(parametrization, potential=True)
     alpha = as_alpha(alpha, A.shape[1])
+    if 0 in A.shape:
+        x = parametrization.value(parametrization.start(alpha, A.shape[1])).astype(A.dtype)
+        return Result(x, True, 0, NOTHING, np.zeros(x.shape[:-1])[()], RESIDUAL)
     matrix = as_entries(A)
     starts = np.broadcast_to(alpha, (*alpha.shape[:-1], A.shape[1]))
     stack = np.atleast_2d(starts)
@@ -152,7 +155,7 @@ def l1_bound(minimal_norm, parametrization, *, alpha, n, sharp=False):
     n : int
         Number of columns of `A`.
     sharp : bool
-        Use the denominator ``2 (Q^s - beta_1^s)``, which the proof also gives, under ``Q > beta_1`` only.
+        For L > 2 the smaller ``(beta_1^s - beta_min^s) / (Q^s - beta_1^s)``, under ``Q > beta_1`` only.
 
     Returns
     -------
@@ -183,8 +186,8 @@ def l1_bound(minimal_norm, parametrization, *, alpha, n, sharp=False):
         return np.inf
     if L == 2:
         return float(np.log(total / least) / np.log(Q / total))
-    denominator = 2 * (Q**s - total**s) if sharp else 2 * Q**s - L * total**s
-    return float(L * (total**s - least**s) / denominator)
+    denominator = (1.0 if sharp else 2 / L) * Q**s - total**s
+    return float((total**s - least**s) / denominator)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,12 +3,15 @@
 `explore` and `states` are those of the package `slidefig`, with this look.
 """
 
+from numpy.typing import ArrayLike
+
 from ._extras import extra
 
 with extra("figures"):
+    from matplotlib.axes import Axes
     from slidefig import Look
 
-__all__ = ["COLORS", "DARK_COLORS", "DEPTH", "explore", "show_gray", "states"]
+__all__ = ["COLORS", "DARK_COLORS", "DEPTH", "above_rounding", "explore", "show_gray", "states"]
 
 #: What a colour means. In a figure each turns with the page, because a dark one needs lighter colours. They stay apart for
 #: colour-blind readers; a line style or a marker says the same once more.
@@ -80,7 +83,7 @@ explore = LOOK.explore
 states = LOOK.states
 
 
-def show_gray(ax, image, largest=1.0):
+def show_gray(ax: Axes, image: ArrayLike, largest: float = 1.0) -> None:
     """Show an image as it is, grey from 0 (black) to `largest` (white), without axes.
 
     Parameters
@@ -98,3 +101,14 @@ def show_gray(ax, image, largest=1.0):
     ax.imshow(image, cmap="gray", vmin=0, vmax=largest)
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
+
+
+def above_rounding(value: float, floor: float = 1e-12, digits: int = 2) -> str:
+    """Write a small number with the digits that do not depend on the processor: below `floor` there are none.
+
+    Examples
+    --------
+    >>> above_rounding(0.0123), above_rounding(8.7e-14)
+    ('0.012', 'below 1e-12')
+    """
+    return f"below {floor:.0e}" if value < floor else f"{value:.{digits}g}"

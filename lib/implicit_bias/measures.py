@@ -1,23 +1,28 @@
 """How good a point is: distance to the truth, optimality, and constants of the measurement matrix."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise, product
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import linprog
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator
 from scipy.sparse.linalg import norm as sparse_norm
 
 from ._matrices import as_entries, largest_singular_value, operator_column_norms
+from ._types import Matrix
 from ._validation import as_data, as_finite_matrix, as_labels, as_matrix, as_positive, as_reals, as_vector
 
 EPSILON = np.finfo(float).eps
+TINY = 1e-300  # instead of a division by zero
 REACH = 10  # a certificate is about vectors up to so many times the size of the one it is for
+SLACK = 8  # times its floor: what a gap may be that is nothing but rounding, for sums of many terms
 LARGEST_FLOOR = 1e-6  # of the loss: what rounding hides must be less
 
 
-def recovery_error(x, x_true):
+def recovery_error(x: ArrayLike, x_true: ArrayLike) -> float | np.ndarray:
     """Relative distance ``|x - x_true|_2 / |x_true|_2``, along the last axis.
 
     Parameters
@@ -44,7 +49,7 @@ def recovery_error(x, x_true):
     return np.linalg.norm(x - x_true, axis=-1) / size
 
 
-def spectral_norm(A):
+def spectral_norm(A: Matrix) -> float:
     """Largest singular value of a matrix, sparse matrix or `LinearOperator`.
 
     Examples
@@ -55,7 +60,7 @@ def spectral_norm(A):
     return largest_singular_value(as_matrix(A))
 
 
-def column_norms(A):
+def column_norms(A: Matrix) -> np.ndarray:
     """Euclidean norm of each column.
 
     A `LinearOperator` has no columns at hand. Up to 16 are computed; the norms of more are estimated, each within about a
@@ -80,7 +85,7 @@ def column_norms(A):
     return sparse_norm(A, axis=0) if issparse(A) else np.linalg.norm(A, axis=0)
 
 
-def kkt_residual(A, y, x, *, nonnegative=False):
+def kkt_residual(A: Matrix, y: ArrayLike, x: ArrayLike, *, nonnegative: bool = False) -> float | np.ndarray:
     r"""How far `x` is from a least-squares solution, in a number without units.
 
     With the gradient :math:`g = A^\top(Ax - y)` it is :math:`\max_j |g_j| / (|a_j|\,|y|)`, and for the problem with
@@ -111,7 +116,7 @@ def kkt_residual(A, y, x, *, nonnegative=False):
     return float(_kkt(x, A.T @ (A @ x - y), column_norms(A), np.linalg.norm(y), nonnegative))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Certificate:
     r"""What is known about a point `x` of a least-squares problem: how far its loss can be from the least one.
 
@@ -141,25 +146,34 @@ class Certificate:
     relative_residual: float | np.ndarray
 
     @property
-    def optimality(self):
+    def optimality(self) -> float | np.ndarray:
         """What a tolerance is compared with: the larger of ``gap / loss`` and `kkt_residual`, or `relative_residual`.
 
         The last one where it is smaller, for there the data are met, and the least loss may be zero.
         """
-        relative = self.gap / np.where(self.loss > 0, self.loss, 1)
+        relative = self.gap / np.maximum(self.loss, TINY)
         return np.minimum(np.maximum(relative, self.kkt_residual), self.relative_residual)
 
     @property
-    def at_floor(self):
+    def tells(self) -> bool | np.bool | np.ndarray:
+        """Whether rounding hides little of the loss: else the gap means nothing."""
+        return self.floor <= LARGEST_FLOOR * self.loss
+
+    @property
+    def at_floor(self) -> bool | np.bool | np.ndarray:
         """Whether `gap` is rounding, and rounding is small against the loss: no better point can be told in float64."""
-        return (self.gap <= self.floor) & (self.floor <= LARGEST_FLOOR * self.loss)
+        return self.tells & (self.gap <= SLACK * self.floor) & (self.gap <= LARGEST_FLOOR * self.loss)
 
-    def holds(self, tol):
-        """Whether a solver may say `converged`: `optimality` is at most `tol`, or `at_floor`."""
-        return (self.optimality <= tol) | self.at_floor
+    def holds(self, tol: float, met: float | None = None) -> bool | np.bool | np.ndarray:
+        """Whether a solver may say `converged`: `optimality` is at most `tol`, and not by chance; or `at_floor`.
+
+        The data are met where `relative_residual` is at most `met`, which is `tol` if it is not given.
+        """
+        close = np.maximum(self.gap / np.maximum(self.loss, TINY), self.kkt_residual) <= tol
+        return (self.relative_residual <= (tol if met is None else met)) | (self.tells & close) | self.at_floor
 
 
-def certificate(A, y, x, *, nonnegative=False):
+def certificate(A: Matrix, y: ArrayLike, x: ArrayLike, *, nonnegative: bool = False) -> Certificate:
     r"""Bound how far the loss :math:`f(x) = \tfrac12\|Ax - y\|_2^2` is from its least value.
 
     For the residual ``r = A x - y``, the gradient ``g = A.T r``, any weights ``d_j > 0`` and
@@ -172,7 +186,7 @@ def certificate(A, y, x, *, nonnegative=False):
     two bounds, the first one with :math:`d_j = |a_j|` and for all `z` up to ten times the size of `x` and the data:
     :math:`\sum_j d_j|z_j| \leq 10\,(\sum_j d_j|x_j| + |y|)`. A column without entries does not change the loss; its `d_j` is 1.
 
-    The product ``A x`` has a rounding error of about :math:`\varepsilon\,(\sum_j d_j |x_j| + |y|)`, with the precision
+    The residual has a rounding error of about :math:`\varepsilon\,(\sum_j d_j |x_j| + |y|)`, with the precision
     :math:`\varepsilon` of float64, and the gap this error times the sizes of `x` and `z`: that is its floor.
 
     Parameters
@@ -201,22 +215,30 @@ def certificate(A, y, x, *, nonnegative=False):
     return _certify(x, residual, A.T @ residual, column_norms(A), np.linalg.norm(y), nonnegative)
 
 
-def _certify(x, residual, gradient, columns, data_norm, nonnegative):
-    """`certificate` from what a loop has at hand, along the last axis."""
-    present = columns > 0
-    slack = gradient / np.where(present, columns, 1)
-    sizes = columns * np.abs(x)
-    size = np.sum(sizes, axis=-1) + data_norm
+def _certify(x, residual, gradient, columns, data_norm, nonnegative, precision=EPSILON, shift=0.0):
+    """`certificate` from what a loop has at hand, along the last axis; `precision` is that of the product in `residual`.
+
+    The gradient may be that of another residual, at the distance `shift`: with ``1/2 shift^2`` more it is a bound again.
+    """
+    lengths, scaled = columns, columns * x
+    if (
+        not columns.all()
+    ):  # A zero column has no unit of its own and leaves its entry free: only a negative one is wrong.
+        lengths = np.where(columns > 0, columns, 1)
+    slack = gradient / lengths
+    size = np.abs(scaled).sum(axis=-1) + data_norm
     if nonnegative:
-        wrong = np.maximum(0, np.max(-slack, axis=-1))
-        # A zero column has no unit of its own and leaves its entry free: only a negative entry is wrong there.
-        kkt = np.max(np.abs(np.where(present, np.minimum(columns * x, slack), np.minimum(x, 0))), axis=-1)
+        wrong = -slack.min(axis=-1, initial=0.0)
+        least = np.minimum(
+            scaled if lengths is columns else np.where((columns > 0) | (x < 0), lengths * x, slack), slack
+        )
+        kkt = np.abs(least).max(axis=-1, initial=0.0)
     else:
-        wrong = kkt = np.max(np.abs(slack), axis=-1)
-    norm = np.linalg.norm(residual, axis=-1)
-    loss, reach = norm**2 / 2, REACH * size
-    bound = np.maximum(0, np.sum(gradient * x, axis=-1)) + wrong * reach
-    floor = EPSILON * size * (size + reach)
+        wrong = kkt = np.abs(slack).max(axis=-1)
+    norm = np.sqrt((residual * residual).sum(axis=-1))
+    loss, reach = norm * norm / 2, REACH * size
+    bound = np.maximum(0, (gradient * x).sum(axis=-1)) + wrong * reach + shift**2 / 2
+    floor = (precision * size + EPSILON * norm) * (size + reach)
     data_norm = data_norm or 1.0
     return Certificate(
         loss, np.minimum(bound, loss), np.where(bound < loss, reach, np.inf), floor, kkt / data_norm, norm / data_norm
@@ -233,7 +255,7 @@ def _kkt(x, gradient, columns, data_norm, nonnegative):
     return np.max(np.abs(slack, out=slack), axis=-1) / (data_norm or 1.0)
 
 
-def margin(A, y, x):
+def margin(A: Matrix, y: ArrayLike, x: ArrayLike) -> float | np.ndarray:
     r"""Smallest signed distance of a point to the plane orthogonal to `x`, :math:`\min_i y_i\langle a_i, x\rangle / |x|`.
 
     It is positive exactly when ``sign(A x) = y``: the plane separates the two classes.
@@ -268,7 +290,7 @@ def margin(A, y, x):
     return np.min(signed, axis=-1).reshape(norms.shape)[()] / np.where(norms > 0, norms, 1)
 
 
-def effective_rank(W):
+def effective_rank(W: ArrayLike) -> float | np.ndarray:
     r"""Nuclear norm over spectral norm, :math:`\|W\|_* / \|W\|_{2\to2}`: between 1 and the rank; 0 for the zero matrix.
 
     Source: Chou, Gieshoff, Maly and Rauhut (2024). Taught in the chapter "Matrix factorization".
@@ -291,7 +313,7 @@ def effective_rank(W):
     return np.sum(values, axis=-1) / np.where(largest > 0, largest, 1)
 
 
-def balancedness(factors):
+def balancedness(factors: Sequence[ArrayLike]) -> float | np.ndarray:
     r"""How far matrices :math:`W_1, \dots, W_N` are from balanced, :math:`\max_j \|W_{j+1}^\top W_{j+1} - W_j W_j^\top\|_F`.
 
     Source: Arora, Cohen, Hu and Luo (2019). Taught in the chapter "Matrix factorization".
@@ -319,7 +341,7 @@ def balancedness(factors):
     return np.max([np.linalg.norm(V.mT @ V - W @ W.mT, axis=(-2, -1)) for W, V in pairwise(factors)], axis=0)
 
 
-def best_rank(W, r):
+def best_rank(W: ArrayLike, r: int) -> np.ndarray:
     """The best approximation of `W` of rank at most `r`, by the singular value decomposition.
 
     Source: Eckart and Young (1936). Taught in the chapter "Matrix factorization".
@@ -347,7 +369,7 @@ def best_rank(W, r):
     return (U[..., :r] * values[..., None, :r]) @ V[..., :r, :]
 
 
-def null_space_constant(A, s):
+def null_space_constant(A: Matrix, s: int) -> float:
     r"""Smallest `rho` such that ``|v_S|_1 <= rho |v_{S^c}|_1`` for all `v` in the kernel of `A` and all `S` of size `s`.
 
     The matrix has the (stable) null space property of order `s` exactly when ``rho < 1``. Each support and each pattern of

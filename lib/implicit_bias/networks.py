@@ -1,8 +1,10 @@
 """Predictions of a small network as a parametrization, so that the same loop of gradient descent trains it."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ._validation import as_finite_matrix, as_positive, as_seed
 
@@ -40,7 +42,7 @@ class ReLUNetwork:
 
     nonnegative = False
 
-    def __init__(self, inputs, widths, *, seed, activation=True):
+    def __init__(self, inputs: ArrayLike, widths: Sequence[int], *, seed: int, activation: bool = True) -> None:
         self.inputs = as_finite_matrix("inputs", inputs)
         self.widths = (self.inputs.shape[0], *(as_positive("widths", width, integer=True) for width in widths))
         if len(self.widths) < 3:
@@ -54,7 +56,7 @@ class ReLUNetwork:
     def __repr__(self):
         return f"ReLUNetwork(widths={self.widths}, activation={self.activation})"
 
-    def start(self, alpha, n):
+    def start(self, alpha: float, n: int) -> np.ndarray:
         """Gaussian weights of scale `alpha`, a number, in one flat array."""
         outputs = self.widths[-1] * self.inputs.shape[1]
         if n != outputs:
@@ -63,24 +65,24 @@ class ReLUNetwork:
         alpha = as_positive("alpha", alpha)
         return np.concatenate([(alpha * rng.standard_normal(s) / np.sqrt(s[1])).ravel() for s in self.shapes])
 
-    def size(self, w):
+    def size(self, w: np.ndarray) -> float:
         """The `N`-th power of the largest spectral norm of a layer."""
         return max(np.linalg.norm(W, 2) for W in self.factors(w)) ** self.depth
 
-    def curvature(self, size):
+    def curvature(self, size: float | np.ndarray) -> float | np.ndarray:
         """Bound ``N M^(2-2/N) |Z|^2`` on the squared Jacobian of `value` where `size` is at most `M`."""
         return self.depth * size ** (2 - 2 / self.depth) * np.linalg.norm(self.inputs, 2) ** 2
 
-    def factors(self, w):
+    def factors(self, w: np.ndarray) -> list[np.ndarray]:
         """The matrices ``W_1, ..., W_N`` as views of the flat weights."""
         parts = np.split(w, self._ends[:-1])
         return [part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
 
-    def value(self, w):
+    def value(self, w: np.ndarray) -> np.ndarray:
         """The outputs on all inputs, flattened."""
         return self._layers(w)[-1].ravel()
 
-    def pullback(self, w, gradient):
+    def pullback(self, w: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         """Gradient with respect to the weights, by the chain rule from the last layer to the first."""
         factors, layers = self.factors(w), self._layers(w)
         delta = gradient.reshape(self.widths[-1], -1)

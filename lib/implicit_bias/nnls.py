@@ -6,25 +6,23 @@ the energy is a polynomial of degree four), and an exact solution on the support
 """
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import nnls as lawson_hanson
-from scipy.sparse import issparse
-from scipy.sparse.linalg import LinearOperator
 
+from ._accurate import accurate_point, active_set
 from ._normalized import NormalizedProblem, Point
 from ._support import LARGEST_GRAM, finish
+from ._types import Matrix
 from ._validation import as_positive, as_reals
 from .results import NonnegativeResult
 
-SMALL = 250_000  # entries of A up to which the active-set method of SciPy is the faster one
 SMALLEST_TOLERANCE = 1e-14  # float64 cannot resolve less
 SINGLE_PRECISION = 1e-5  # KKT residual down to which products in float32 are good enough
 SMALLEST_WEIGHT = 1e-8  # relative to the largest; a weight that is zero would stay so
-ROUNDING = 1e-15  # times the sum of x: the KKT residual that float64 leaves where columns and data have length 1
-EPSILON = np.finfo(float).eps
-SMALL_RESIDUAL = 1e-6  # above it, large entries of x are a mistake and no excuse
 LIFT = 1e-3  # of the largest weight: where weights begin that were zero in a given point
 CANCELLED = 1e-2  # of the squared length that the sum of as many columns of length 1 has, were they orthogonal
 LARGEST_STEP = 10  # in weights: along a direction that A does not see the minimum is anywhere
@@ -50,7 +48,16 @@ class Progress:
     products: int
 
 
-def nnls(A, y, *, tol=1e-8, max_iterations=None, x0=None, alpha=None, callback=None):
+def nnls(
+    A: Matrix,
+    y: ArrayLike,
+    *,
+    tol: float = 1e-8,
+    max_iterations: int | None = None,
+    x0: ArrayLike | None = None,
+    alpha: ArrayLike | None = None,
+    callback: Callable[[Progress], object] | None = None,
+) -> NonnegativeResult:
     r"""Minimize ``|A x - y|`` over ``x >= 0``.
 
     Preconditioned nonlinear conjugate gradients on the weights of ``x = w^2``, in variables for which the columns of `A`
@@ -116,37 +123,46 @@ def nnls(A, y, *, tol=1e-8, max_iterations=None, x0=None, alpha=None, callback=N
     limit = LIMIT if max_iterations is None else as_positive("max_iterations", max_iterations, integer=True, zero=True)
     if callback is not None and not callable(callback):
         raise ValueError(f"callback must be callable, got {callback!r}")
-    correlation = problem.backward(problem.b)
     start = _given_start(problem, x0, alpha)
-    iterations = 0
-    if np.max(correlation) <= 0:
-        message = "No column has a positive product with y: x = 0 is the solution."
-        return _report(problem, problem.point(np.zeros(problem.n)), tol, iterations, message)
-    point, how = None, "Found by the active-set method of SciPy"
-    if start is None and callback is None:
-        point = _active_set(problem)
-    if point is None or point.kkt_residual > tol:
-        w = _default_start(problem, correlation) if start is None else start
-        point, iterations, how = _minimize(problem, w, tol, limit, callback)
-    if problem.residual_norm(problem.in_units(point.x)) > problem.data_norm:
-        point, how = problem.point(np.zeros(problem.n)), "Nothing better than x = 0 was found"
-    return _report(problem, point, tol, iterations, f"{how}, with a KKT residual of {point.kkt_residual:.1e}.")
+    best, iterations, how = None, 0, "Stopped"
+    if problem.empty.all():
+        best, how = problem.point(np.zeros(problem.n)), "No column has a positive product with y: x = 0 is the solution"
+    elif start is not None or callback is not None or not problem.small:
+        best, iterations, how = _minimize(problem, start, tol, limit, callback)
+    if problem.small:
+        for begin in (best, None):
+            if best is None or (limit and not best.settled):
+                point = _active_set(problem, begin)
+                if best is None or point.beats(best):
+                    best, how = point, "Found by an active-set method"
+    if best.loss > problem.b @ problem.b:
+        best, how = problem.point(np.zeros(problem.n)), "Nothing better than x = 0 was found"
+    return _report(problem, best, tol, iterations, how)
 
 
-def _report(problem, point, tol, iterations, message):
-    x = problem.in_units(point.x)
-    # Rounding of the products is at least this: what is smaller says nothing.
-    converged = max(point.kkt_residual, EPSILON * float(np.sum(point.x))) <= tol
+def _report(problem, point, tol, iterations, how):
+    x, certificate = problem.in_units(point.x), point.certificate
+    # A small problem is solved to rounding, whatever the tolerance is.
+    converged = bool(point.settled or (not problem.small and point.holds(tol)))
+    optimality = float(certificate.optimality)
+    message = f"{how}, with a relative gap of {optimality:.1e}"
+    if not optimality <= tol:
+        rounding = certificate.floor / certificate.loss
+        message += f"; rounding hides {rounding:.1e}" if converged or rounding > tol else ""
     if not converged:
-        warnings.warn(f"nnls: {message}", RuntimeWarning, stacklevel=3)
+        warnings.warn(f"nnls: {message}.", RuntimeWarning, stacklevel=3)
     return NonnegativeResult(
         x=x,
         converged=converged,
         iterations=iterations,
-        message=message,
-        optimality=point.kkt_residual,
-        measured_by="kkt_residual",
+        message=f"{message}.",
+        optimality=optimality,
+        measured_by="relative gap",
         residual_norm=problem.residual_norm(x),
+        kkt_residual=float(certificate.kkt_residual),
+        gap=float(certificate.gap) * problem.unit**2,
+        dual=point.g * (problem.d * problem.unit),
+        active=point.x == 0,
         products=problem.products,
     )
 
@@ -162,7 +178,7 @@ def _given_start(problem, x0, alpha):
     x0 = as_reals("x0", x0).astype(float)
     if x0.shape != (problem.n,) or not np.all(np.isfinite(x0)) or np.any(x0 < 0):
         raise ValueError(f"x0 must be non-negative and finite with shape ({problem.n},), got shape {x0.shape}")
-    return _lifted(problem, x0 * problem.d / (problem.data_norm or 1.0)) if np.any(x0) else None
+    return _lifted(problem, x0 * problem.d / problem.unit) if np.any(x0) else None
 
 
 def _lifted(problem, x):
@@ -185,36 +201,51 @@ def _default_start(problem, correlation):
     return np.sqrt(x * (fit / (image @ image)))
 
 
-def _active_set(problem):
-    """The solution by the active-set method of SciPy, for a small matrix; None for others and where it gives up."""
-    if isinstance(problem.A, LinearOperator) or problem.A.shape[0] * problem.n > SMALL:
-        return None
-    columns, d = problem.columns(np.arange(problem.n))
-    columns = (columns.toarray() if issparse(columns) else columns) / d
-    try:
-        x, _ = lawson_hanson(columns, problem.b, maxiter=30 * problem.n)
-    except RuntimeError:
-        return None
-    return problem.point(x)
+def _active_set(problem, start):
+    """The best point by the active-set method of SciPy, or by our own from `start`, that point or zero, until one is enough."""
+    B, zero = problem.A / problem.d, np.zeros(problem.n)
+    # Columns of similar size stay as they are: what comes out is SciPy's solution, bit for bit.
+    common = problem.d / problem.d.max()
+    common = common if common.min() > 1e-3 else 1.0
+    best = start
+    if best is None:
+        try:
+            x, _ = lawson_hanson(B * common, problem.b, maxiter=30 * problem.n)
+            best = problem.point(x * common)
+        except RuntimeError:  # too many iterations
+            best = problem.point(zero)
+    for begin in (None, best.x, zero):
+        if best.settled:
+            break
+        x = best.x if begin is None else active_set(B, problem.b, begin)
+        point = accurate_point(problem, x)
+        best = point if point.beats(best) else best
+    return best
 
 
 def _minimize(problem, start, tol, limit, callback):
-    """Conjugate gradients from `start`, and the finish on the support: the last point, the iterations, and how it was found."""
+    """Conjugate gradients from `start`, and the finish on the support: the best point, the iterations, how it was found."""
+    zero = problem.point(np.zeros(problem.n))
+    if np.min(zero.g, initial=0.0) >= 0:
+        return zero, 0, "No column has a positive product with y: x = 0 is the solution"
+    start = _default_start(problem, -zero.g) if start is None else start
     iterations, paid, patience = 0, problem.products, 1
     while True:
         for steps, (w, point) in enumerate(_conjugate_gradients(problem, start)):
-            kkt = point.kkt_residual
             if callback is not None:
+                kkt = float(point.certificate.kkt_residual)
                 callback(Progress(problem.in_units(point.x), kkt, iterations + steps, problem.products))
-            if kkt <= tol or iterations + steps == limit or (problem.single and kkt <= SINGLE_PRECISION):
+            near = point.near
+            done = (problem.single and near <= SINGLE_PRECISION) or (near <= tol and point.holds(tol))
+            if done or iterations + steps == limit:
                 break
             k = np.count_nonzero(point.x > point.g)
             if 0 < k <= LARGEST_GRAM and problem.products - paid >= patience * problem.gram_price(k):
-                finished = finish(problem, point, tol)
-                if finished.kkt_residual <= max(tol, min(ROUNDING * np.sum(finished.x), SMALL_RESIDUAL)):
+                finished = _active_set(problem, point) if problem.small else finish(problem, point, tol)
+                if problem.small or finished.holds(tol):
                     return finished, iterations + steps, "Solved on the support"
                 paid, patience = problem.products, 2 * patience
-                if finished.kkt_residual < kkt:
+                if finished.beats(point):
                     w = _lifted(problem, finished.x)
                     break
         else:
@@ -222,11 +253,11 @@ def _minimize(problem, start, tol, limit, callback):
         iterations, start = iterations + steps, w
         if problem.single:
             problem.single = False
-        elif kkt <= tol:
+        elif done:
             # The residual was carried along from step to step. The certificate is computed afresh, without the weights that
             # are on their way to zero if it passes without them.
             clean = problem.point(np.where(point.x > point.g, point.x, 0.0))
-            if clean.kkt_residual <= tol:
+            if clean.holds(tol):
                 return clean, iterations, "The iteration converged"
             if steps == 0:
                 return point, iterations, "The iteration converged"
@@ -264,7 +295,7 @@ def _conjugate_gradients(problem, w):
         floor = max(floor, SMALLEST_WEIGHT * np.max(w))
         w = np.maximum(w, floor) * ~problem.empty
         r = r + t * p + t**2 * q
-        point = Point(w * w, r, problem.backward(r))
+        point = Point(w * w, r, problem.backward(r), problem)
 
 
 def _exact_step(r, p, q, largest):

@@ -13,10 +13,13 @@ explicit function of `s`. It starts at 0 and stays in the range of ``A.T``.
 and the flow of the latter is no mirror flow unless everything commutes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ._validation import as_alpha, as_numbers, as_positive, as_scale, as_seed
 
@@ -34,10 +37,10 @@ class DualPoint:
     above: np.ndarray
 
     @classmethod
-    def at(cls, s):
+    def at(cls, s: np.ndarray) -> "DualPoint":
         return cls(s, 1 - s, 1 + s)
 
-    def moved(self, ds):
+    def moved(self, ds: np.ndarray) -> "DualPoint":
         return DualPoint(self.s + ds, self.below - ds, self.above + ds)
 
 
@@ -66,13 +69,13 @@ class Linear:
     nonnegative = False
     depth = 1
 
-    def __init__(self, start=None):
+    def __init__(self, start: ArrayLike | None = None) -> None:
         self.direction = None if start is None else as_numbers("start", start)
 
     def __repr__(self):
         return "Linear()" if self.direction is None else f"Linear({self.direction.tolist()})"
 
-    def start(self, alpha, n):
+    def start(self, alpha: ArrayLike, n: int) -> np.ndarray:
         """Weights ``alpha * start``; `alpha` is a number, or has shape (n,), (k, 1) or (k, n) for k starts."""
         alpha = as_alpha(alpha, n)
         direction = np.zeros(n) if self.direction is None else self.direction
@@ -80,19 +83,19 @@ class Linear:
             raise ValueError(f"start must have shape ({n},), one entry for each column of A; got {direction.shape}")
         return alpha * direction
 
-    def value(self, w):
+    def value(self, w: np.ndarray) -> np.ndarray:
         """The vector ``x = w``."""
         return w.copy()
 
-    def size(self, w):
+    def size(self, w: np.ndarray) -> float | np.ndarray:
         """The largest entry of `x`, in absolute value."""
         return np.max(np.abs(w), axis=-1)
 
-    def curvature(self, size):
+    def curvature(self, size: float | np.ndarray) -> float | np.ndarray:
         """The squared Jacobian of `value`, which is 1 everywhere."""
         return np.ones_like(size)
 
-    def pullback(self, w, gradient):
+    def pullback(self, w: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         """Gradient with respect to the weights, which is that with respect to `x`."""
         return gradient.copy()
 
@@ -100,7 +103,7 @@ class Linear:
 class _Power:
     """What the one-signed and the signed Hadamard power share."""
 
-    def __init__(self, depth):
+    def __init__(self, depth: float) -> None:
         try:
             number = float(depth)
         except (TypeError, ValueError):
@@ -123,11 +126,11 @@ class _Power:
         """The exponent q = L/(L-2) of the dual coordinate; infinite at depth 2, where powers become exponentials."""
         return np.inf if self.depth == 2 else self.depth / (self.depth - 2)
 
-    def curvature(self, size):
+    def curvature(self, size: float | np.ndarray) -> float | np.ndarray:
         """Bound ``L^2 M^(2-2/L)`` on the squared Jacobian of `value` where `size` is at most `M`."""
         return self.depth**2 * size ** (2 - 2 / self.depth)
 
-    def log_start(self, alpha):
+    def log_start(self, alpha: ArrayLike) -> float | np.ndarray:
         """``log(alpha^L)``, the scale of `x(0)`; refused where ``alpha^L`` or its reciprocal is beyond float64."""
         log_start = self.depth * np.log(alpha)
         if np.any(np.abs(log_start) > 690):
@@ -136,7 +139,7 @@ class _Power:
             )
         return log_start
 
-    def dual_rate(self, alpha):
+    def dual_rate(self, alpha: ArrayLike) -> float | np.ndarray:
         r"""The factor `c` in ``ds/dt = -c A.T (A x - y)``: 4 for depth 2, else ``L (L-2) alpha^(L-2)``."""
         if self.depth == 2:
             return 4.0
@@ -169,39 +172,39 @@ class HadamardPower(_Power):
 
     nonnegative = True
 
-    def start(self, alpha, n):
+    def start(self, alpha: ArrayLike, n: int) -> np.ndarray:
         """Weights ``w(0) = alpha``; `alpha` is a number, or has shape (n,), (k, 1) or (k, n) for k starts."""
         alpha = as_alpha(alpha, n)
         self.log_start(alpha)
         return np.broadcast_to(alpha, (*alpha.shape[:-1], n)).copy()
 
-    def value(self, w):
+    def value(self, w: np.ndarray) -> np.ndarray:
         """The vector ``x = w^L``; the absolute value of `w` counts, so that odd and real powers stay one-signed."""
         return np.abs(w) ** self.depth
 
-    def size(self, w):
+    def size(self, w: np.ndarray) -> float | np.ndarray:
         """The largest entry of `x`."""
         return np.max(np.abs(w), axis=-1) ** self.depth
 
-    def pullback(self, w, gradient):
+    def pullback(self, w: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         """Gradient with respect to the weights, ``L |w|^(L-1) sign(w) * gradient``."""
         if self.depth == 2:
             return 2 * w * gradient
         return self.depth * np.copysign(np.abs(w) ** (self.depth - 1), w) * gradient
 
-    def mirror_map(self, x, alpha=None):
+    def mirror_map(self, x: float | np.ndarray, alpha: ArrayLike | None = None) -> float | np.ndarray:
         r"""The gradient of the potential at `x` > 0; it does not depend on `alpha`."""
         x = np.asarray(x, dtype=float)
         L = self.depth
         return np.log(x) / 4 if L == 2 else -(x ** (2 / L - 1)) / (L * (L - 2))
 
-    def inverse_mirror_map(self, theta, alpha=None):
+    def inverse_mirror_map(self, theta: float | np.ndarray, alpha: ArrayLike | None = None) -> float | np.ndarray:
         """The `x` with ``mirror_map(x) = theta``."""
         theta = np.asarray(theta, dtype=float)
         L = self.depth
         return np.exp(4 * theta) if L == 2 else (-L * (L - 2) * theta) ** -self._exponent
 
-    def potential(self, x, alpha=None):
+    def potential(self, x: float | np.ndarray, alpha: ArrayLike | None = None) -> float | np.ndarray:
         """The potential `h`, summed over the last axis."""
         x = np.asarray(x, dtype=float)
         L = self.depth
@@ -209,7 +212,7 @@ class HadamardPower(_Power):
             return np.sum(x * np.log(np.where(x > 0, x, 1)) - x, axis=-1) / 4
         return -np.sum(x ** (2 / L), axis=-1) / (2 * (L - 2))
 
-    def from_dual(self, point, log_start):
+    def from_dual(self, point: DualPoint, log_start: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`x` and ``dx/ds`` at a dual point, for ``x(0) = exp(log_start)``."""
         if self.depth == 2:
             x = np.exp(point.s + log_start)
@@ -218,7 +221,7 @@ class HadamardPower(_Power):
         x = np.exp(log_start - q * np.log(point.below))
         return x, q * x / point.below
 
-    def longest_step(self, point, ds):
+    def longest_step(self, point: DualPoint, ds: np.ndarray) -> float:
         """How far a Newton step may go along `ds`: see `_longest_step`."""
         return _longest_step(np.max(ds) / 16 if self.depth == 2 else np.max(ds / point.below) / 0.9)
 
@@ -250,40 +253,40 @@ class SignedHadamardPower(_Power):
 
     nonnegative = False
 
-    def start(self, alpha, n):
+    def start(self, alpha: ArrayLike, n: int) -> np.ndarray:
         """Weights ``(u, v)``, both `alpha`, stacked along the first axis; shapes of `alpha` as in `HadamardPower`."""
         alpha = as_alpha(alpha, n)
         self.log_start(alpha)
         return np.broadcast_to(alpha, (2, *alpha.shape[:-1], n)).copy()
 
-    def value(self, w):
+    def value(self, w: np.ndarray) -> np.ndarray:
         """The vector ``x = u^L - v^L``."""
         powers = np.abs(w) ** self.depth
         return powers[0] - powers[1]
 
-    def size(self, w):
+    def size(self, w: np.ndarray) -> float | np.ndarray:
         """The largest ``(u^2 + v^2)^(L/2)``: about the largest entry of `x`, but not 0 where `u` and `v` cancel."""
         return np.max(w[0] ** 2 + w[1] ** 2, axis=-1) ** (self.depth / 2)
 
-    def pullback(self, w, gradient):
+    def pullback(self, w: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         """Gradient with respect to the weights, of the shape of `w`."""
         slope = self.depth * np.copysign(np.abs(w) ** (self.depth - 1), w)
         slope[1] *= -1
         return slope * gradient
 
-    def mirror_map(self, x, alpha):
+    def mirror_map(self, x: float | np.ndarray, alpha: ArrayLike) -> float | np.ndarray:
         r"""The gradient of the potential at `x` for the start `alpha`."""
         z = np.asarray(x, dtype=float) / np.asarray(alpha, dtype=float) ** self.depth
         if self.depth == 2:
             return np.arcsinh(z / 2) / 4
         return np.tanh(self._angle(z)) / self.dual_rate(alpha)
 
-    def inverse_mirror_map(self, theta, alpha):
+    def inverse_mirror_map(self, theta: float | np.ndarray, alpha: ArrayLike) -> float | np.ndarray:
         """The `x` with ``mirror_map(x, alpha) = theta``."""
         s = np.asarray(theta, dtype=float) * self.dual_rate(alpha)
         return self.from_dual(DualPoint.at(s), self.log_start(alpha))[0]
 
-    def potential(self, x, alpha):
+    def potential(self, x: float | np.ndarray, alpha: ArrayLike) -> float | np.ndarray:
         """The potential `h` with ``h(0) = 0``, summed over the last axis."""
         x = np.asarray(x, dtype=float)
         alpha = np.asarray(alpha, dtype=float)
@@ -299,7 +302,7 @@ class SignedHadamardPower(_Power):
         conjugate = alpha**L * (L - 2) * np.expm1(logs)
         return np.sum((x * np.tanh(angle) - conjugate) / self.dual_rate(alpha), axis=-1)
 
-    def from_dual(self, point, log_start):
+    def from_dual(self, point: DualPoint, log_start: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`x` and ``dx/ds`` at a dual point, for ``u(0)^L = v(0)^L = exp(log_start)``."""
         if self.depth == 2:
             twice = 2 * np.exp(log_start)
@@ -312,7 +315,7 @@ class SignedHadamardPower(_Power):
         near = 2 * np.exp(log_start - q / 2 * (below + above)) * np.sinh(q * np.arctanh(small))
         return np.where(np.abs(point.s) < 0.5, near, u - v), q * (u / point.below + v / point.above)
 
-    def longest_step(self, point, ds):
+    def longest_step(self, point: DualPoint, ds: np.ndarray) -> float:
         """How far a Newton step may go along `ds`: see `_longest_step`."""
         if self.depth == 2:
             # An entry that shrinks may pass zero, and grow to the other side.
@@ -349,13 +352,13 @@ class _Product:
 
     nonnegative = False
 
-    def factors(self, w):
+    def factors(self, w: np.ndarray) -> list[np.ndarray]:
         """The matrices in the flat weights, as views: a list of arrays of shape (..., rows, columns)."""
         ends = accumulate((rows * columns for rows, columns in self.shapes), initial=0)
         parts = (w[..., start:end] for start, end in pairwise(ends))
         return [part.reshape(*w.shape[:-1], *shape) for part, shape in zip(parts, self.shapes, strict=True)]
 
-    def start(self, alpha, n):
+    def start(self, alpha: ArrayLike, n: int) -> np.ndarray:
         """The flat weights `w(0)`; `alpha` is a number, or has shape (k, 1) for k starts of different scale.
 
         `n` is the number of unknowns of the problem, which must be the number of entries of the product.
@@ -371,7 +374,7 @@ class _Product:
             )
         return alpha * np.concatenate([W.ravel() for W in self._unit_start()])
 
-    def size(self, w):
+    def size(self, w: np.ndarray) -> float | np.ndarray:
         """Bound on the spectral norm of the product: that of the largest factor, to the power `N`.
 
         The spectral norm of a factor is bounded by its Schatten 8-norm, which takes two products of matrices and no
@@ -418,7 +421,13 @@ class MatrixProduct(_Product):
 
     _sizes = "widths"
 
-    def __init__(self, widths, start="identical", seed=None, perturbation=0.5):
+    def __init__(
+        self,
+        widths: Sequence[int],
+        start: str | Sequence[ArrayLike] = "identical",
+        seed: int | None = None,
+        perturbation: float = 0.5,
+    ) -> None:
         try:
             self.widths = tuple(as_positive("widths", width, integer=True) for width in widths)
         except TypeError:
@@ -439,7 +448,7 @@ class MatrixProduct(_Product):
         self.shape = (self.widths[-1], self.widths[0])
 
     @classmethod
-    def square(cls, n, depth, **kwargs):
+    def square(cls, n: int, depth: int, **kwargs: Any) -> "MatrixProduct":
         """The product of `depth` square matrices of size `n`.
 
         Examples
@@ -455,15 +464,15 @@ class MatrixProduct(_Product):
     def __repr__(self):
         return f"MatrixProduct({self.widths}, start={self.start_kind!r})"
 
-    def curvature(self, size):
+    def curvature(self, size: float | np.ndarray) -> float | np.ndarray:
         """Bound ``N M^(2-2/N)`` on the squared Jacobian of `value` where `size` is at most `M`."""
         return self.depth * size ** (2 - 2 / self.depth)
 
-    def value(self, w):
+    def value(self, w: np.ndarray) -> np.ndarray:
         """The entries of ``W_N ... W_1``, row by row."""
         return _flat(self._partial_products(w)[-1])
 
-    def pullback(self, w, gradient):
+    def pullback(self, w: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         r"""Gradient with respect to the weights, :math:`(W_N\cdots W_{j+1})^\top G\,(W_{j-1}\cdots W_1)^\top` for `W_j`."""
         factors, below = self.factors(w), self._partial_products(w, self.depth - 1)
         above = gradient.reshape(*gradient.shape[:-1], *self.shape)  # (W_N ... W_{j+1})^T G
@@ -522,7 +531,7 @@ class SymmetricProduct(_Product):
     _sizes = "n"
     depth = 2
 
-    def __init__(self, n, rank=None):
+    def __init__(self, n: int, rank: int | None = None) -> None:
         n = as_positive("n", n, integer=True)
         rank = n if rank is None else as_positive("rank", rank, integer=True)
         self.shapes, self.shape = [(n, rank)], (n, n)
@@ -531,16 +540,16 @@ class SymmetricProduct(_Product):
         n, rank = self.shapes[0]
         return f"SymmetricProduct({n}, rank={rank})"
 
-    def curvature(self, size):
+    def curvature(self, size: float | np.ndarray) -> float | np.ndarray:
         """Bound ``4 M`` on the squared Jacobian of `value` where `size` is at most `M`."""
         return 4 * size
 
-    def value(self, w):
+    def value(self, w: np.ndarray) -> np.ndarray:
         """The entries of ``U U^T``, row by row."""
         (U,) = self.factors(w)
         return _flat(U @ U.mT)
 
-    def pullback(self, w, gradient):
+    def pullback(self, w: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         """Gradient with respect to `U`, ``(G + G^T) U``."""
         (U,) = self.factors(w)
         G = gradient.reshape(*gradient.shape[:-1], *self.shape)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.polynomial.legendre import legvander
+from numpy.typing import ArrayLike
 from scipy.sparse import csr_array, eye_array, issparse
 from scipy.sparse.linalg import LinearOperator
 
@@ -40,7 +41,7 @@ class Problem:
                 array.flags.writeable = False
 
 
-def sparse_recovery(n, m, s, *, seed, signed=True, noise=0.0):
+def sparse_recovery(n: int, m: int, s: int, *, seed: int, signed: bool = True, noise: float = 0.0) -> Problem:
     """An `s`-sparse vector seen through a Gaussian matrix.
 
     The entries of `A` are normal with variance ``1/m``; the support is uniform; the non-zero entries are normal (their
@@ -85,7 +86,7 @@ def sparse_recovery(n, m, s, *, seed, signed=True, noise=0.0):
     return Problem(A, y, x_true, f"Gaussian {m} x {n}, {s} non-zero {sign} entries, noise {noise:g}, seed {seed}")
 
 
-def linear_regression(n, p, *, seed, noise=0.0, signal=1.0):
+def linear_regression(n: int, p: int, *, seed: int, noise: float = 0.0, signal: float = 1.0) -> Problem:
     """Linear regression with a standard normal design, and coefficients uniform on a sphere.
 
     Taught in the chapter "Overparameterization".
@@ -124,7 +125,7 @@ def linear_regression(n, p, *, seed, noise=0.0, signal=1.0):
     return Problem(A, y, x_true, f"Gaussian design {n} x {p}, signal {signal:g}, noise {noise:g}, seed {seed}")
 
 
-def weak_features(n, p, total, *, seed, noise=0.0, signal=1.0):
+def weak_features(n: int, p: int, total: int, *, seed: int, noise: float = 0.0, signal: float = 1.0) -> Problem:
     """Linear regression on `total` equally important Gaussian features, only the first `p` of which are known.
 
     Every coefficient is ``signal / sqrt(total)``. For one seed the features do not depend on `p`, nor do the data.
@@ -168,7 +169,7 @@ def weak_features(n, p, total, *, seed, noise=0.0, signal=1.0):
     return Problem(features[:, :p], y, beta[:p], drawn)
 
 
-def separable(n, p, *, seed, gap):
+def separable(n: int, p: int, *, seed: int, gap: float) -> Problem:
     """Two classes of Gaussian points that a plane through the origin separates with a margin of at least `gap`.
 
     A standard normal point is moved away from the plane by `gap`, on the side of its class; the classes are of equal size, or
@@ -235,7 +236,7 @@ class Digits:
     test_labels: np.ndarray
 
 
-def noisy_digits(n, *, label_noise, seed):
+def noisy_digits(n: int, *, label_noise: float, seed: int) -> Digits:
     """So many of the 1797 digits of scikit-learn, a share of them with one of the nine wrong labels; the rest is for testing.
 
     Taught in the chapter "Overparameterization".
@@ -283,7 +284,7 @@ def noisy_digits(n, *, label_noise, seed):
     return Digits(inputs[:n], noisy, inputs[n:], labels[n:])
 
 
-def legendre_design(t, p):
+def legendre_design(t: ArrayLike, p: int) -> np.ndarray:
     r"""Values of the orthonormal Legendre polynomials of degree 0 to ``p - 1``, that of degree `k` divided by ``1 + k``.
 
     They are orthonormal in :math:`L^2(-1, 1)`. Because of the weights, a function of small norm is one whose high degrees
@@ -318,7 +319,7 @@ def legendre_design(t, p):
     return legvander(t, degrees[-1]) * (np.sqrt(degrees + 0.5) / (1 + degrees))
 
 
-def nonnegative_regression(n, m, s, *, seed, noise=0.0, binary=False):
+def nonnegative_regression(n: int, m: int, s: int, *, seed: int, noise: float = 0.0, binary: bool = False) -> Problem:
     """An `s`-sparse non-negative vector seen through a matrix without negative entries.
 
     The entries of `A` are uniform in [0, 1], or zero or one with equal chances if `binary`; the support is uniform; the
@@ -363,7 +364,7 @@ def nonnegative_regression(n, m, s, *, seed, noise=0.0, binary=False):
     return Problem(A, y, x_true, f"{m} x {n}, {entries}, {s} non-zero entries, noise {noise:g}, seed {seed}")
 
 
-def spectral_unmixing(n, bands, s, *, seed, noise=0.0):
+def spectral_unmixing(n: int, bands: int, s: int, *, seed: int, noise: float = 0.0) -> Problem:
     """The spectrum of a mixture of `s` out of `n` materials, each with a smooth spectrum of its own.
 
     The reflectance of a material at the wavelengths ``linspace(0.4, 2.5, bands)`` (micrometres) is a line between two random
@@ -414,7 +415,7 @@ def spectral_unmixing(n, bands, s, *, seed, noise=0.0):
     return Problem(A, y, x_true, f"{s} of {n} spectra, {bands} bands, noise {noise:g}, seed {seed}")
 
 
-def matrix_target(eigenvalues, *, seed, noise=0.0):
+def matrix_target(eigenvalues: ArrayLike, *, seed: int, noise: float = 0.0) -> Problem:
     """A symmetric matrix with given eigenvalues, all of whose entries are seen.
 
     The basis of eigenvectors is uniformly random. `noise` is the standard deviation of the entries off the diagonal of a
@@ -455,7 +456,7 @@ def matrix_target(eigenvalues, *, seed, noise=0.0):
     return Problem(eye_array(n * n, format="csr"), (target + noise * disturbance).ravel(), target.ravel(), drawn)
 
 
-def matrix_sensing(n, rank, m, *, seed):
+def matrix_sensing(n: int, rank: int, m: int, *, seed: int) -> Problem:
     """A positive semidefinite matrix of low rank seen through `m` symmetric Gaussian matrices.
 
     The matrix is ``U U^T`` with `U` of shape (n, rank) and normal entries of variance ``1/n``, so its eigenvalues are about
@@ -491,7 +492,7 @@ def matrix_sensing(n, rank, m, *, seed):
     return Problem(A, A @ truth.ravel(), truth.ravel(), drawn)
 
 
-def matrix_completion(n, rank, fraction, *, seed):
+def matrix_completion(n: int, rank: int, fraction: float, *, seed: int) -> Problem:
     """A positive semidefinite matrix of low rank of which only some entries are seen.
 
     The matrix is drawn as in `matrix_sensing`; the entries that are seen are chosen uniformly, without regard to symmetry.
@@ -531,7 +532,7 @@ def matrix_completion(n, rank, fraction, *, seed):
     return replace(problem, drawn=f"{problem.drawn} of rank {rank}, seed {seed}")
 
 
-def observed_entries(matrix, mask):
+def observed_entries(matrix: ArrayLike, mask: ArrayLike) -> Problem:
     """A given matrix of which only some entries are seen.
 
     Parameters

@@ -7,11 +7,13 @@ one singular value decomposition gives all of them. Fits with more and more colu
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.linalg.lapack import dpocon, dtrcon
 from scipy.sparse import issparse
 
 from ._matrices import as_entries
+from ._types import Matrix
 from ._validation import as_data, as_inputs, as_matrix, as_numbers, as_outputs, as_positive, as_sizes, as_vector
 
 # A factor is used where LAPACK estimates the reciprocal of its condition above these; elsewhere the singular values decide.
@@ -19,7 +21,15 @@ from ._validation import as_data, as_inputs, as_matrix, as_numbers, as_outputs, 
 WELL_CONDITIONED_FACTOR, WELL_CONDITIONED_KERNEL = 1e-8, 1e-9
 
 
-def spectral_path(A, y, *, times=None, iterations=None, step_size=None, start=None):
+def spectral_path(
+    A: Matrix,
+    y: ArrayLike,
+    *,
+    times: ArrayLike | None = None,
+    iterations: ArrayLike | None = None,
+    step_size: float | None = None,
+    start: ArrayLike | None = None,
+) -> np.ndarray:
     r"""Gradient flow or descent for ``1/2 |A b - y|^2`` at any times, from one singular value decomposition.
 
     From the start :math:`b_0`, the component along a singular direction of value `s` has covered the share
@@ -82,7 +92,7 @@ def spectral_path(A, y, *, times=None, iterations=None, step_size=None, start=No
     return path
 
 
-def ridge_path(A, y, penalties):
+def ridge_path(A: Matrix, y: ArrayLike, penalties: ArrayLike) -> np.ndarray:
     r"""Minimizers of ``1/2 |A b - y|^2 + penalty/2 |b|^2``, from one singular value decomposition.
 
     The component along a singular direction of value `s` is the share :math:`s^2/(s^2 + \lambda)` of that of least squares.
@@ -140,7 +150,7 @@ class NestedFits:
     norms: np.ndarray
 
 
-def nested_fits(features, y, sizes, test_features):
+def nested_fits(features: ArrayLike, y: ArrayLike, sizes: ArrayLike, test_features: ArrayLike) -> NestedFits:
     """Least squares of least norm with the first `p` columns of `features`, for every `p` in `sizes`.
 
     Up to as many columns as rows all fits share one QR decomposition, whose leading blocks belong to the first columns.
@@ -243,7 +253,7 @@ def _fit_afresh(features, y, test_features):
     return features @ coefficients, test_features @ coefficients, np.linalg.norm(coefficients)
 
 
-def ridgeless_risk(n, p, *, signal, noise):
+def ridgeless_risk(n: int, p: ArrayLike, *, signal: float, noise: float) -> float | np.ndarray:
     r"""Exact excess risk :math:`\mathbb E|\hat\beta - \beta|^2` of least squares of least norm, Gaussian design.
 
     The rows of the design are standard normal, the data are ``A beta`` plus normal noise, and the risk is
@@ -285,7 +295,7 @@ def ridgeless_risk(n, p, *, signal, noise):
     return (signal**2 * np.maximum(1 - n / p, 0) + _variance(n, p, noise**2))[()]
 
 
-def ridgeless_risk_limit(gamma, *, signal, noise):
+def ridgeless_risk_limit(gamma: ArrayLike, *, signal: float, noise: float) -> float | np.ndarray:
     r"""The limit of `ridgeless_risk` as `n` and `p` grow with the ratio :math:`p/n \to \gamma`.
 
     It is :math:`\sigma^2\gamma/(1-\gamma)` below 1 and :math:`|\beta|^2(1 - 1/\gamma) + \sigma^2/(\gamma-1)` above.
@@ -325,7 +335,7 @@ def ridgeless_risk_limit(gamma, *, signal, noise):
         return (bias + noise**2 * np.minimum(gamma, 1) / np.abs(1 - gamma))[()]
 
 
-def weak_feature_risk(n, p, total, *, signal, noise):
+def weak_feature_risk(n: int, p: ArrayLike, total: int, *, signal: float, noise: float) -> float | np.ndarray:
     r"""Exact mean squared error on new data of least squares of least norm with `p` of `total` equally weak features.
 
     What the unused features contribute acts as noise. The error counts the noise of the new data, so it is at least

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+NOTHING = "A has no entries: there is nothing to fit, and nothing moves."
+
 
 @dataclass(frozen=True, eq=False)
 class Path:
@@ -71,15 +73,23 @@ class NonnegativeResult(Result):
     Attributes
     ----------
     residual_norm : float
-        ``|A x - y|``.
+        ``|A x - y|``, of the `x` that is returned.
+    kkt_residual : float
+        See `implicit_bias.measures.kkt_residual`.
+    gap : float
+        No vector within reach has a loss ``1/2 |A x - y|^2`` that is smaller by more, see
+        `implicit_bias.measures.certificate`.
+    dual : ndarray, shape (n,)
+        The multipliers of the constraints, ``A.T (A x - y)``: not negative, and zero where `x` is positive, up to rounding.
+    active : ndarray of bool, shape (n,)
+        Where the constraint is active: ``x = 0``.
     products : int
         Products with `A` or its transpose, each counted once: the price of the run.
     """
 
     residual_norm: float = float("nan")
+    kkt_residual: float = float("nan")
+    gap: float = float("nan")
+    dual: np.ndarray | None = None
+    active: np.ndarray | None = None
     products: int = 0
-
-    @property
-    def kkt_residual(self):
-        """The number that decided on `converged`; see `implicit_bias.measures.kkt_residual`."""
-        return self.optimality

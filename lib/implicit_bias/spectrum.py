@@ -6,8 +6,8 @@ numbers: the eigenvalues `d` of each factor, or :math:`w = d^N` of the product, 
 
 .. math:: d \leftarrow d - \eta\, d^{N-1}(d^N - \lambda), \qquad \dot w = N w^{2-2/N} (\lambda - w).
 
-In the time `s` with :math:`ds = w^{1-2/N} dt` the flow is the logistic equation :math:`w' = N w (\lambda - w)` at every depth:
-depth changes the clock, not the curve.
+In a time of its own, `s` with :math:`ds = w^{1-2/N} dt`, each eigenvalue follows the logistic equation
+:math:`w' = N w (\lambda - w)` at every depth. The clock of an eigenvalue is the slower, the smaller the eigenvalue still is.
 
 Source: Chou, Gieshoff, Maly and Rauhut (2024). Taught in the chapter "Matrix factorization".
 """
@@ -15,6 +15,7 @@ Source: Chou, Gieshoff, Maly and Rauhut (2024). Taught in the chapter "Matrix fa
 import warnings
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.integrate import solve_ivp
 from scipy.special import hyp2f1
 
@@ -25,7 +26,7 @@ from .results import Path, Result
 TOLERANCE = 1e-8  # of the error of an eigenvalue, relative to the target, at which a descent counts as converged
 
 
-def eigendecomposition(target):
+def eigendecomposition(target: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Eigenvalues, the largest first, and eigenvectors of a symmetric matrix.
 
     Parameters
@@ -57,7 +58,16 @@ def eigendecomposition(target):
     return eigenvalues[::-1], V[:, ::-1]
 
 
-def diagonal_descent(eigenvalues, *, depth, alpha, step_size, max_iterations, record=200, perturbation=0.0):
+def diagonal_descent(
+    eigenvalues: ArrayLike,
+    *,
+    depth: int,
+    alpha: float,
+    step_size: float,
+    max_iterations: int,
+    record: int = 200,
+    perturbation: float = 0.0,
+) -> Result:
     """Gradient descent on ``1/2 |W_N ... W_1 - T|^2`` for a symmetric `T`, from the (perturbed) identical start.
 
     The same iterates as `gradient_descent` with `MatrixProduct`, but for rounding, at the cost of `n` numbers.
@@ -172,7 +182,7 @@ def _power(d, exponent, out):
             out *= d
 
 
-def diagonal_flow(eigenvalues, *, depth, alpha, times):
+def diagonal_flow(eigenvalues: ArrayLike, *, depth: float, alpha: float, times: ArrayLike) -> np.ndarray:
     r"""Gradient flow on ``1/2 |W_N ... W_1 - T|^2`` for a symmetric `T`, from the identical start.
 
     At depth 2 in closed form, the logistic curve
@@ -232,7 +242,9 @@ def _logistic(s, eigenvalues, depth, alpha):
         return w0 / (decay + w0 * gained)
 
 
-def learning_time(eigenvalue, *, depth, alpha, fraction=0.95):
+def learning_time(
+    eigenvalue: ArrayLike, *, depth: float, alpha: ArrayLike, fraction: float = 0.95
+) -> float | np.ndarray:
     r"""How long the flow from the identical start needs until the product has `fraction` of an eigenvalue.
 
     It is :math:`T_N(\lambda) = \int_\alpha^b dx / (x^{N-1}(\lambda - x^N))` with :math:`b^N` the fraction of :math:`\lambda`.
@@ -283,7 +295,7 @@ def learning_time(eigenvalue, *, depth, alpha, fraction=0.95):
     return np.where(positive, (start + rest(b) - rest(a)) / level, np.inf)[()]
 
 
-def effective_rank_plateaus(eigenvalues):
+def effective_rank_plateaus(eigenvalues: ArrayLike) -> np.ndarray:
     r"""Effective ranks :math:`(\lambda_1 + \dots + \lambda_l)/\lambda_1` of the best approximations of rank `l` = 1, 2, ...
 
     These are the plateaus on which the effective rank of the product rests from the identical start, which reaches the
@@ -312,14 +324,20 @@ def effective_rank_plateaus(eigenvalues):
     return np.cumsum(levels) / levels[0]
 
 
-def plateau_intervals(eigenvalues, *, depth, alpha, step_size, epsilon=0.05, delta=0.05):
+def plateau_intervals(
+    eigenvalues: ArrayLike, *, depth: int, alpha: float, step_size: float, epsilon: float = 0.05, delta: float = 0.05
+) -> np.ndarray:
     r"""The iterations in which the product provably rests near the best approximation of rank `l` = 1, 2, ...
 
-    In each of them the first `l` eigenvalues have at least ``1 - epsilon`` of their value and the next one has less than
-    `delta` of its own, by the two bounds on the number `k` of steps that an eigenvalue needs,
+    In each of them the first `l` eigenvalues have at least ``1 - epsilon`` of their value and all others are at most `delta`
+    times the largest. The ends come from the two bounds on the number `k` of steps until an eigenvalue of the product is
+    :math:`\theta`,
 
     .. math::
-        (1 - \eta N \lambda^{2-2/N})\, T_N \le \eta k \le (1 + \eta\lambda^{2-2/N})^{N-1}\, T_N + \eta .
+        (1 - \eta N \lambda^{2-2/N})\, T_N(\lambda, \theta) \le \eta k
+        \le (1 + \eta\lambda^{2-2/N})^{N-1}\, T_N(\lambda, \theta) + \eta ,
+
+    the upper one for the first `l` eigenvalues and the lower one for the next.
 
     Parameters
     ----------
@@ -334,8 +352,9 @@ def plateau_intervals(eigenvalues, *, depth, alpha, step_size, epsilon=0.05, del
     Returns
     -------
     ndarray, shape (number of positive eigenvalues, 2)
-        First and last iteration of each plateau. The last plateau has no end (infinity); where the first exceeds the last,
-        the bounds say nothing.
+        First and last iteration of each plateau. A plateau has no end (infinity) where the next eigenvalue is at most
+        `delta` times the largest. Where the first iteration exceeds the last, the bounds say nothing; so it is, too, where
+        ``alpha^N`` exceeds the eigenvalue `l` or `delta` times the largest one.
 
     Raises
     ------
@@ -345,7 +364,7 @@ def plateau_intervals(eigenvalues, *, depth, alpha, step_size, epsilon=0.05, del
     Examples
     --------
     >>> plateau_intervals([4.0, 1.0], depth=3, alpha=0.01, step_size=0.01).tolist()
-    [[2832.0, 9443.0], [10224.0, inf]]
+    [[2832.0, 9552.0], [10224.0, inf]]
     """
     levels = _positive_levels(eigenvalues)
     depth, step_size = _as_depth(depth), as_positive("step_size", step_size)
@@ -357,10 +376,14 @@ def plateau_intervals(eigenvalues, *, depth, alpha, step_size, epsilon=0.05, del
     if depth * rates[0] >= 1:
         raise ValueError(f"step_size must be less than 1 / (N lambda^(2-2/N)) = {step_size / (depth * rates[0]):.3g}")
     learned = learning_time(levels, depth=depth, alpha=alpha, fraction=1 - epsilon)
-    begun = learning_time(levels, depth=depth, alpha=alpha, fraction=delta)
-    first = np.floor((1 + rates) ** (depth - 1) * learned / step_size + 1)
-    last = np.ceil((1 - depth * rates) * begun / step_size) - 1
-    return np.stack([first, np.append(last[1:], np.inf)], axis=1)
+    first = np.floor(np.maximum.accumulate((1 + rates) ** (depth - 1) * learned) / step_size + 1)
+    last = np.full(levels.size, np.inf)
+    for i, (level, rate) in enumerate(zip(levels[1:], rates[1:], strict=True)):
+        if level > delta * levels[0]:
+            begun = learning_time(level, depth=depth, alpha=alpha, fraction=delta * levels[0] / level)
+            last[i] = np.ceil((1 - depth * rate) * begun / step_size) - 1
+    last[alpha**depth > np.minimum(levels, delta * levels[0])] = -1
+    return np.stack([first, last], axis=1)
 
 
 def _positive_levels(eigenvalues):

@@ -122,6 +122,10 @@ class Look:
             wrong = [name for name, color in table.items() if not re.fullmatch("#[0-9a-f]{6}", str(color))]
             if wrong:
                 raise ValueError(f"{argument}: a colour is written like #1f2328, and {wrong[0]} is {table[wrong[0]]!r}")
+            if wrong := [name for name in table if not re.fullmatch(r"\w+", name)]:
+                raise ValueError(
+                    f"{argument}: the name of a colour has letters, digits and _ only, unlike {wrong[0]!r}"
+                )
             if missing := [name for name in {**dict.fromkeys(_NEEDED), **colors} if name not in table]:
                 raise ValueError(f"{argument}: there is no colour {missing[0]!r}")
         if len(set(colors.values())) != len(colors):
@@ -131,6 +135,9 @@ class Look:
             raise ValueError(f"cycle: there is no colour {missing[0]!r} in colors")
         if not self.cycle:
             raise ValueError("cycle: it needs a colour, that of the first curve and of the controls")
+        for name, pair in (labels or {}).items():
+            if isinstance(pair, str) or len(pair) != 2 or "{}" not in pair[1]:
+                raise ValueError(f"labels: {name} needs a pair such as ('step size η', 'η = {{}}'), and has {pair!r}")
         self.colors, self.dark = dict(colors), dict(dark)
         self.labels, self.style = dict(labels or {}), dict(style or {})
 

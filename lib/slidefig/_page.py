@@ -19,8 +19,9 @@ ID_PREFIX = re.compile(r"fig-[0-9a-f]{8}-")
 #: What stands in its place until the whole figure is known.
 NO_PREFIX = "FIGURE-"
 
-#: The pattern of the style and the script that a figure carries.
+#: The pattern of the style and the script that a figure carries, and the one of its colours.
 ASSETS = re.compile(r"<style data-slidefig>.*?</style>\s*<script data-slidefig>.*?</script>\s*", re.S)
+COLOURS = re.compile(r'(?<=<div class="explore)(" style="--groups:\d+);(--fig-[^"]*)')
 
 
 def with_prefix(markup, digits):
@@ -28,10 +29,16 @@ def with_prefix(markup, digits):
     return markup.replace(NO_PREFIX, f"fig-{digits[:8]}-")
 
 
-def assets():
-    """Return style and script as a part of a page."""
-    style, script = ((STATIC / name).read_text(encoding="utf-8") for name in ("explore.css", "explore.js"))
-    return f"<style data-slidefig>\n{style}</style>\n<script data-slidefig>\n{script}</script>\n"
+def style():
+    """Return the style sheet, without what is for its authors."""
+    text = (STATIC / "explore.css").read_text(encoding="utf-8")
+    return re.sub(r"^\s+", "", re.sub(r"/\*.*?\*/", "", text, flags=re.S), flags=re.M)
+
+
+def script():
+    """Return the script, without what is for its authors."""
+    text = (STATIC / "explore.js").read_text(encoding="utf-8")
+    return re.sub(r"^\s+", "", re.sub(r"(^|\s)//( .*)?$", "", text, flags=re.M), flags=re.M)
 
 
 class StaticFigure:
@@ -46,19 +53,19 @@ class StaticFigure:
             inside = "".join(map(_group_html, groups))
         gc.unfreeze()
         # Ids have to differ between the figures of a page and be the same at every build: they come from the content.
-        inside = f'<div class="explore">{inside}</div>'
-        self._made[inside] += 1
-        again = self._made[inside] - 1
-        digest = hashlib.sha256((inside + str(again or "")).encode()).hexdigest()
-        style = f"--groups:{len(groups)};{look._css}"
-        page = inside.replace('<div class="explore">', f'<div class="explore" style="{style}">', 1)
-        self.html = with_prefix(page, digest)
+        start = f'<div class="explore" style="--groups:{len(groups)}'
+        page = f'{start}">{inside}</div>'
+        self._made[page] += 1
+        again = self._made[page] - 1
+        digest = hashlib.sha256((page + str(again or "")).encode()).hexdigest()
+        self.html = with_prefix(f'{start};{look._css}">{inside}</div>', digest)
         self._plain = "\n".join(panel.description for group in groups for panel in group)
 
     def _repr_mimebundle_(self, **_):
-        carried = "" if StaticFigure._carried else assets()
+        carried = f"<style data-slidefig>{style()}</style>\n<script data-slidefig>{script()}</script>\n"
+        shown = self.html if StaticFigure._carried else carried + self.html
         StaticFigure._carried = True
-        return {"text/html": carried + self.html, "text/plain": self._plain}
+        return {"text/html": shown, "text/plain": self._plain}
 
 
 def _group_html(panels):

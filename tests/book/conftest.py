@@ -87,6 +87,12 @@ def test_of_the_lemma():
 """
 
 
+RECORD = """\
+{"thm-one": [{"test": "test_first", "hypothesis": "all numbers", "tried": 1234, "nearest": {"bound": 0.11, "rest": 0.05},
+ "mutants": {"the constant halved": "refuted", "no sign": "It is true as well."}}]}
+"""
+
+
 TOC = """\
 format: jb-book
 root: chapters/index
@@ -110,6 +116,7 @@ class Book:
         self.write("lib/implicit_bias/__init__.py", "VALUE = 'eleven'\n")
         self.write("lib/implicit_bias/check.py", '"""Checks."""\n')
         self.write("tests/claims/test_first.py", CLAIMS)
+        self.write("tests/claims/record.json", RECORD)
         self.write(
             "chapters/references.bib",
             "@book{someone, title={A Book}, author={One, Some}, year={2020}, publisher={Press}}\n",

@@ -246,8 +246,11 @@ class Attack:
 
 
 def round_down(ratio):
-    """Two digits, never more than there is."""
-    return float(f"{ratio - 0.5 * 10.0 ** (np.floor(np.log10(ratio)) - 1):.1e}") if ratio > 0 else 0.0
+    """Two digits, and not more than there is, but for rounding."""
+    if ratio <= 0:
+        return 0.0
+    unit = 10.0 ** (np.floor(np.log10(ratio)) - 1)
+    return float(f"{np.floor(ratio * (1 + 1e-12) / unit) * unit:.12g}")
 
 
 def attack(label, *, hypothesis, draw, tries, mutants, survivors=None):

@@ -8,6 +8,8 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
+from implicit_bias import MatrixProduct, SymmetricProduct
+from implicit_bias.problems import matrix_completion, matrix_sensing
 from scipy.integrate import quad, solve_ivp
 
 # --- Products of matrices ---------------------------------------------------------------------------------------------
@@ -55,7 +57,11 @@ def factors_of_any_kind(source, widths):
     if kind == "perturbed":
         return [(1 - source.uniform(0.01, 0.9)) * scale * np.eye(*shapes[0]), *(scale * np.eye(*s) for s in shapes[1:])]
     factors = [scale * source.normal(*shape) for shape in shapes]
-    return [source.log_uniform(0.1, 10) * factor for factor in factors] if kind == "scales" else factors
+    if kind == "scales":
+        factors = [source.log_uniform(0.1, 10) * factor for factor in factors]
+    # An integrator should not have to wait for ever: the norms have a product of 2 at most.
+    size = np.prod([np.linalg.norm(factor, 2) for factor in factors]) ** (1 / len(factors))
+    return [factor / max(1, size / 2 ** (1 / len(factors))) for factor in factors]
 
 
 def flow_of_factors(factors, gradient, times):
@@ -127,7 +133,10 @@ def descent_of_eigenvalues(source, *, negative=True, largest_step=1.0, steps=600
     step = largest_step * source.log_uniform(0.05, 1) / (depth * np.max(np.abs(levels)) ** (2 - 2 / depth))
     alpha = start ** (1 / depth)
     w = recursion(levels, depth, alpha, step, steps)
-    return Descent(levels, depth, alpha, step, w, source.log_uniform(0.01, 0.9), source.log_uniform(0.01, 0.9))
+    epsilon, delta = source.log_uniform(0.01, 0.9), source.log_uniform(0.01, 0.9)
+    if source.choice([True, False]):  # just below an eigenvalue
+        delta = source.choice(levels[levels > 0]) / levels[0] * (1 - source.log_uniform(1e-6, 0.1))
+    return Descent(levels, depth, alpha, step, w, epsilon, delta)
 
 
 def waiting_time(level, goal, depth, alpha):
@@ -189,3 +198,188 @@ def perturbed_corner(source):
     """The counterexample of the perturbed identical start."""
     alpha, depth = source.uniform(0.3, 0.7), source.integer(2, 3)
     return corner_flow([(1 - source.uniform(0.2, 0.5)) * alpha * np.eye(2), *[alpha * np.eye(2)] * (depth - 1)])
+
+
+# --- More of products ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Factors:
+    """Factors of any kind, a target of the product, and a step."""
+
+    factors: list
+    target: np.ndarray
+    step: float
+
+    @property
+    def gradients(self):
+        """Of ``1/2 |W - target|^2``."""
+        return factor_gradients(self.factors, product(self.factors) - self.target)
+
+
+def any_factors(source, *, square=False):
+    """Depth 2 to 5, widths 1 to 4, starts of every kind, any target."""
+    depth, width = source.integer(2, 5), source.integer(1, 4)
+    equal_widths = square or source.choice([True, False])
+    widths = [width if equal_widths else source.integer(1, 4) for _ in range(depth + 1)]
+    target = source.log_uniform(0.1, 3) * source.normal(widths[-1], widths[0])
+    return Factors(factors_of_any_kind(source, widths), target, source.log_uniform(1e-3, 1))
+
+
+def balanced_start(source):
+    """Square balanced factors of any product of size 1 to 4, down to tiny singular values, and any target."""
+    n, depth = source.integer(1, 4), source.integer(2, 5)
+    U, V = orthogonal(source, n), orthogonal(source, n)
+    sigma = np.sort([source.log_uniform(1e-6, 3) for _ in range(n)])[::-1] * np.linspace(1, 0.9, n)
+    factors = balanced_factors(source, (U * sigma) @ V.T, depth)
+    return Factors(factors, source.log_uniform(0.1, 3) * source.normal(n, n), source.log_uniform(1e-3, 1))
+
+
+def identical_start(source, *, symmetric=True, perturbed=False):
+    """The identical start for a symmetric target of size 1 to 5 with eigenvalues of any sign."""
+    n, depth = source.integer(1, 5), source.integer(2, 5)
+    V, levels = orthogonal(source, n), source.uniforms(-2, 3, n)
+    target = (V * levels) @ V.T if symmetric else source.normal(n, n)
+    alpha, step = source.log_uniform(1e-3, 1.2), source.log_uniform(0.02, 1) / (depth * 3 ** (2 - 2 / depth))
+    factors = [alpha * np.eye(n) for _ in range(depth)]
+    if perturbed:
+        factors[0] = 0.5 * factors[0]
+    return Factors(factors, target, step)
+
+
+# --- One eigenvalue -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Eigenvalue:
+    level: float
+    depth: int
+    alpha: float
+    goal: float
+    step: float
+    p: float
+
+    @property
+    def rate(self):
+        return self.step * abs(self.level) ** (2 - 2 / self.depth)
+
+
+def positive_eigenvalue(source, *, largest_step=1.0):
+    """An eigenvalue 0.01 to 100, depth 2 to 5, a start and a goal anywhere between 0 and it, steps up to the safe one."""
+    level, depth = source.log_uniform(0.01, 100), source.integer(2, 5)
+    goal = level * source.choice([source.log_uniform(1e-3, 0.99), 1 - source.log_uniform(1e-9, 0.1)])
+    smallest = {2: 1e-12, 3: 1e-5, 4: 1e-3, 5: 1e-2}[depth]
+    alpha = (goal * source.log_uniform(smallest, 0.999)) ** (1 / depth)
+    step = largest_step * source.log_uniform(0.02, 1) / (depth * level ** (2 - 2 / depth))
+    return Eigenvalue(level, depth, alpha, goal, step, 0.0)
+
+
+def any_eigenvalue(source, *, sign=None):
+    """An eigenvalue of any sign, and a perturbation."""
+    level = source.log_uniform(0.05, 20) * (sign or source.choice([-1, 1]))
+    depth = source.integer(2, 5)
+    alpha = source.log_uniform(0.05, 1.5) * abs(level) ** (1 / depth)
+    share = source.uniform(0.05, 0.99)
+    return Eigenvalue(level, depth, alpha, share * level, 0.0, source.log_uniform(1e-5, 0.9))
+
+
+def negative_eigenvalue(source):
+    return any_eigenvalue(source, sign=-1)
+
+
+def log_flow(levels, depth, alpha, times):
+    """The flow of the factors from the identical start, as ``ln d``, which the integrator can follow for ever."""
+    levels = np.atleast_1d(levels)
+
+    def slope(t, u):
+        return np.exp((depth - 2) * u) * (levels - np.exp(depth * u))
+
+    def jacobian(t, u):
+        return np.diag(np.exp((depth - 2) * u) * ((depth - 2) * levels - (2 * depth - 2) * np.exp(depth * u)))
+
+    start = np.full(levels.size, np.log(alpha))
+    run = solve_ivp(slope, (0, times[-1]), start, "LSODA", times, rtol=1e-10, atol=1e-11, jac=jacobian)
+    return run.y.T
+
+
+def low_rank_flow(source, *, full=False):
+    """Eigenvalues 1 to 10 positive ones and zeros, the identical start from 0.3 to 1.2, until late."""
+    positive = -np.sort(-np.array([source.log_uniform(0.2, 5) for _ in range(source.integer(1, 4))]))
+    zeros, depth, alpha = source.integer(1, 10), source.integer(2, 5), source.log_uniform(0.3, 1.2)
+    levels = positive if full else np.r_[positive, np.zeros(zeros)]
+    times = np.geomspace(1e3, 1e8, 40)
+    return levels, depth, times, np.exp(depth * log_flow(levels, depth, alpha, times))
+
+
+# --- Measurements -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Commuting:
+    """Measurements ``V diag(b_i) V^T``, or others, of a positive semidefinite matrix."""
+
+    V: np.ndarray
+    B: np.ndarray
+    A: np.ndarray  # (m, n, n)
+    X: np.ndarray
+    alpha: float
+
+    @property
+    def y(self):
+        return np.einsum("mij,ij->m", self.A, self.X)
+
+
+def commuting_measurements(source, *, commute=True, semidefinite=True):
+    """Size 2 to 4, fewer measurements than eigenvalues, of a matrix of any rank that is not diagonal in the common basis."""
+    n = source.integer(2, 4)
+    m, V = source.integer(1, n - 1), orthogonal(source, n)
+    B = source.normal(m, n)
+    A = np.einsum("ir,mr,jr->mij", V, B, V)
+    if not commute:
+        A = A + (noise := source.normal(m, n, n)) + np.swapaxes(noise, 1, 2)
+    root = source.normal(n, source.integer(1, n))
+    X = root @ root.T if semidefinite else V @ np.diag(source.normal(n)) @ V.T
+    diagonal = source.choice([False, True])
+    X = (V * np.diag(V.T @ X @ V)) @ V.T if diagonal and semidefinite else X
+    return Commuting(V, B, A, X / np.linalg.norm(X), source.log_uniform(1e-2, 1))
+
+
+def sensing_instance(source):
+    """A matrix of rank 2 and size 20, measured or half seen, and a model for it."""
+    seed = source.integer(0, 10_000)
+    if source.choice([True, False]):
+        return matrix_sensing(20, 2, 80, seed=seed), SymmetricProduct(20)
+    return matrix_completion(20, 2, 0.5, seed=seed), MatrixProduct.square(20, source.integer(2, 3))
+
+
+# --- More of descent ----------------------------------------------------------------------------------------------------------
+
+
+def descent_from_below(source, *, largest_step=1.0):
+    """A symmetric target, and the identical start up to its smallest positive eigenvalue."""
+    levels, depth = spectrum(source), source.integer(2, 5)
+    step = largest_step * source.log_uniform(0.05, 1) / (depth * np.max(np.abs(levels)) ** (2 - 2 / depth))
+    alpha = (np.min(levels[levels > 0]) * source.log_uniform(1e-4, 1)) ** (1 / depth)
+    return Descent(levels, depth, alpha, step, recursion(levels, depth, alpha, step, 600), 0.0, 0.0)
+
+
+def tiny_start(source, *, alpha=1e-150, near=None):
+    """Two or three eigenvalues with gaps, two factors, a tiny start."""
+    shares = [near or source.uniform(0.1, 0.95) for _ in range(source.integer(1, 2))]
+    levels = np.cumprod([source.log_uniform(0.1, 10), *shares])
+    step = source.log_uniform(0.05, 1) / (2 * levels[0])
+    steps = int(1.2 * (np.log(1 / min(alpha, 1e-3)) + 20) / np.log1p(step * levels[-1]))
+    w = recursion(levels, 2, alpha, step, min(steps, 60_000))
+    return Descent(levels, 2, alpha, step, w, source.uniform(0.05, 0.5), source.uniform(0.05, 0.5))
+
+
+def signal_and_noise(source):
+    """A descent, and a signal in the basis of the target: anything, the target itself, its positive part or a truncation."""
+    run = descent_from_below(source)
+    n = len(run.levels)
+    kind = source.choice(["any", "target", "truncation"])
+    if kind == "any":
+        noise = source.log_uniform(1e-3, 1) * run.levels[0] * source.normal(n, n)
+        return run, np.diag(run.levels) - (noise + noise.T) / 2
+    kept = n if kind == "target" else source.integer(1, np.count_nonzero(run.levels > 0))
+    return run, np.diag(np.where(np.arange(n) < kept, run.levels, 0))

@@ -13,6 +13,7 @@ from implicit_bias import HadamardPower, SignedHadamardPower, basis_pursuit, flo
 from scipy.integrate import solve_ivp
 from scipy.linalg import null_space
 from scipy.optimize import minimize
+from scipy.optimize import nnls as active_set
 
 DEPTHS = (2, 2.5, 3, 4, 5)
 
@@ -91,12 +92,12 @@ def clock(A, y, depth, x0):
 
 
 def path(source, signed=None, uneven=False):
-    """Any matrix, any data, any scale of the start from 1e-4 to 3: the path of the weights up to a random time."""
+    """Any matrix, any data, any scale of the start from 1e-12 to 1e3 (10 for two signs, where more would cancel): a path."""
     A = matrix(source, 3, 5)
     m, n = A.shape
     y = source.normal(m) if source.choice([False, True]) else A @ vector(source, n)
     signed = source.choice([False, True]) if signed is None else signed
-    depth, alpha = source.choice(DEPTHS), source.log_uniform(1e-4, 3)
+    depth, alpha = source.choice(DEPTHS), source.log_uniform(1e-12, 10 if signed else 1e3)
     start = alpha * (10.0 ** source.uniforms(-1, 1, n) if uneven else np.ones(n))
     end = clock(A, y, depth, start**depth) * source.log_uniform(0.1, 100)
     times = np.r_[0, np.linspace(0, end, 9)[1:]]
@@ -198,11 +199,11 @@ def run_to_the_end(source):
     return SimpleNamespace(**locals())
 
 
-def nearly_equal_columns(source, signed, depth, columns=3000):
+def nearly_equal_columns(source, depth, columns):
     """One row (1 + d, 1, ..., 1), y = 1, for which the norm of the limit comes close to the bound."""
     n = round(source.log_uniform(2, columns))
     A = np.ones((1, n))
-    alpha = source.log_uniform(1e-12, 1e-2) if depth == 2 else source.log_uniform(1e-2, 1) ** (1 / (depth - 2)) / 10
+    alpha = source.log_uniform(1e-12, 1e-2) if depth == 2 else source.log_uniform(1e-3, 1) ** (1 / (depth - 2)) / 10
     # The gain of the first column over the others is set against what the start gives to them.
     scale = n * alpha**depth
     advantage = 1 / np.log(1 / scale) * np.log(n) if depth == 2 else scale ** (1 - 2 / depth)
@@ -226,7 +227,7 @@ def limit_and_norm(source, depths=DEPTHS, uneven=False, rows=1):
     signed, depth = source.choice([False, True]) and rows == 1, source.choice(depths)
     kind = source.choice(["any", "row"])
     if kind == "row":
-        A, y, alpha = nearly_equal_columns(source, signed, depth)
+        A, y, alpha = nearly_equal_columns(source, depth, 100_000 if rows == 1 else 3000)
     else:
         A = matrix(source, 4, 8, wide=True)
         y = A @ vector(source, A.shape[1], positive=not signed)
@@ -322,3 +323,146 @@ def robust_matrix(source):
     A, rho = source.normal(source.integer(max(1, n - 1), n), n), source.uniform(0.1, 0.95)
     lengths = [shortest_multiplier(A, j, rho) for j in range(n)]
     return None if None in lengths else SimpleNamespace(A=A, s=1, rho=rho, theta=max(lengths) * (1 + 1e-6), n=n)
+
+
+# --- Non-negative least squares ---------------------------------------------------------------------------------------
+
+
+def problem(source, rows=6, columns=5, wide=False):
+    """Any matrix and any data, met or not, with an uneven start; a solution by an active-set method, and the least loss."""
+    A = matrix(source, rows, columns, wide=wide)
+    m, n = A.shape
+    y = source.normal(m) * source.log_uniform(0.1, 10)
+    if source.choice([False, True]):
+        y = A @ vector(source, n) + source.choice([0.0, 0.3]) * y
+    z, residual = active_set(A, y)
+    return SimpleNamespace(A=A, y=y, z=z, least=residual**2 / 2, n=n, w0=source.log_uniform(1e-3, 2) * np.ones(n))
+
+
+def double_sleeper(source):
+    """Two nearly parallel columns: the flow starts at the fit by the first, and for long hardly sees the second, the right one.
+
+    Meanwhile the excess is nearly constant, and nearly linear in x: what the bound 1/t needs to be an equality.
+    """
+    b, phi = source.log_uniform(0.02, 0.2), source.log_uniform(0.003, 0.1)
+    A = np.array([[1.0, np.cos(phi)], [0.0, np.sin(phi)]])
+    r = b * np.array([1.0, -1 / np.tan(phi)])
+    z = np.array([0.0, 1.0])
+    y = A @ z - r
+    x0 = np.array([np.cos(phi) - b, source.log_uniform(1e-12, 1e-3)])
+    return SimpleNamespace(A=A, y=y, z=z, least=r @ r / 2, n=2, x0=x0)
+
+
+def flow_of_nnls(source):
+    """The path of such a problem by an explicit integrator, from an even or uneven start."""
+    depth = source.choice(DEPTHS)
+    if source.choice(["any", "sleeper"]) == "sleeper":
+        one = double_sleeper(source)
+        if depth > 2:
+            one.x0[1] = max(one.x0[1], 10 ** (-depth / (depth - 2)))
+        w0 = one.x0 ** (1 / depth)
+        end = 1.2 * bregman(one.z, one.x0, depth, 0, False) / (one.A[:, 0] @ (one.A @ one.z - one.y))
+        one.times = np.linspace(0, end, 200)
+    else:
+        one = problem(source)
+        spread = source.choice([0.0, 1.0])
+        w0 = one.w0 * 10.0 ** (spread * source.uniforms(-1, 0, one.n))
+        end = clock(one.A, one.y, depth, w0**depth) * source.log_uniform(1, 100)
+        one.times = np.r_[0, np.geomspace(1e-3 * end, end, 60)]
+    _, one.x, _ = weights_path(one.A, one.y, depth, w0[None], one.times, rtol=1e-9)
+    one.depth, one.w0 = depth, w0
+    one.excess = excess(one)
+    return one
+
+
+def excess(one):
+    """The loss minus the least loss, without their cancellation."""
+    d = one.x - one.z
+    g = one.A.T @ (one.A @ one.z - one.y)
+    return d @ np.where(one.z > 0, 0, np.maximum(g, 0)) + np.sum((d @ one.A.T) ** 2, axis=-1) / 2
+
+
+def strictly_complementary(source, rows=8, columns=5):
+    """A problem with independent columns, some zeros in its solution, and multipliers that are not small."""
+    n = source.integer(1, columns)
+    A = source.normal(source.integer(n, max(rows, n)), n) + source.choice([0.0, 0.5])
+    A = A / np.linalg.norm(A, axis=0)
+    z = source.uniforms(0.2, 2, n) * (source.uniforms(0, 1, n) < 0.6)
+    g = source.uniforms(0.2, 2, n) * (z == 0)
+    # A residual r with A^T r = g, and so the data whose solution is z with these multipliers.
+    if np.linalg.cond(A) > 20:
+        return None
+    r = np.linalg.pinv(A.T) @ g
+    return SimpleNamespace(A=A, y=A @ z - r, z=z, g=g, n=n, least=r @ r / 2)
+
+
+def own_descent(A, y, w, eta, steps):
+    """Gradient descent at depth 2: all iterates x."""
+    path = np.empty((steps + 1, len(w)))
+    for k in range(steps + 1):
+        path[k] = w**2
+        with np.errstate(over="ignore", invalid="ignore"):
+            w = w - eta * 2 * w * (A.T @ (A @ path[k] - y))
+    return path
+
+
+def descent_of_nnls(source, longer=1.0):
+    """A problem, the longest step that the theorem admits (times `longer`), and the iterates."""
+    if source.choice(["any", "sleeper"]) == "sleeper":
+        one = double_sleeper(source)
+        w0 = np.sqrt(one.x0)
+    else:
+        one = problem(source)
+        w0 = one.w0 * 10.0 ** (source.choice([0.0, 1.0]) * source.uniforms(-1, 0, one.n))
+    A, norm = one.A, np.linalg.norm(one.A, 2)
+    first = np.linalg.norm(A @ w0**2 - one.y)
+    one.distance = bregman(one.z, w0**2, 2, 0, False)
+    if norm == 0 or first == 0:
+        return None
+    safe = (np.sqrt(np.max(one.z)) + np.sqrt(4 * one.distance + first / (4 * norm))) ** 2
+    tight = 1.02 * max(np.max(one.z), np.max(w0**2))
+    for one.largest in (tight, safe):
+        one.eta = longer * min(1 / (8 * norm**2 * one.largest), 1 / (4 * norm * first))
+        steps = int(min(1.2 * one.distance / (one.eta * 0.02), 6000)) + 1
+        one.x = own_descent(A, one.y, w0, one.eta, steps)
+        if longer != 1 or np.max(one.x) <= one.largest:
+            break
+    one.excess, one.safe = excess(one), one.largest == safe
+    return one
+
+
+def accelerated(source):
+    """The accelerated flow by an explicit integrator in (X, grad h(Z)); with data far outside the cone its loss is linear."""
+    depth = source.choice(DEPTHS)
+    if source.choice(["any", "linear"]) == "linear":
+        n = source.integer(1, 3)
+        A, w0 = np.eye(n), source.uniforms(0.5, 1, n)
+        y, z = -(10.0 ** source.uniforms(1, 3, n)), np.zeros(n)
+        one = SimpleNamespace(A=A, y=y, z=z, n=n)
+    else:
+        one = problem(source, 4, 4)
+        w0 = np.maximum(one.w0, 0.1)
+    A, y, n, q = one.A, one.y, one.n, depth / (depth - 2) if depth > 2 else None
+    x0 = w0**depth
+    theta0 = mirror_map(x0, depth, 0, False)
+
+    def Z(theta):
+        if depth == 2:
+            return np.exp(4 * np.minimum(theta, 100))
+        return np.maximum(-depth * (depth - 2) * theta, 1e-300) ** -q
+
+    def velocity(t, state):
+        X, theta = state[:n], state[n:]
+        return np.r_[2 / t * (Z(theta) - X), -t / 2 * (A.T @ (A @ X - y))]
+
+    gradient = A.T @ (A @ x0 - y)
+    size = np.max(np.abs(gradient)) or 1.0
+    first = 1e-3 * np.sqrt(np.min(np.abs(theta0)) / size if depth > 2 else 1 / size)
+    one.times = first * np.geomspace(10, source.log_uniform(1e3, 1e5), 60)
+    start = np.r_[x0, theta0 - first**2 / 4 * gradient]
+    floor = np.r_[1e-12 * x0, 1e-12 * np.maximum(np.abs(theta0), 1)]
+    run = solve_ivp(velocity, (first, one.times[-1]), start, "DOP853", one.times, rtol=1e-8, atol=floor)
+    one.x = run.y[:n].T
+    one.times = one.times[: len(one.x)]
+    one.depth, one.excess, one.x0 = depth, excess(one), x0
+    return one

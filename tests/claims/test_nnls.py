@@ -418,11 +418,11 @@ def test_stability():
         noise = 10.0 ** -rng.uniform(0, 4) * rng.standard_normal(7)
         e = np.linalg.norm(noise - A @ negative)
         rest = np.sum(omega * positive) - np.max(omega * positive)
-        bound = (1 + rho) / (1 - rho) * (2 * c_norm * e + 2 * rest) + 4 * np.sqrt(9) / ((1 - rho) * sigma) * e
+        bound = (1 + rho) / (1 - rho) * (c_norm * e + 2 * rest) + 2 * np.sqrt(9) / ((1 - rho) * sigma) * e
         x = active_set(A, A @ (positive - negative) + noise)[0]
         # The inequality at the heart of the proof, and its consequence.
         drift = omega @ (x - positive)
-        assert drift <= 2 * c_norm * e + 1e-9
+        assert drift <= c_norm * e + 1e-9
         assert np.sum(omega * np.abs(x - positive)) <= bound
         ratios.append(np.sum(omega * np.abs(x - positive)) / bound)
     assert np.max(ratios) > 0.005

@@ -22,8 +22,11 @@ from implicit_bias.features import fourier_features, relu_features
 from implicit_bias.measures import margin
 from implicit_bias.problems import legendre_design, linear_regression, noisy_digits, separable, weak_features
 from implicit_bias.regression import ridgeless_risk, ridgeless_risk_limit, weak_feature_risk
-from scipy.linalg import null_space
-from scipy.optimize import minimize, minimize_scalar
+from scipy.linalg import expm, null_space
+from scipy.optimize import linprog, minimize, minimize_scalar
+
+from tests.claims import instances_linear as instances
+from tests.claims.attacks import at_most, attack, equal, holds
 
 WIDE = linear_regression(10, 30, seed=0, noise=0.5)
 START = np.random.default_rng(1).standard_normal(30)
@@ -38,6 +41,52 @@ def plain_descent(problem, start, step_size, steps):
 
 
 # --- Descent from any start -------------------------------------------------------------------------------------------
+
+
+@attack(
+    "prop-minimum-norm",
+    hypothesis="up to 6 data and 6 features, Gaussian, of very different scale, with equal or zero columns or of rank 1,"
+    " consistent or not, starts at zero and of size 0.01 to 100, steps from 0.01 to 0.99 of the limit; 8 "
+    "steps and up to a million steps by doubling",
+    draw=instances.least_squares,
+    tries=150,
+    mutants={
+        "the limit is the solution of least norm from every start": {"forget": True},
+        "half the step in the filter": {"filter": 0.5},
+        "k + 1 for k": {"more": 1},
+        "convergence up to 2.2 / s_1^2": {"stretch": 1.1},
+        "at 2 / s_1^2 it does not oscillate": {"edge": 0.9},
+    },
+)
+def test_descent_from_any_start(run, *, forget=False, filter=1.0, more=0, stretch=1.0, edge=1.0):
+    X, b0 = run.X, run.start
+    U, s, Vt = np.linalg.svd(X, full_matrices=False)
+    U, s, Vt = U[:, s > 1e-10 * s[0]], s[s > 1e-10 * s[0]], Vt[s > 1e-10 * s[0]]
+    residual, size = U.T @ (run.y - X @ b0), 1 + np.linalg.norm(b0)
+    covered = 1 - (1 - filter * 2 * run.share * s**2 / s[0] ** 2) ** (8 + more)
+    formula = b0 + Vt.T @ (covered / s * residual)
+    yield equal("after 8 steps", run.descent(run.share, 3) / size, formula / size, 1e-9)
+    # The nearest least-squares solution solves the normal equations and differs from the start by a vector of range X^T.
+    free = null_space(X, rcond=1e-10)
+    limit = np.linalg.lstsq(X, run.y, rcond=1e-10)[0] + (0 if forget else free @ (free.T @ b0))
+    rate = np.max(np.abs(1 - 2 * run.share * s**2 / s[0] ** 2))
+    doublings = int(np.ceil(np.log2(40 / max(-np.log(rate), 1e-9)))) if rate > 0 else 1
+    if stretch == 1 and doublings <= 20:
+        yield equal("limit", run.descent(run.share, max(doublings, 1)) / size, limit / size, 1e-6)
+    elif stretch > 1:
+        yield equal("limit", run.descent(0.999 * stretch, 8) / size, limit / size, 1e-1)
+    if abs(residual[0]) > 1e-6:
+        swing = abs(Vt[0] @ (run.descent(1.0, 1) - run.descent(1.0, 0))) / (2 * abs(residual[0]) / s[0])
+        later = abs(Vt[0] @ (run.descent(edge, 9) - run.descent(edge, 8))) / (2 * abs(residual[0]) / s[0])
+        yield equal(
+            "at the limit",
+            [swing, abs(Vt[0] @ (run.descent(edge, 0) - b0)) / (2 * abs(residual[0]) / s[0])],
+            [1, 1],
+            1e-6,
+        )
+        yield holds(
+            "beyond the limit", np.linalg.norm(run.descent(1.1, 9) - b0) > 1e6 * abs(residual[0]) / s[0] and later <= 1
+        )
 
 
 @pytest.mark.claim("prop-minimum-norm")
@@ -79,6 +128,27 @@ def test_beyond_twice_the_safe_step_it_diverges():
 # --- Early stopping ---------------------------------------------------------------------------------------------------
 
 
+@attack(
+    "prop-early-stopping",
+    hypothesis="s^2 t from 1e-6 to 1e4, and from 2 to 3; the two shares by the exponential of a matrix and by the normal"
+    " equations",
+    draw=instances.share_of_a_direction,
+    tries=200,
+    mutants={
+        "0.2 for 0.2037": {"constant": 0.2},
+        "half of 0.2037": {"constant": 0.2037 / 2},
+        "a lower bound of 1e-3": {"lower": 1e-3},
+        "ridge regression with 2 / t": {"penalty": 2},
+        "ridge regression with 1 / (2 t)": {"penalty": 0.5},
+    },
+)
+def test_two_ways_to_shrink(x, *, constant=0.2037, lower=0.0, penalty=1.0):
+    flow = 1 - expm(np.array([[-x]]))[0, 0]
+    ridge = np.linalg.lstsq([[np.sqrt(x)], [np.sqrt(penalty)]], [np.sqrt(x), 0.0], rcond=None)[0][0]
+    yield at_most("upper bound", flow - ridge, constant)
+    yield at_most("", lower - 1e-12, flow - ridge)
+
+
 @pytest.mark.claim("prop-early-stopping")
 @pytest.mark.parametrize("t", [0.01, 0.1, 1.0])
 def test_flow_and_ridge_are_filters(t):
@@ -106,6 +176,63 @@ def test_the_filters_differ_by_a_fifth_at_most():
 
 def within_five_standard_errors(sample, mean):
     return abs(np.mean(sample) - mean) < 5 * np.std(sample) / np.sqrt(len(sample))
+
+
+@attack(
+    "thm-ridgeless-risk",
+    hypothesis="1 to 8 data and up to 20 features, at least 6 from the peak, signals and noise from 0.1 to 3, noise that"
+    " is normal, of two values or uniform; the mean of 4000 repetitions within six standard errors",
+    draw=instances.risk,
+    tries=25,
+    mutants={
+        "|n - p| for |n - p| - 1": {"shift": 0},
+        "without 1 - n/p": {"seen": False},
+        "half the noise": {"noise": 0.5},
+        "features that are not independent": {"draw": lambda source: instances.risk(source, correlated=True)},
+    },
+)
+def test_risk_by_simulation(run, *, shift=1, seen=True, noise=1.0):
+    n, p = run.n, run.p
+    bias = run.signal**2 * (max(1 - n / p, 0) if seen else 1)
+    expected = bias + noise * run.noise**2 * min(n, p) / (abs(n - p) - shift)
+    error = 6 * np.std(run.errors) / np.sqrt(run.errors.size)
+    yield at_most("", abs(np.mean(run.errors) - expected), error)
+
+
+@attack(
+    "thm-ridgeless-risk",
+    hypothesis="the limit: signals and noise from 0.1 to 3, ratios from 1 + 1e-3 to 1e3; the finite risk for n = 10^7",
+    draw=lambda source: (
+        source.log_uniform(0.1, 3),
+        source.log_uniform(0.1, 3),
+        1 + source.log_uniform(1e-3, 1e3),
+        source.uniform(0.001, 0.99),
+    ),
+    tries=200,
+    mutants={
+        "the minimum is sigma (2r - sigma / 2)": {"half": 0.5},
+        "twice the minimum": {"twice": 2},
+        "sigma^2 for the minimum": {"square": True},
+        "gamma* = r / (r + sigma)": {"sign": 1},
+        "the limit without 1 - 1/gamma": {"seen": False},
+    },
+)
+def test_second_branch(run, *, half=1.0, twice=1, square=False, sign=-1, seen=True):
+    r, sigma, gamma, below = run
+
+    def branch(gamma):
+        return r**2 * (1 - 1 / gamma if seen else 1) + sigma**2 / (gamma - 1)
+
+    n = 10**7
+    exact = ridgeless_risk(n, np.array([round(gamma * n), round(below * n)]), signal=r, noise=sigma)
+    yield equal("limit", exact, [branch(round(gamma * n) / n), sigma**2 * below / (1 - below)], 1e-3)
+    if r > 1.001 * sigma:
+        least = sigma**2 if square else twice * sigma * (2 * r - half * sigma)
+        yield at_most("least risk on the right", least, branch(gamma))
+        best = r / (r + sign * sigma)
+        yield equal("at its minimum", branch(best) if best > 1 else np.inf, least, 1e-9)
+    elif r <= sigma:
+        yield at_most("", branch(gamma * 1.01), branch(gamma))
 
 
 @pytest.mark.claim("thm-ridgeless-risk")
@@ -138,6 +265,31 @@ def test_best_ratio_above_one(signal, noise):
 # --- Weak features ----------------------------------------------------------------------------------------------------
 
 
+@attack(
+    "prop-weak-features",
+    hypothesis="1 to 8 data, up to 20 features of which at least one and up to 10 more are not used, at least 6 from the"
+    " peak; the mean of 4000 repetitions within six standard errors",
+    draw=lambda source: instances.risk(source, weak=True),
+    tries=25,
+    mutants={
+        "unused features do no harm": {"unused": 0},
+        "the signal of all features on the right": {"whole": True},
+        "without the 1 in brackets": {"one": 0},
+        "features that are not independent": {
+            "draw": lambda source: instances.risk(source, weak=True, correlated=True)
+        },
+    },
+)
+def test_weak_features_by_simulation(run, *, unused=1, whole=False, one=1):
+    n, p = run.n, run.p
+    rest = run.all_signal**2 - run.signal**2
+    tau = unused * rest + run.noise**2
+    used = (run.all_signal if whole else run.signal) ** 2
+    expected = used * max(1 - n / p, 0) + tau * (one + min(n, p) / (abs(n - p) - 1))
+    error = 6 * np.std(run.errors) / np.sqrt(run.errors.size)
+    yield at_most("", abs(np.mean(run.errors) + run.noise**2 - expected), error)
+
+
 @pytest.mark.claim("prop-weak-features")
 @pytest.mark.parametrize("p, risk", [(5, 1.164), (35, 8.43), (45, 8.99), (200, 0.850)])
 def test_risk_of_weak_features(p, risk):
@@ -159,41 +311,92 @@ def test_all_features_beat_the_best_classical_number():
 # --- Double descent ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.claim("obs-double-descent")
-@pytest.mark.parametrize("seed", range(3))
-def test_double_descent_on_digits(seed):
-    """300 digits, a fifth of the labels wrong, random ReLU features: descent, peak at the threshold, second descent."""
+def digit_fits(source):
+    """Errors on new digits, training errors and norms, for these numbers of features."""
+    seed = source.integer(0, 10_000)
     digits = noisy_digits(300, label_noise=0.2, seed=seed)
     inputs, test = (relu_features(Z, 5000, seed=seed) for Z in (digits.inputs, digits.test_inputs))
-    sizes = [10, 30, 50, 70, 100, 200, 300, 320, 350, 600, 5000]
+    sizes = np.array([10, 30, 50, 70, 100, 200, 300, 320, 350, 600, 5000])
     fits = nested_fits(inputs, np.eye(10)[digits.labels], sizes, test)
-    error = np.mean(fits.test_predictions.argmax(-1) != digits.test_labels, axis=1)
-    valley, peak = np.min(error[:5]), np.max(error)
-    assert 300 <= sizes[np.argmax(error)] <= 350
-    assert peak > 0.7
-    assert valley < 0.25 < 0.4 < error[0]
-    assert error[-1] < min(peak / 3, valley + 0.05)
-    assert fits.norms[-1] < 0.05 * np.max(fits.norms)
+    train = np.mean(fits.predictions.argmax(-1) != digits.labels, axis=1)
+    return sizes, np.mean(fits.test_predictions.argmax(-1) != digits.test_labels, axis=1), train, fits.norms
 
 
-@pytest.mark.claim("obs-legendre")
-def test_more_polynomials_than_data():
-    """20 values with noise 0.15: the median of 20 draws, with 6, 20 and 500 weighted polynomials."""
+@attack(
+    "obs-double-descent",
+    hypothesis="300 digits with 20 % wrong labels and up to 5000 random rectified features, random seeds",
+    draw=digit_fits,
+    tries=2,
+    mutants={
+        "the peak is at 100 features": {"peak": (90, 110)},
+        "at 5000 features less than a tenth of the peak": {"share": 0.1},
+        "at 5000 features better than the first valley by 0.05": {"beside": -0.05},
+        "the training error is zero at 200 features": {"fitted": 200},
+    },
+)
+def test_double_descent_on_digits(run, *, peak=(300, 350), share=1 / 3, beside=0.1, fitted=350):
+    sizes, error, train, norms = run
+    valley = np.min(error[:5])
+    yield holds("the peak", peak[0] <= sizes[np.argmax(error)] <= peak[1] and np.max(error) > 0.6 and valley < error[0])
+    yield at_most("the end against the peak", error[-1], share * np.max(error))
+    yield at_most("the end against the valley", error[-1], valley + beside)
+    yield holds("training error", np.all(train[sizes >= fitted] == 0))
+    yield holds("the norm", norms[-1] < 0.05 * np.max(norms))
+
+
+def polynomial_fits(source, *, weighted=True):
+    """The mean squared errors with 6, 20 and 500 polynomials, medians of 20 draws."""
+    degrees = np.arange(500)
 
     def truth(t):
         return np.sin(3 * t) + 0.3 * np.cos(9 * t)
 
+    def features(t):
+        return legendre_design(t, 500) * (1 if weighted else 1 + degrees)
+
     new, errors = np.linspace(-1, 1, 401), []
-    for seed in range(20):
-        rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(source.integer(0, 10_000))
+    for _ in range(20):
         t = rng.uniform(-1, 1, 20)
         y = truth(t) + 0.15 * rng.standard_normal(20)
-        fits = nested_fits(legendre_design(t, 500), y, [6, 20, 500], legendre_design(new, 500))
+        fits = nested_fits(features(t), y, [6, 20, 500], features(new))
         errors.append(np.mean((fits.test_predictions - truth(new)) ** 2, axis=1))
-    few, as_many, more = np.median(errors, axis=0)
-    assert 0.03 < few < 0.3
-    assert as_many > 1e6
-    assert more < few
+    return np.median(errors, axis=0)
+
+
+@attack(
+    "obs-legendre",
+    hypothesis="twenty values of one smooth function with noise 0.15, medians of 20 draws, random seeds",
+    draw=polynomial_fits,
+    tries=4,
+    mutants={
+        "less than 1e3 for p = 20": {"peak": -1e3},
+        "for p = 500 less than a fifth of that for p = 6": {"better": 0.2},
+        "without the weights": {"draw": lambda source: polynomial_fits(source, weighted=False)},
+    },
+)
+def test_more_polynomials_than_data(errors, *, peak=1e6, better=1.0):
+    few, as_many, more = errors
+    yield holds("moderate", 0.02 < few < 0.5)
+    yield holds("the peak", as_many > peak if peak > 0 else as_many < -peak)
+    yield at_most("the end against the left", more, better * few)
+
+
+@attack(
+    "prop-random-labels",
+    hypothesis="2 to 6 distinct inputs in dimension 1 to 3, exactly as many features, normal frequencies of scale 3 to "
+    "30 and uniform phases; the rank by singular values",
+    draw=instances.fourier,
+    tries=150,
+    mutants={
+        "all phases zero": {"draw": lambda source: instances.fourier(source, phase=False)},
+        "p = n - 1": {"draw": lambda source: instances.fourier(source, missing=1)},
+        "two equal inputs": {"draw": lambda source: instances.fourier(source, twins=True)},
+    },
+)
+def test_as_many_features_as_inputs(run):
+    singular = np.linalg.svd(run.X, compute_uv=False)
+    yield holds("linearly independent rows", len(run.inputs) == len(singular) and singular[-1] > 1e-11 * singular[0])
 
 
 @pytest.mark.claim("prop-random-labels")
@@ -207,6 +410,34 @@ def test_random_labels_are_interpolated(p):
 
 
 # --- Maximum margin ---------------------------------------------------------------------------------------------------
+
+
+@attack(
+    "thm-max-margin",
+    hypothesis="1 to 6 points of the plane, within 74 degrees of a direction, of size 0.3 to 3, starts of size 0.01 to "
+    "3; the flow until the time e^10000 in its logarithm, the largest margin from the segments between the "
+    "points",
+    draw=instances.separable_points,
+    tries=40,
+    mutants={
+        "the norm grows like 2 ln k / gamma": {"constant": 2},
+        "the norm grows like ln k": {"unit": True},
+        "the direction is the mean of the points": {"mean": True},
+        "the direction converges like 1 / (ln k)^2": {"power": 2},
+        "the loss is of order k^(-1.1)": {"loss": 1.1},
+    },
+)
+def test_flow_turns_to_the_largest_margin(run, *, constant=1, unit=False, mean=False, power=1, loss=1.0):
+    norms, s = np.linalg.norm(run.b, axis=1), run.clock
+    widest = np.mean(run.z, axis=0) if mean else run.widest
+    turned = np.linalg.norm(run.b / norms[:, None] - widest / np.linalg.norm(widest), axis=1)
+    yield equal(
+        "growth of the norm", (norms[-1] - norms[-2]) * (1 if unit else run.margin) / (s[-1] - s[-2]), constant, 0.02
+    )
+    yield holds("direction", turned[-1] < 0.1 and turned[-1] * s[-1] ** power <= 1.25 * turned[1] * s[1] ** power + 0.1)
+    # ln(loss * k^power) stays bounded.
+    grows = run.log_loss + loss * s
+    yield holds("loss", grows[-1] < max(grows[1], 0) + 3)
 
 
 @pytest.mark.claim("thm-max-margin")
@@ -239,6 +470,38 @@ def test_no_other_direction_has_a_larger_margin():
 
 
 # --- From kernel to rich ----------------------------------------------------------------------------------------------
+
+
+@attack(
+    "prop-kernel-rich",
+    hypothesis="1 to 3 equations with up to 6 unknowns, also with equal and zero columns and of rank 1, alpha from 0.05 "
+    "to 30, the flow of the weights by an integrator; for alpha = 1e4 and 1e-9 the least l2-norm and the "
+    "least l1-norm by a linear program",
+    draw=instances.signed_flow,
+    tries=30,
+    mutants={
+        "alpha for alpha^2": {"power": 1},
+        "arsinh z for arsinh z/2": {"scale": 1.0},
+        "the least l2-norm for every alpha": {"flat": True},
+        "the least l2-norm for alpha = 1": {"large": 1.0},
+        "the least l1-norm for alpha = 0.3": {"small": 0.3},
+        "u(0) and v(0) not equal": {"draw": lambda source: instances.signed_flow(source, shifted=True)},
+    },
+)
+def test_flow_of_the_weights(run, *, power=2, scale=2.0, flat=False, large=1e4, small=1e-9):
+    """The gradient of the potential at the limit is orthogonal to the kernel: the condition for its least value."""
+    free, x = null_space(run.A, rcond=1e-10), run.x
+    yield equal("a solution", run.A @ x, run.y, 1e-4)
+    gradient = x if flat else np.arcsinh(x / (scale * run.alpha**power))
+    if np.linalg.norm(gradient) > 1e-3:
+        yield equal("least potential", 1 + free.T @ gradient / np.linalg.norm(gradient), np.ones(free.shape[1]), 1e-4)
+    least = np.linalg.lstsq(run.A, run.y, rcond=1e-10)[0]
+    found = flow_limit(run.A, run.y, SignedHadamardPower(2), alpha=np.array([[large], [small]])).x
+    yield equal("kernel", found[0], least, 1e-4)
+    n = x.size
+    l1 = linprog(np.ones(2 * n), A_eq=np.hstack([run.A, -run.A]), b_eq=run.y).fun
+    if l1 > 1e-6:
+        yield at_most("rich", np.sum(np.abs(found[1])), l1 * (1 + np.log(2 * n) / np.log(l1 / (2 * n * 1e-18))))
 
 
 def potential_of_woodworth(x, alpha):

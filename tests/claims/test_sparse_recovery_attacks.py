@@ -27,7 +27,7 @@ NUMERICAL = 1e-7  # of a linear program
 @attack(
     "prop-mirror-flow",
     hypothesis="any matrix (equal, opposite, zero and very long columns, dependent rows, one unknown), any data, solvable "
-    "or not, depth 2 to 5, scales from 1e-4 to 3, both signs; the weights followed by an explicit integrator",
+    "or not, depth 2 to 5, scales from 1e-12 to 1e3 (10 for both signs); the weights followed by an explicit integrator",
     draw=vectors.path,
     tries=30,
     mutants={
@@ -62,7 +62,7 @@ def test_table_of_potentials(
 
 @attack(
     "prop-conserved",
-    hypothesis="any matrix, any data, depth 2 to 5, scales from 1e-4 to 3, equal or different in the entries; the weights "
+    hypothesis="any matrix, any data, depth 2 to 5, scales from 1e-12 to 10, equal or different in the entries; the weights "
     "followed by an explicit integrator",
     draw=lambda source: vectors.path(source, signed=True, uneven=source.choice([False, True])),
     tries=20,
@@ -137,12 +137,13 @@ def bound(total, least, Q, depth, *, paper):
 @attack(
     "thm-l1-norm",
     hypothesis="any solvable data, also with equal, zero, opposite and very long columns and dependent rows; one row of up "
-    "to 3000 nearly equal entries; depth 2 to 5, both signs, scales from 1e-12 (depth 2) to 1",
+    "to 100000 nearly equal entries; depth 2 to 5, both signs, scales from 1e-12 (depth 2) to 1",
     draw=vectors.limit_and_norm,
     tries=100,
     mutants={
         "half of epsilon at depth 2": {"factors": (0.5, 1.0)},
-        "half of epsilon at depth 2.5 and 3": {"factors": (1.0, 0.5), "up_to": 3},
+        "half of epsilon at depth 2.5": {"factors": (1.0, 0.5), "up_to": 2.5},
+        "half of epsilon at depth 3": {"factors": (1.0, 0.5), "up_to": 3, "beyond": 2.5},
         "half of epsilon at depth 4 and 5": {"factors": (1.0, 0.5), "beyond": 3},
         "one start in place of n in beta_1": {"alone": True},
         "without the hypothesis on Q at depth 2": {"hypothesis": False},
@@ -506,6 +507,11 @@ def compressible(source):
         "without (1 + rho)/(1 - rho)": {"ratio": lambda rho: 1.0},
         "sigma instead of 2 sigma": {"sigmas": 1.0},
         "without epsilon Q": {"epsilons": 0.0},
+        "half of epsilon Q": {"epsilons": 0.5},
+    },
+    survivors={
+        "half of epsilon Q": "rho is known exactly for few unknowns only, for which epsilon itself is not attained: for sparse "
+        "vectors the nearest instance is 0.25 of the bound"
     },
 )
 def test_stable_recovery_attacked(
@@ -517,7 +523,8 @@ def test_stable_recovery_attacked(
     epsilon = bound(2 * one.n * start, start, Q, one.depth, paper=True)
     if np.isfinite(epsilon):
         right = ratio(one.rho) * (epsilons * epsilon * Q + sigmas * tail(one.x, one.s))
-        yield at_most("error", l1(one.x - one.limit), factor * right + 1e-6)
+        rest = tail(one.x, one.s)
+        yield at_most("compressible" if rest else "sparse", l1(one.x - one.limit), factor * right + 1e-6)
 
 
 def gaussian_matrix(source, logarithm=True, reciprocal=True):
@@ -707,18 +714,15 @@ def test_mean_and_lasso(one, *, always=False, scale=1.0, share=1.0):
     draw=staircase,
     tries=30,
     mutants={
-        "x_lambda itself is monotone": {"power": 0.0},
+        "the lasso with lambda = 1/tau": {"scale": 2.0},
         "without monotony": {"required": False},
     },
-    survivors={
-        "x_lambda itself is monotone": "it is true: if x_j grows in size while lambda falls, then so does x_j / lambda"
-    },
 )
-def test_monotone_lasso_paths(one, *, power=1.0, required=True):
+def test_monotone_lasso_paths(one, *, scale=1.0, required=True):
     A, y, steps, _, _ = one
     taus = np.linspace(steps.times[0], 1.3 * steps.times[-1], 50)
-    path = lasso_path(A, y, 1 / (2 * taus))
-    change = np.diff(taus[:, None] ** power * path, axis=0)
+    path = lasso_path(A, y, scale / (2 * taus))
+    change = np.diff(taus[:, None] * path, axis=0)
     monotone = np.all(np.all(change > -1e-7, axis=0) | np.all(change < 1e-7, axis=0))
     if monotone or not required:
         yield equal("", steps.mean(taus), path, 1e-4)

@@ -52,6 +52,70 @@ def test_basis_pursuit_without_a_solution():
         assert result.optimality == pytest.approx(1)
 
 
+def test_basis_pursuit_with_rows_of_different_size():
+    result = basis_pursuit([[-1e4, 1e4, 3e4], [2e-6, 0, 3e-6]], [1e4, 0])
+    assert result.converged
+    np.testing.assert_allclose(result.x, [-1 / 3, 0, 2 / 9], rtol=1e-12)
+
+
+@pytest.mark.parametrize("nonnegative", [False, True])
+@pytest.mark.parametrize("spread", [4, 8])
+def test_basis_pursuit_does_not_see_the_size_of_a_row(nonnegative, spread):
+    rng = np.random.default_rng(spread)
+    for k in range(60):
+        m, n = rng.integers(2, 12), rng.integers(3, 30)
+        A = rng.standard_normal((m, n)) if k % 2 else rng.integers(-3, 4, (m, n)).astype(float)
+        sparse = np.where(rng.random(n) < 0.2, rng.standard_normal(n), 0)
+        y = A @ (np.abs(sparse) if nonnegative else sparse)
+        rows = 10 ** rng.uniform(-spread, spread, m)
+        plain = basis_pursuit(A, y, nonnegative=nonnegative)
+        scaled = basis_pursuit(rows[:, None] * A, rows * y, nonnegative=nonnegative)
+        assert plain.converged and scaled.converged
+        assert np.abs(scaled.x).sum() == pytest.approx(np.abs(plain.x).sum(), rel=1e-8)
+        np.testing.assert_allclose(A @ scaled.x, y, atol=1e-10 * max(1, np.max(np.abs(y))))
+
+
+@pytest.mark.parametrize("spread", [2, 4])
+def test_basis_pursuit_with_columns_of_different_size(spread):
+    """Weights of the norm: compared with the bases, all of them."""
+    for seed in range(20):
+        A, y = instance(seed)
+        columns = 10 ** np.random.default_rng(seed).uniform(-spread, spread, 6)
+        result = basis_pursuit(A * columns, y)
+        assert result.converged
+        assert np.abs(result.x).sum() == pytest.approx(least_l1_by_brute_force(A * columns, y, False))
+
+
+def test_basis_pursuit_is_converged_only_with_a_proof(monkeypatch):
+    """A solution that is not the shortest, as from a solver with loose tolerances."""
+    A, y = instance(1)
+
+    def careless(costs, **options):
+        return linprog(np.arange(1.0, 1 + len(costs)), **options)
+
+    monkeypatch.setattr("implicit_bias.baselines.linprog", careless)
+    result = basis_pursuit(A, y)
+    assert not result.converged and "could be proved" in result.message
+
+
+@pytest.mark.parametrize("form", [np.array, csr_array, aslinearoperator])
+def test_minimum_norm_with_rows_and_columns_of_any_size(form):
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        A = rng.standard_normal((4, 7))
+        y = A @ rng.standard_normal(7)
+        rows, columns = 10 ** rng.uniform(-8, 8, 4), 10 ** rng.uniform(-40, 40, 3)
+        expected = np.linalg.pinv(A) @ y
+        np.testing.assert_allclose(minimum_norm(form(rows[:, None] * A), rows * y), expected, rtol=1e-8)
+        # Where it is unique, the size of a column is the unit of its entry.
+        tall = A.T[:, :3]
+        found = minimum_norm(form(tall * columns), tall @ np.ones(3)) * columns
+        np.testing.assert_allclose(found, np.ones(3), rtol=1e-10)
+    # Of two columns of one direction the larger carries nearly all.
+    x = minimum_norm(form(np.array([[1e9, 1.0]])), [1.0])
+    np.testing.assert_allclose(x, [1e-9, 1e-18], rtol=1e-12)
+
+
 @FORMS
 def test_form_of_the_matrix_does_not_matter(form):
     A, y = instance(1)

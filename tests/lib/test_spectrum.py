@@ -183,7 +183,7 @@ def test_intervals_hold_for_the_descent(depth, alpha):
     assert np.all(intervals[:, 0] < intervals[:, 1])
     last = int(intervals[-1, 0])
     x = run(levels, depth=depth, alpha=alpha, step_size=eta, max_iterations=last, record=last).path.x
-    learned, begun = (np.argmax(x >= share * levels, axis=0) for share in (0.9, 0.02))
+    learned, begun = (np.argmax(x >= goal, axis=0) for goal in (0.9 * levels, 0.02 * np.max(levels)))
     assert np.all(learned <= intervals[:, 0])
     assert np.all(begun[1:] > intervals[:-1, 1])
 

@@ -2,6 +2,8 @@
 
 import re
 import warnings
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -102,8 +104,6 @@ WRONG_MATRICES = {
     "a number": 1.0,
     "None": None,
     "ragged": [[1.0, 2.0], [3.0]],
-    "no rows": np.zeros((0, 4)),
-    "no columns": np.zeros((3, 0)),
     "empty list": [],
     "NaN": changed(np.nan),
     "infinity": changed(-np.inf),
@@ -114,14 +114,23 @@ WRONG_MATRICES = {
     "complex operator": aslinearoperator(A + 0j),
     "integer operator": aslinearoperator(A.astype(int)),
     "strings": [["1", "2"], ["3", "4"]],
-    "objects": A.astype(object),
+    "objects that are strings": A.astype(str).astype(object),
+    "objects that are complex": (A + 0j).astype(object),
+    "objects that are lists": np.array([[[1], [2]], [[3], 4.0]], dtype=object),
+    "None in it": np.where(A == 3, None, A),
+    "masked": np.ma.masked_greater(A, 2.5),
+    "masked nowhere": np.ma.array(A),
+    "too large an object": np.where(A == 3, 10**400, A.astype(object)),
     "beyond 1e100": 1e101 * A,
     "below 1e-100": 1e-102 * A,
 }
 WRONG_DATA = {
     "too short": y[:2],
     "too long": np.r_[y, 1.0],
-    "a column": y[:, None],
+    "two columns": np.c_[y, y],
+    "a row": y[None],
+    "masked": np.ma.array(y, mask=[False, True, False]),
+    "None in it": [1.0, None, 2.0],
     "a number": 1.0,
     "None": None,
     "ragged": [[1.0], [2.0, 3.0], 4.0],
@@ -154,6 +163,7 @@ RIGHT_MATRICES = {
     "not contiguous": np.repeat(A, 2, axis=1)[:, ::2],
     "reversed strides": A[::-1, ::-1][::-1, ::-1],
     "read-only": np.broadcast_to(A, A.shape),
+    "objects": A.astype(object),
     "CSR": csr_array(A),
     "CSC": csc_array(A),
     "COO": coo_array(A),
@@ -182,6 +192,87 @@ def test_integers_are_numbers(function, dtype):
     matrix, data = np.abs(INTEGERS).astype(dtype), np.array([1, 1, 1], dtype)
     expected = OF_THE_DATA[function](matrix.astype(float), data.astype(float))
     np.testing.assert_allclose(OF_THE_DATA[function](matrix, data), expected, atol=1e-9)
+
+
+class Table:
+    """As pandas gives it where a column may miss values, or where columns have different types: an array of objects."""
+
+    def __init__(self, *columns):
+        self.columns = columns
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array([list(row) for row in zip(*self.columns, strict=True)], dtype=object)
+
+
+@pytest.mark.parametrize("function", OF_THE_DATA)
+def test_tables_and_columns(function):
+    matrix = np.array([[1, 0.5, 2], [0, 1.5, -1], [1, 2.0, 0]])
+    table = Table([True, False, np.True_], [np.float64(0.5), 1.5, Fraction(2)], [2, np.int64(-1), Decimal(0)])
+    if function in ("nuclear_norm", "kkt_residual"):  # which want four columns
+        matrix, table = np.c_[matrix, matrix[:, 1]], Table(*table.columns, table.columns[1])
+    data = np.array([1.0, 2.0, 3.0])
+    expected = OF_THE_DATA[function](matrix, data)
+    for other in (data[:, None], data.astype(object), data[:, None].astype(object), csr_array(data[:, None]).toarray()):
+        np.testing.assert_array_equal(OF_THE_DATA[function](table, other), expected)
+
+
+class NAType:
+    """As the missing value of pandas."""
+
+
+@pytest.mark.parametrize(
+    "matrix, data, advice",
+    [
+        (A, np.ma.array(y, mask=[0, 1, 0]), "leave the masked rows out of A and y"),
+        (A, [1.0, None, 2.0], "leave these rows out"),
+        (A, [1.0, NAType(), 2.0], "leave these rows out"),
+        (A, [1.0, np.nan, 2.0], "leave these rows out"),
+        (A, ["1", "2", "3"], "convert the strings"),
+        (A, np.c_[y, y], "call once for each column"),
+        (A + 0j, y, "real and the imaginary parts"),
+        (A[0], y, r"A\[None\]"),
+        (aslinearoperator(A.astype(int)), y, "dtype=float"),
+        (1e101 * A, y, "rescale"),
+    ],
+)
+def test_a_message_says_what_to_do(matrix, data, advice):
+    with pytest.raises(ValueError, match=advice):
+        flow_limit(matrix, data, MODEL, alpha=0.5)
+
+
+EMPTY = {
+    "gradient_descent": lambda A, y: gradient_descent(A, y, MODEL, alpha=0.5),
+    "gradient_flow": lambda A, y: gradient_flow(A, y, MODEL, alpha=0.5),
+    "accelerated_flow": lambda A, y: accelerated_flow(A, y, MODEL, alpha=0.5, times=[0.0, 1.0]),
+    "flow_limit": lambda A, y: flow_limit(A, y, HadamardPower(3), alpha=[[0.5], [2.0]]),
+    "basis_pursuit": lambda A, y: basis_pursuit(A, y),
+}
+
+
+@pytest.mark.parametrize("form", [np.array, csr_array, aslinearoperator])
+@pytest.mark.parametrize("m, n", [(3, 0), (0, 4), (0, 0)])
+def test_a_matrix_without_entries(form, m, n):
+    """Nothing to fit: what there is of x stays where it starts."""
+    matrix = form(np.zeros((m, n)))
+    for function, solve in EMPTY.items():
+        for data in (np.zeros(m), np.ones(m)):
+            result = solve(matrix, data)
+            assert result.x.shape[-1] == n
+            assert result.converged == (function != "basis_pursuit" or not np.any(data))
+            if result.path is not None:
+                np.testing.assert_allclose(result.path.loss, np.sum(data) / 2)
+                assert result.path.x.shape == (len(result.path.times), n)
+    np.testing.assert_allclose(EMPTY["flow_limit"](matrix, np.zeros(m)).x, np.tile([[0.125], [8.0]], (1, n)))
+    assert minimum_norm(matrix, np.ones(m)).tolist() == [0.0] * n
+    assert lasso_path(np.zeros((m, n)), np.ones(m), [0.1, 0.2]).shape == (2, n)
+
+
+@pytest.mark.parametrize("shape", [(0, 4), (3, 0)])
+@pytest.mark.parametrize(
+    "function", {"saddle_to_saddle", "kkt_residual", "nuclear_norm", "ridge_path"} | OF_THE_MATRIX.keys()
+)
+def test_what_needs_entries_says_so(function, shape):
+    refuses("A", lambda: (OF_THE_DATA | OF_THE_MATRIX)[function](np.zeros(shape), np.zeros(shape[0])))
 
 
 HARD = {

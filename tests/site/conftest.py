@@ -170,25 +170,37 @@ _Panel.picture = noted
 """
 
 
-@pytest.fixture(scope="session")
-def elsewhere(tmp_path_factory):
-    """The site of a clean build in another folder, where each kernel notes the states it draws, and these notes."""
-    folder = tmp_path_factory.mktemp("elsewhere")
-    book, states = folder / "some where else", folder / "states"
-    shutil.copytree(ROOT, book, ignore=shutil.ignore_patterns(".*", "_build", "__pycache__", "*.egg-info"))
-    (book / "_build").mkdir()
-    (book / "_build" / "npm").symlink_to(ROOT / "_build" / "npm")  # no network
-    states.mkdir()
-    startup = book / "lib" / "book" / "ipython" / "profile_default" / "startup"
-    startup.mkdir()
-    (startup / "note_states.py").write_text(NOTE_STATES)
+def build(folder, environment, *, prepare=lambda book: None, outputs=None):
+    """Build the book in another folder, where `prepare` may change it first, and return its site."""
+    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".*", "_build", "__pycache__", "*.egg-info"))
+    (folder / "_build").mkdir()
+    (folder / "_build" / "npm").symlink_to(ROOT / "_build" / "npm")  # no network
+    if outputs:
+        outputs.rename(folder / "_build" / "outputs")
+    prepare(folder)
     result = subprocess.run(
         [Path(sys.executable).with_name("jupyter-book"), "build", ".", "-W", "-n", "--keep-going", "-q"],
-        cwd=book,
-        env={**os.environ, "PYTHONPATH": str(book / "lib"), "PYTHONHASHSEED": "1", "STATES": str(states)},
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder / "lib"), **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
     assert result.returncode == 0, result.stdout
-    return book / "_build" / "html", states
+    return folder / "_build" / "html"
+
+
+@pytest.fixture(scope="session")
+def elsewhere(tmp_path_factory):
+    """The site of a clean build in another folder, where each kernel notes the states it draws, and these notes."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    states = folder / "states"
+    states.mkdir()
+
+    def note_states(book):
+        startup = book / "lib" / "book" / "ipython" / "profile_default" / "startup"
+        startup.mkdir()
+        (startup / "note_states.py").write_text(NOTE_STATES)
+
+    environment = {"PYTHONHASHSEED": "1", "STATES": str(states)}
+    return build(folder / "some where else", environment, prepare=note_states), states

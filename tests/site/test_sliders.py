@@ -14,10 +14,10 @@ import statistics
 import numpy as np
 import pytest
 from implicit_bias import look
-from implicit_bias.look import COLORS, explore
+from implicit_bias.look import explore
 from slidefig import ID_PREFIX
 
-from tests.shared import MOVING, ROOT
+from tests.shared import MOVING, ROOT, typical
 
 STATIC = ROOT / "lib" / "slidefig" / "static"
 
@@ -75,26 +75,6 @@ def walk(group, expected):
 
 
 # --- Pages made here
-
-
-def typical(fig, alpha=1e-2, depth=2):
-    """The recovered vector beside the truth, and the error along the path."""
-    fig.set_size_inches(5.6, 2.9)
-    left, right = fig.subplots(1, 2)
-    noise = np.random.default_rng(0).normal(size=40) * alpha**0.5 / depth
-    left.vlines(range(40), 0, noise, color=COLORS["depth2"])
-    left.plot(noise, "o", color=COLORS["depth2"], label="recovered")
-    left.plot(np.zeros(40), "o", color=COLORS["truth"], mfc="none", label="truth")
-    left.set(xlabel="coordinate", ylabel="value")
-    left.legend()
-    t = np.geomspace(1e-2, 1e6, 300)
-    right.loglog(t, alpha + 1 / (1 + t ** (1 / depth) * alpha), color=COLORS["descent"], label="descent")
-    right.loglog(t, alpha / 2 + 1 / (1 + t * alpha**0.5) ** 2, "--", color=COLORS["l1"], label="l1")
-    right.loglog(t, np.exp(-alpha * t) + alpha**2, "-.", color=COLORS["l2"], label="l2")
-    right.axhline(alpha, color=COLORS["bound"], ls=":")
-    right.set(xlabel="time t", ylabel="error")
-    right.legend()
-    return f"‖x‖₁ = {abs(noise).sum():.2f}, error {abs(noise).max():.2g}"
 
 
 def growing(fig, m=2):

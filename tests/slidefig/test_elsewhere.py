@@ -41,7 +41,7 @@ SPHINX = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "html", ".", "out"]
 PROGRAMS = {
     "MyST-NB": ({"conf.py": 'extensions = ["myst_nb"]', "index.rst": INDEX}, HEADING, SPHINX, "out/foreign.html"),
     "MyST-NB and the extension": (
-        {"conf.py": 'extensions = ["myst_nb", "slidefig"]', "index.rst": INDEX},
+        {"conf.py": 'extensions = ["myst_nb", "slidefig"]\nhtml_theme = "furo"', "index.rst": INDEX},
         HEADING,
         SPHINX,
         "out/foreign.html",
@@ -60,7 +60,7 @@ PROGRAMS = {
         "_build/html/foreign.html",
     ),
 }
-DARK_PAGES = {"Jupyter Book"}  # which turn dark for a reader who has a dark system
+DARK_PAGES = {"Jupyter Book", "MyST-NB and the extension"}  # which turn dark for a reader who has a dark system
 
 
 def foreign(heading, *code):

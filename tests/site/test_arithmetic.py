@@ -1,0 +1,37 @@
+"""Whoever builds the book on another processor gets the same text."""
+
+import html
+import json
+import os
+import re
+import shutil
+
+import pytest
+
+from tests.arithmetic import arithmetic, kernels
+from tests.shared import ROOT
+from tests.site.conftest import build
+
+pytestmark = pytest.mark.slow
+
+
+def words(page):
+    """What is read on a page: its text without the pictures, and the live texts of all states of its figures."""
+    tables = re.findall(r'<script type="application/json">(.*?)</script>', page, re.S)
+    live = [panel["texts"] for table in tables for panel in json.loads(table)["panels"]]
+    article = page[page.index("<article") : page.index("</article>")]
+    text = re.sub(r"<(script|style|svg)\b.*?</\1>", "", article, flags=re.S)
+    return html.unescape(re.sub(r"<[^>]*>", " ", text)).split(), live
+
+
+@pytest.mark.skipif(not kernels(), reason="the kernels of OpenBLAS to compare are those of x86-64")
+def test_another_processor_gives_the_same_text(site, tmp_path):
+    """The chapter with the most that rounding can reach is executed in the arithmetic of another processor."""
+    chapter = "chapters/nnls"
+    outputs = shutil.copytree(ROOT / "_build" / "outputs", tmp_path / "outputs")
+    (outputs / f"{chapter}.ipynb").unlink()
+    other = kernels()[-1] if os.environ.get("OPENBLAS_CORETYPE") == "Prescott" else "Prescott"
+    there = build(tmp_path / "book", arithmetic(other), outputs=outputs)
+    assert (there.parent / "outputs" / f"{chapter}.ipynb").exists(), "it was not executed"
+    name = f"{chapter}.html"
+    assert words((site / name).read_text()) == words((there / name).read_text())
