@@ -154,6 +154,7 @@ import json
 import os
 
 from slidefig._figure import _Panel
+from slidefig._page import with_prefix
 
 picture = _Panel.picture
 
@@ -161,7 +162,7 @@ picture = _Panel.picture
 def noted(panel, state):
     tree, text = picture(panel, state)
     with open(os.path.join(os.environ["STATES"], str(os.getpid())), "a") as file:
-        file.write(json.dumps([panel.description, str(tree), text]) + "\\n")
+        file.write(json.dumps([panel.description, with_prefix(str(tree), "0" * 8), text]) + "\\n")
     return tree, text
 
 
