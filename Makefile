@@ -7,7 +7,7 @@ export PYTHONHASHSEED = 0
 # The matrices are small: threads would wait for each other, up to ten times as long.
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: help book pdf slides weight test check attack lab check-arithmetic serve lint links bench pins clean
+.PHONY: help book pdf slides weight test check attack lab check-arithmetic serve lint links bench trials pins clean
 .DEFAULT_GOAL := help
 
 help: ## list what make can do
@@ -59,6 +59,9 @@ links: book ## build the website, and list the links to elsewhere that are dead 
 
 bench: $(VENV)/installed ## time the solvers against what else one could call
 	$(BIN)/python -m benchmarks
+
+trials: $(VENV)/installed ## draw 50000 random problems for nnls: right, honest failures, wrong, slow
+	$(BIN)/python tests/lib/trials.py 50000
 
 pins: $(VENV)/installed ## renew requirements.txt from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv

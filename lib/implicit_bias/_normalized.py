@@ -15,6 +15,7 @@ SMALLEST, LARGEST = 1e-150, 1e150  # of the norm of y and of the largest column 
 MET = 1e-12  # of the norm of y: a residual that is none
 NO_GAP = 1e-11  # of the loss: a gap that is none, even for vectors far beyond reach
 SMALL = 250_000  # entries of A that are cheap to have at hand, whatever the matrix is
+CALL = 50_000  # non-zero entries whose product takes as long as the calls around a product
 BLOCK = 2**16  # entries of a dense matrix that stay in the cache while they are used twice
 
 
@@ -47,6 +48,13 @@ class Point:
             certificate.at_floor or certificate.gap <= NO_GAP * certificate.loss or certificate.relative_residual <= MET
         )
 
+    def holds(self, tol):
+        """Whether the certificate does.
+
+        A small residual alone is no reason: that of rows of little weight is always small. It has to be smaller than `tol`.
+        """
+        return self.certificate.holds(tol, max(tol**1.5, MET))
+
     @cached_property
     def loss(self):
         """``|r|^2``."""
@@ -62,14 +70,15 @@ class Point:
 class NormalizedProblem:
     """``B = A / d`` and ``b = y / unit``, where `d` and `unit` are powers of two: nothing is rounded. `B` is never formed.
 
-    The columns of `B` have `lengths` between 1/2 and 1, and so is the norm `size` of `b`. A zero column has no unit of its
-    own and gets 1; the norms of a large `LinearOperator` are estimates, see `implicit_bias.measures.column_norms`. Small
+    The columns of `B` have `lengths` between 1/2 and 1, and so is the norm `size` of `b`. A zero column gets the
+    largest; the norms of a large `LinearOperator` are estimates, see `implicit_bias.measures.column_norms`. Small
     matrices, of whatever kind, become dense. `products` counts the products with `A` and its transpose. They are taken in
     float64; as long as `single` is set, those with a dense float32 matrix in float32.
     """
 
     def __init__(self, A, y):
-        self.given = self.A = as_real_matrix(A)
+        A = as_real_matrix(A)
+        self.given = self.A = np.zeros(A.shape) if 0 in A.shape else A
         m, self.n = self.A.shape
         self.products = 0
         self.small = m * self.n <= SMALL
@@ -92,6 +101,8 @@ class NormalizedProblem:
         _check_size("A", np.max(norms, initial=0.0))
         self.empty = norms == 0
         self.d, self.unit = _power_of_two(norms), float(_power_of_two(self.data_norm))
+        if self.empty.any():
+            self.d[self.empty] = self.d[~self.empty].max() if not self.empty.all() else 1.0
         self.lengths, self.size = norms / self.d, self.data_norm / self.unit
         self.b = y / self.unit
         if self.dense and self.A.dtype == np.float32:
@@ -170,7 +181,7 @@ class NormalizedProblem:
         """
         m, n = self.A.shape
         if issparse(self.A):
-            return (5 * (self.A.nnz * k / n) ** 2 / m + k**3 / 10) / max(self.A.nnz, 1)
+            return (5 * (self.A.nnz * k / n) ** 2 / m + k**3 / 10) / max(self.A.nnz, CALL)
         gram = (m * k**2 + 2 * k**3) / (20 * m * n)
         return gram if self.dense else gram + k
 

@@ -136,9 +136,9 @@ def finish(problem, near, tol):
     working = WorkingSet(problem)
     working.add(np.flatnonzero(near.x > near.g))
     best = _extend(working, near, working.from_gram, tol)
-    if not best.certificate.holds(tol):
+    if not best.holds(tol):
         best = _sharper(problem, best)
-    return best if best.certificate.holds(tol) else _extend(working, best, working.from_columns, tol)
+    return best if best.holds(tol) else _extend(working, best, working.from_columns, tol)
 
 
 def _extend(working, best, solve, tol, rounds=15):
@@ -160,7 +160,7 @@ def _extend(working, best, solve, tol, rounds=15):
         least = min(least, optimality)
         if point.beats(best):
             best = point
-        if best.certificate.holds(tol) or failures == 3:
+        if best.holds(tol) or failures == 3:
             break
         # The Gram matrix has lost half of the digits. The gradient has not, and says what the right-hand side must be.
         working.c = working.G @ guess - point.g[working.chosen]

@@ -164,9 +164,13 @@ class Certificate:
         """Whether `gap` is rounding, and rounding is small against the loss: no better point can be told in float64."""
         return self.tells & (self.gap <= SLACK * self.floor) & (self.gap <= LARGEST_FLOOR * self.loss)
 
-    def holds(self, tol: float) -> bool | np.bool | np.ndarray:
-        """Whether a solver may say `converged`: `optimality` is at most `tol`, and not by chance; or `at_floor`."""
-        return (self.relative_residual <= tol) | (self.tells & (self.optimality <= tol)) | self.at_floor
+    def holds(self, tol: float, met: float | None = None) -> bool | np.bool | np.ndarray:
+        """Whether a solver may say `converged`: `optimality` is at most `tol`, and not by chance; or `at_floor`.
+
+        The data are met where `relative_residual` is at most `met`, which is `tol` if it is not given.
+        """
+        close = np.maximum(self.gap / np.maximum(self.loss, TINY), self.kkt_residual) <= tol
+        return (self.relative_residual <= (tol if met is None else met)) | (self.tells & close) | self.at_floor
 
 
 def certificate(A: Matrix, y: ArrayLike, x: ArrayLike, *, nonnegative: bool = False) -> Certificate:
@@ -224,11 +228,11 @@ def _certify(x, residual, gradient, columns, data_norm, nonnegative, precision=E
     slack = gradient / lengths
     size = np.abs(scaled).sum(axis=-1) + data_norm
     if nonnegative:
-        wrong = np.maximum(0, -slack.min(axis=-1))
+        wrong = -slack.min(axis=-1, initial=0.0)
         least = np.minimum(
             scaled if lengths is columns else np.where((columns > 0) | (x < 0), lengths * x, slack), slack
         )
-        kkt = np.abs(least).max(axis=-1)
+        kkt = np.abs(least).max(axis=-1, initial=0.0)
     else:
         wrong = kkt = np.abs(slack).max(axis=-1)
     norm = np.sqrt((residual * residual).sum(axis=-1))

@@ -282,6 +282,99 @@ class TestFinish:
         assert calls
 
 
+def sum_to_one(n, weight):
+    """The unit vectors, with the row that asks for a sum of one by its weight: the standard way to put it into unmixing."""
+    return np.vstack([np.eye(n), np.full((1, n), weight)]), np.r_[1, np.zeros(n - 1), weight], np.eye(n)[0]
+
+
+MIXED = [[1, 0, 0.2], [0, 1, 0.3], [0.5, 0.2, 1]]
+PROMISES = {
+    "sum to one": sum_to_one(20, 1e4),
+    "sum to one, large": sum_to_one(600, 1e4),
+    "sum to one, large, light": sum_to_one(600, 1e3),
+    "sum to one, large, heavy": sum_to_one(600, 1e8),
+    "a light row": ([[1, 1], [0, 1e-5]], [1, 0.75e-5], [0.25, 0.75]),
+    "mixed": (np.vstack([MIXED, np.full((1, 3), 1e4)]), [0.7, 0.3, 0.1, 1e4], [0.65550239, 0.34449761, 0]),
+    "columns of any size": (np.diag([1e90, 1e-90]), [1, 1], [1e-90, 1e90]),
+    "many columns of any size": (
+        np.diag(np.geomspace(1e-100, 1e100, 40)),
+        np.ones(40),
+        np.geomspace(1e100, 1e-100, 40),
+    ),
+    "rows and columns": (
+        np.diag([1e3, 1e-3]) @ [[1, 1], [0, 1]] * [1e100, 1e-100],
+        [1e3, 0.75e-3],
+        [0.25e-100, 0.75e100],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PROMISES)
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("options", [{}, ITERATED], ids=["", "iterated"])
+def test_rows_and_columns_of_any_size(name, form, options):
+    A, y, expected = (np.asarray(part, dtype=float) for part in PROMISES[name])
+    result = nnls(FORMS[form](A), y, **options)
+    assert result.converged
+    sizes = np.linalg.norm(A, axis=0)
+    assert_allclose(result.x * sizes, expected * sizes, atol=1e-7 * np.max(expected * sizes))
+
+
+def test_a_start_that_fits_is_not_a_solution():
+    A, y, expected = (np.asarray(part) for part in PROMISES["mixed"])
+    assert_allclose(nnls(A, y, x0=[0.5, 0.2, 0.3]).x, expected, atol=1e-7)
+
+
+@pytest.mark.filterwarnings("ignore:nnls. ")
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("options", [{}, ITERATED], ids=["", "iterated"])
+def test_a_solution_that_float64_cannot_hold_is_not_called_one(form, options):
+    """Nearly opposite columns: the data are met with entries of 1e7, whose rounding alone leaves a residual of 1e-6."""
+    A, y = np.array([[-1000.0, 2000.0], [3e-8, 3e-8]]), np.array([-2.0, 1.0])
+    result = nnls(FORMS[form](A), y, **options)
+    assert result.residual_norm < 1e-5
+    assert_allclose(result.x, [22222222.22, 11111111.11], rtol=1e-5)
+    assert not result.converged
+    assert result.gap > 0
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_result_carries_its_certificate(form):
+    rng = np.random.default_rng(5)
+    A, y = rng.random((12, 6)) * np.geomspace(1e-3, 1e3, 6), rng.standard_normal(12)
+    result = nnls(FORMS[form](A), y)
+    assert_allclose(result.dual, A.T @ (A @ result.x - y), atol=1e-9)
+    assert np.array_equal(result.active, result.x == 0)
+    assert np.all(result.dual[result.active] > 0) and np.any(result.active)
+    assert 0 <= result.gap < 1e-12
+    assert result.optimality == pytest.approx(2 * result.gap / result.residual_norm**2, abs=1e-15)
+
+
+def test_units_of_a_power_of_two_change_no_bit():
+    for seed in range(200):
+        A, y = instance(seed)
+        plain = nnls(A, y)
+        scaled = nnls(A * 2.0**-70, y * 2.0**40)
+        assert np.array_equal(plain.x, scaled.x * 2.0**-110), seed
+        assert (plain.kkt_residual, plain.optimality, plain.converged) == (
+            scaled.kkt_residual,
+            scaled.optimality,
+            scaled.converged,
+        )
+
+
+def test_columns_of_an_operator_that_the_probes_do_not_see():
+    """A large operator, whose columns are only estimated: none is taken for zero, and none so wrong that it is left out."""
+    rng = np.random.default_rng(0)
+    A = np.repeat(rng.choice([-1.0, 1.0], (60, 6000)), 2, axis=0) * np.tile([1.0, -1.0], 60)[:, None]
+    A = A * 10 ** rng.uniform(-90, 90, 6000)
+    x = np.zeros(6000)
+    x[:10] = 1 / np.linalg.norm(A[:, :10], axis=0)
+    result = nnls(aslinearoperator(A), A @ x)
+    assert result.converged
+    assert result.residual_norm < 1e-7 * np.linalg.norm(A @ x)
+
+
 A, y = np.eye(3), np.ones(3)
 WRONG = [
     ("A", {"A": np.ones(3)}),
@@ -323,3 +416,36 @@ WRONG = [
 def test_wrong_input_is_named(name, change):
     with pytest.raises(ValueError, match=rf"^{name}\b"):
         nnls(**({"A": A, "y": y} | change))
+
+
+class TestPeers:
+    """The suites of those who offer the same, with `nnls` in place of theirs."""
+
+    @staticmethod
+    def as_scipy(A, b, *, maxiter=None, atol=None):
+        result = nnls(A, b)
+        # One of the tests asks for a residual of exactly zero, which SciPy says although that of its x is not.
+        size = np.linalg.norm(b)
+        return result.x, result.residual_norm if result.residual_norm > 1e-15 * size else 0.0
+
+    def test_the_suite_of_scipy(self, monkeypatch):
+        """All but the limit of iterations, a warning about an old argument, and the text of an error."""
+        suite = pytest.importorskip("scipy.optimize.tests.test_nnls")
+        monkeypatch.setattr(suite, "nnls", self.as_scipy)
+        tests = suite.TestNNLS()
+        names = {name for name in dir(tests) if name.startswith("test_")}
+        others = {"test_maxiter", "test_atol_deprecation_warning", "test_2D_not_singleton_RHS_input_2"}
+        assert others < names and len(names - others) >= 8
+        for name in sorted(names - others):
+            if hasattr(tests, "setup_method"):
+                tests.setup_method()
+            getattr(tests, name)()
+
+    @pytest.mark.filterwarnings("ignore")
+    def test_the_checks_of_scikit_learn(self, monkeypatch):
+        from scipy import optimize
+        from sklearn.linear_model import LinearRegression
+        from sklearn.utils.estimator_checks import check_estimator
+
+        monkeypatch.setattr(optimize, "nnls", self.as_scipy)
+        check_estimator(LinearRegression(positive=True))
