@@ -2,7 +2,7 @@
 
 Gradient descent and gradient flow on overparameterized models, the points they converge to, and what the field would use
 instead. The modules are layered, and each imports only from those before it: `problems`, `images`, `features`,
-`parametrizations`, `networks`, `measures`, `baselines`, `regression`, `nnls`, `descent`, `flow`, `limits`, `spectrum`,
+`parametrizations`, `networks`, `measures`, `nnls`, `baselines`, `regression`, `descent`, `flow`, `limits`, `spectrum`,
 `check`, `look`.
 """
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.linalg import qr, solve_triangular
 from scipy.optimize import linprog
 from scipy.optimize import nnls as lawson_hanson
@@ -12,6 +13,7 @@ from scipy.sparse.linalg import LinearOperator, lsmr
 from ._extras import extra
 from ._matrices import as_entries, largest_entry
 from ._projection import EVEN, equal_rows, equilibrated, orthonormal_rows
+from ._types import Matrix
 from ._validation import as_data, as_labels, as_matrix, as_positive, as_reals
 from .measures import spectral_norm
 from .results import NOTHING, Result
@@ -24,7 +26,7 @@ LOST = 1e-6  # of the largest entry of the data: what is smaller is measured aga
 PROVED = "the larger of the residual relative to the data, row by row, and of the duality gap relative to the norm"
 
 
-def basis_pursuit(A, y, *, nonnegative=False):
+def basis_pursuit(A: Matrix, y: ArrayLike, *, nonnegative: bool = False) -> Result:
     """The solution of ``A x = y`` of least l1-norm, by the linear programming solver HiGHS of SciPy.
 
     Source: Foucart and Rauhut (2013), Chapter 3. Taught in the chapter "Sparse recovery".
@@ -113,7 +115,7 @@ def _vertex(B, b, cost, z, dual, off):
     return vertex, dual
 
 
-def nuclear_norm(A, y, shape):
+def nuclear_norm(A: Matrix, y: ArrayLike, shape: tuple[int, int]) -> Result:
     """The matrix of least nuclear norm whose entries, row by row, solve ``A x = y``: by the interior-point solver Clarabel.
 
     A semidefinite program, posed through CVXPY: half a second at 20 x 20, and far slower for larger matrices.
@@ -166,7 +168,7 @@ def nuclear_norm(A, y, shape):
     return Result(x, solved, steps, f"Clarabel: {program.status}.", residual, "|A x - y| / |y|")
 
 
-def minimum_norm(A, y):
+def minimum_norm(A: Matrix, y: ArrayLike) -> np.ndarray:
     """The least-squares solution of least Euclidean norm, ``pinv(A) @ y``.
 
     Taught in the chapter "Sparse recovery".
@@ -218,7 +220,7 @@ def _least_norm(A, y):
     return x / np.max(columns) * size
 
 
-def lasso_path(A, y, penalties):
+def lasso_path(A: Matrix, y: ArrayLike, penalties: ArrayLike) -> np.ndarray:
     """Minimizers of ``1/2 |A x - y|^2 + penalty |x|_1``, by the coordinate descent of scikit-learn.
 
     Taught in the chapter "Sparse recovery", "From saddle to saddle".
@@ -259,7 +261,7 @@ def lasso_path(A, y, penalties):
     return found
 
 
-def maximum_margin(A, y):
+def maximum_margin(A: Matrix, y: ArrayLike) -> Result:
     r"""The separator through the origin of largest margin: the shortest `x` with :math:`y_i\langle a_i, x\rangle \ge 1`.
 
     This is the support vector machine with hard margin and without intercept; its margin is :math:`1/|x|`. The problem is

@@ -8,30 +8,32 @@ import warnings
 from itertools import count
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.sparse.linalg import LinearOperator
 from scipy.special import expit
 
 from ._matrices import products
+from ._types import Matrix, Parametrization
 from ._validation import as_data, as_labels, as_matrix, as_parametrization, as_positive, as_seed
 from .measures import _certify, _kkt, column_norms, spectral_norm
 from .results import NOTHING, Path, Result
 
 
 def gradient_descent(
-    A,
-    y,
-    parametrization,
+    A: Matrix,
+    y: ArrayLike,
+    parametrization: Parametrization,
     *,
-    alpha,
-    loss="squared",
-    step_size=None,
-    momentum=0.0,
-    batch_size=None,
-    seed=None,
-    max_iterations=10_000,
-    tol=1e-8,
-    record=100,
-):
+    alpha: ArrayLike,
+    loss: str = "squared",
+    step_size: float | None = None,
+    momentum: float = 0.0,
+    batch_size: int | None = None,
+    seed: int | None = None,
+    max_iterations: int = 10_000,
+    tol: float = 1e-8,
+    record: int = 100,
+) -> Result:
     r"""Minimize ``1/2 |A x(w) - y|^2``, or the logistic loss, over the weights `w`, from ``w(0) = alpha``.
 
     The vanilla method is :math:`w \leftarrow w - \eta\,\nabla_w`. With `momentum` it is the heavy-ball method; with

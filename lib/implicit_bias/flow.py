@@ -10,16 +10,18 @@ from contextlib import contextmanager
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.integrate import BDF, Radau, solve_ivp
 from scipy.linalg import LinAlgError, LinAlgWarning
 from scipy.optimize import OptimizeResult
 
 from ._matrices import as_entries, gram, largest_entry
 from ._projection import Projection
+from ._types import Matrix
 from ._validation import as_alpha, as_data, as_matrix, as_parametrization, as_reals
 from .baselines import minimum_norm
 from .measures import _certify, column_norms
-from .parametrizations import DualPoint
+from .parametrizations import DualPoint, HadamardPower, SignedHadamardPower
 from .results import NOTHING, Path, Result
 
 # Below this value of alpha^(L-2) the subtraction 1 - s in the dual coordinate loses all digits that a plot can show.
@@ -33,7 +35,14 @@ UNSEEN = 1e-2  # of the distance of an entry to its limit counts, in the unit of
 MAX_EVALUATIONS = 50_000  # some hundred times what a flow needs; an integrator that goes on longer makes no progress
 
 
-def gradient_flow(A, y, parametrization, *, alpha, times=None):
+def gradient_flow(
+    A: Matrix,
+    y: ArrayLike,
+    parametrization: HadamardPower | SignedHadamardPower,
+    *,
+    alpha: ArrayLike,
+    times: ArrayLike | None = None,
+) -> Result:
     r"""Gradient flow ``dw/dt = -grad (1/2 |A x(w) - y|^2)``, ``w(0) = alpha``.
 
     Integrated by SciPy's BDF method at depth 2 and Radau above, with the exact Jacobian, in the `m` dual unknowns
@@ -101,7 +110,9 @@ def gradient_flow(A, y, parametrization, *, alpha, times=None):
     return _result("gradient_flow", A, y, dual, run, run.t / dual.clock, np.array([dual.x(mu) for mu in run.y.T]))
 
 
-def accelerated_flow(A, y, parametrization, *, alpha, times):
+def accelerated_flow(
+    A: Matrix, y: ArrayLike, parametrization: HadamardPower | SignedHadamardPower, *, alpha: ArrayLike, times: ArrayLike
+) -> Result:
     r"""Accelerated mirror flow for ``1/2 |A x - y|^2``, from ``x(0) = alpha^L``: the limit of Nesterov's method.
 
     With the potential `h` of the parametrization it is the pair

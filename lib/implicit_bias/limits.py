@@ -10,12 +10,15 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import nnls as lawson_hanson
 from scipy.sparse import issparse
 
 from ._matrices import as_entries
 from ._projection import ACCEPTED, Projection, carry_over
+from ._types import Matrix
 from ._validation import as_alpha, as_data, as_matrix, as_parametrization, as_positive
+from .parametrizations import HadamardPower, SignedHadamardPower
 from .results import NOTHING, Result
 
 RESIDUAL = "|A x - y| relative to |y| or, where larger, to 1e-4 ||A| |x||, in rows of size 1"
@@ -23,7 +26,9 @@ SHARP = 1e-8  # the limit is determined to half of the digits
 CERTIFICATE = "optimality of the certificate"
 
 
-def flow_limit(A, y, parametrization, *, alpha):
+def flow_limit(
+    A: Matrix, y: ArrayLike, parametrization: HadamardPower | SignedHadamardPower, *, alpha: ArrayLike
+) -> Result:
     r"""The point to which gradient flow on ``1/2 |A x(w) - y|^2`` converges.
 
     It is the Bregman projection of ``x(0)`` onto the solutions of ``A x = y`` (with ``x >= 0`` for `HadamardPower`); where
@@ -130,7 +135,14 @@ def _walk(A, y, parametrization, stack):
     return [found[k] for k in range(len(stack))]
 
 
-def l1_bound(minimal_norm, parametrization, *, alpha, n, sharp=False):
+def l1_bound(
+    minimal_norm: float,
+    parametrization: HadamardPower | SignedHadamardPower,
+    *,
+    alpha: ArrayLike,
+    n: int,
+    sharp: bool = False,
+) -> float:
     r"""The `eps` of the theorem ``|x_inf|_1 - Q <= eps Q`` on the l1-norm of the limit of the flow.
 
     With :math:`Q` the least l1-norm among the solutions, :math:`\beta_1 = |x(0)|_1` and :math:`\beta_{\min} = \min x(0)` (for
@@ -205,11 +217,11 @@ class Plateaus:
     times: np.ndarray
     x: np.ndarray
 
-    def at(self, tau):
+    def at(self, tau: ArrayLike) -> np.ndarray:
         """The vector at the times `tau`, shape (..., n)."""
         return self.x[np.searchsorted(self.times, tau, side="right")]
 
-    def mean(self, tau):
+    def mean(self, tau: ArrayLike) -> np.ndarray:
         r"""The running mean :math:`\frac1\tau\int_0^\tau x` at the positive times `tau`, shape (..., n)."""
         tau = np.asarray(tau, dtype=float)[..., None]
         edges = np.r_[self.times, np.inf]
@@ -217,7 +229,7 @@ class Plateaus:
         return lengths @ self.x[1:] / tau
 
 
-def saddle_to_saddle(A, y, *, nonnegative=False, max_jumps=1000):
+def saddle_to_saddle(A: Matrix, y: ArrayLike, *, nonnegative: bool = False, max_jumps: int = 1000) -> Plateaus:
     r"""The path of the depth-2 flow in the limit ``alpha -> 0``: from saddle to saddle, a least-squares problem for each.
 
     The dual coordinate moves with velocity ``-2 A.T (A x - y)`` in the time ``tau = t / ln(1/alpha)``. Whenever an entry of it

@@ -4,6 +4,7 @@ import ast
 import doctest
 import importlib
 import inspect
+import typing
 from dataclasses import is_dataclass
 from pathlib import Path
 
@@ -17,9 +18,9 @@ LAYERS = [
     "parametrizations",
     "networks",
     "measures",
+    "nnls",
     "baselines",
     "regression",
-    "nnls",
     "descent",
     "flow",
     "limits",
@@ -99,6 +100,21 @@ def test_docstring_says_what_it_does_and_shows_it(thing):
     if not is_dataclass(thing):
         assert "Examples\n--------" in text
         assert doctest.DocTestParser().get_examples(text)
+
+
+def functions(thing):
+    """A function itself; the public methods and properties of a class."""
+    if not inspect.isclass(thing):
+        return [thing]
+    members = [value for name, value in vars(thing).items() if name == "__init__" or not name.startswith("_")]
+    return filter(inspect.isfunction, (getattr(m, "fget", getattr(m, "__func__", m)) for m in members))
+
+
+@pytest.mark.parametrize("thing", list(public_objects()))
+def test_signatures_are_typed(thing):
+    for function in functions(thing):
+        wanted = set(inspect.signature(function).parameters) - {"self", "cls"} | {"return"}
+        assert wanted <= set(typing.get_type_hints(function)), function.__qualname__
 
 
 @pytest.mark.parametrize("name", public_modules())
