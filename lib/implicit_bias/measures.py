@@ -147,7 +147,7 @@ class Certificate:
 
     @property
     def optimality(self) -> float | np.ndarray:
-        """What a tolerance is compared with: the larger of ``gap / loss`` and `kkt_residual`, or `relative_residual`.
+        """The number that a tolerance is compared with, the larger of ``gap / loss`` and `kkt_residual`, or `relative_residual`.
 
         The last one where it is smaller, for there the data are met, and the least loss may be zero.
         """
@@ -156,12 +156,12 @@ class Certificate:
 
     @property
     def tells(self) -> bool | np.bool | np.ndarray:
-        """Whether rounding hides little of the loss: else the gap means nothing."""
+        """Whether rounding hides little of the loss, without which the gap means nothing."""
         return self.floor <= LARGEST_FLOOR * self.loss
 
     @property
     def at_floor(self) -> bool | np.bool | np.ndarray:
-        """Whether `gap` is rounding, and rounding is small against the loss: no better point can be told in float64."""
+        """Whether `gap` is rounding, and rounding is small against the loss, so that no better point can be told in float64."""
         return self.tells & (self.gap <= SLACK * self.floor) & (self.gap <= LARGEST_FLOOR * self.loss)
 
     def holds(self, tol: float, met: float | None = None) -> bool | np.bool | np.ndarray:
