@@ -8,6 +8,7 @@ from scipy.linalg.lapack import dpstrf
 from scipy.optimize import nnls as lawson_hanson
 
 from ._accurate import accurate_point
+from .measures import REACH
 
 ROUNDING = 1e-15  # times the sum of x: a multiplier above minus this is taken as zero
 LARGEST_ACTIVE_SET = 4_000_000  # entries of a matrix to which the active-set method of SciPy is applied
@@ -155,9 +156,9 @@ def _extend(working, best, solve, tol, rounds=15):
         point = problem.point(x, working.image(guess))
         if solve == working.from_columns:
             point = _sharper(problem, point)
-        optimality = point.certificate.optimality
-        failures = 0 if optimality < least / 2 else failures + 1
-        least = min(least, optimality)
+        certificate = point.certificate
+        failures = 0 if certificate.kkt_residual < least / 2 else failures + 1
+        least = min(least, certificate.kkt_residual)
         if point.beats(best):
             best = point
         if best.holds(tol) or failures == 3:
@@ -166,7 +167,9 @@ def _extend(working, best, solve, tol, rounds=15):
         working.c = working.G @ guess - point.g[working.chosen]
         outside = point.g.copy()
         outside[working.chosen] = 0
-        missing = np.flatnonzero(outside < -tol / 2)
+        # What the gap needs; below that, rounding.
+        needed = max(tol * min(1, certificate.loss / (2 * REACH * np.sum(point.x))), ROUNDING * np.sum(point.x))
+        missing = np.flatnonzero(outside < -needed / 2)
         if len(missing):
             missing = missing[np.argsort(outside[missing], kind="stable")[: max(50, len(guess) // 2)]]
             size = len(guess) + len(missing)

@@ -147,7 +147,7 @@ class Certificate:
 
     @property
     def optimality(self) -> float | np.ndarray:
-        """The number that a tolerance is compared with, the larger of ``gap / loss`` and `kkt_residual`, or `relative_residual`.
+        """What a tolerance is compared with, the larger of ``gap / loss`` and `kkt_residual`, or `relative_residual`.
 
         The last one where it is smaller, for there the data are met, and the least loss may be zero.
         """
@@ -164,13 +164,20 @@ class Certificate:
         """Whether `gap` is rounding, and rounding is small against the loss, so that no better point can be told in float64."""
         return self.tells & (self.gap <= SLACK * self.floor) & (self.gap <= LARGEST_FLOOR * self.loss)
 
-    def holds(self, tol: float, met: float | None = None) -> bool | np.bool | np.ndarray:
+    def holds(
+        self, tol: float, met: float | None = None, hidden: float = LARGEST_FLOOR
+    ) -> bool | np.bool | np.ndarray:
         """Whether a solver may say `converged`: `optimality` is at most `tol`, and not by chance; or `at_floor`.
 
-        The data are met where `relative_residual` is at most `met`, which is `tol` if it is not given.
+        The data are met where `relative_residual` is at most `met`, by default `tol`. Rounding may hide the share `hidden`
+        of the loss: more for many columns, whose multipliers cannot all be small by chance.
         """
         close = np.maximum(self.gap / np.maximum(self.loss, TINY), self.kkt_residual) <= tol
-        return (self.relative_residual <= (tol if met is None else met)) | (self.tells & close) | self.at_floor
+        return (
+            (self.relative_residual <= (tol if met is None else met))
+            | (close & (self.floor <= hidden * self.loss))
+            | self.at_floor
+        )
 
 
 def certificate(A: Matrix, y: ArrayLike, x: ArrayLike, *, nonnegative: bool = False) -> Certificate:

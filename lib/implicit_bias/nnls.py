@@ -63,8 +63,9 @@ def nnls(
     Preconditioned nonlinear conjugate gradients on the weights of ``x = w^2``, in variables for which the columns of `A`
     have length 1. When the products with `A` have cost as much as an exact solution on the present support would, that is
     tried: block pivoting on the Gram matrix of these columns. It ends the run if it passes the same test as the iteration,
-    else that goes on. Small matrices are left to the active-set method of SciPy, unless `x0`, `alpha` or `callback` is
-    given.
+    else that goes on. Small matrices (up to 250000 entries, whatever they are; a `LinearOperator` is applied to the identity)
+    are left to the active-set method of SciPy, unless `x0`, `alpha` or `callback` is given, and where that leaves more than
+    rounding, to one of our own with residuals in twice the precision.
 
     Among several solutions this method does not prefer the one of least l1-norm, as gradient flow does; for that there is
     `implicit_bias.flow_limit`.
@@ -79,9 +80,9 @@ def nnls(
         starts in float32.
     y : array_like, shape (m,)
     tol : float
-        Stop when the KKT residual is at most `tol`: :math:`\max_j |\min(|a_j| x_j,\ \langle a_j, Ax-y\rangle/|a_j|)| / |y|`,
-        which has no unit and is 0 exactly at a solution. For a `LinearOperator`, ``|a_j|`` is an estimate, see
-        `implicit_bias.measures.column_norms`.
+        Stop when the gap is at most `tol` times the loss ``1/2 |A x - y|^2`` and the KKT residual at most `tol`, see
+        `implicit_bias.measures.certificate`; or when ``|A x - y|`` is at most ``tol^(3/2) |y|``. A small matrix is solved to
+        rounding, whatever `tol` is.
     max_iterations : int, optional
         Iterations of conjugate gradients, 10000 by default.
     x0 : array_like, shape (n,), optional
@@ -95,9 +96,11 @@ def nnls(
     Returns
     -------
     NonnegativeResult
-        `x` in float64, and with it `residual_norm`, `kkt_residual`, `converged`, `iterations`, `products` and `message`.
-        The KKT residual is computed afresh from `A`, `y` and `x` in float64, so that `converged` is a certificate. The
-        residual is never larger than that of ``x = 0``.
+        `x` in float64, the point of least loss that was seen, and with it `residual_norm`, `gap`, `dual` (the multipliers),
+        `active` (where ``x = 0``), `kkt_residual`, `converged`, `iterations`, `products` and `message`. The certificate is
+        computed afresh from `A`, `y` and `x` in float64 or better. `converged` is False where rounding hides whether a better
+        point exists, and `message` then says how much of the loss it hides. The residual is never larger than that of
+        ``x = 0``.
 
     Raises
     ------

@@ -378,8 +378,8 @@ def test_columns_of_an_operator_that_the_probes_do_not_see():
 A, y = np.eye(3), np.ones(3)
 WRONG = [
     ("A", {"A": np.ones(3)}),
-    ("A", {"A": np.ones((0, 3)), "y": np.ones(0)}),
-    ("A", {"A": np.ones((3, 0))}),
+    ("A", {"A": np.ma.masked_array(np.eye(3), np.eye(3) > 0)}),
+    ("y", {"y": np.ma.masked_array(np.ones(3), [True, False, False])}),
     ("A", {"A": np.full((3, 3), np.nan)}),
     ("A", {"A": np.diag([1.0, np.inf, 1.0])}),
     ("A", {"A": csr_array(np.diag([1.0, np.nan, 1.0]))}),
@@ -416,6 +416,22 @@ WRONG = [
 def test_wrong_input_is_named(name, change):
     with pytest.raises(ValueError, match=rf"^{name}\b"):
         nnls(**({"A": A, "y": y} | change))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_no_rows_or_no_columns(form):
+    assert nnls(FORMS[form](np.ones((0, 3))), np.ones(0)).x.tolist() == [0, 0, 0]
+    empty = nnls(FORMS[form](np.ones((3, 0))), [3.0, 0.0, 4.0])
+    assert (empty.x.shape, empty.residual_norm, empty.converged) == ((0,), 5.0, True)
+
+
+def test_numbers_in_whatever_the_field_keeps_them():
+    A, y = np.array([[2.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), np.array([2.0, 3.0, 4.0])
+    expected = nnls(A, y).x
+    assert np.array_equal(nnls(A, y[:, None]).x, expected)
+    assert np.array_equal(nnls(A.astype(object), y.astype(object)).x, expected)
+    mixed = np.array([[2.0, False], [0, True], [True, np.float32(1)]], dtype=object)  # what a data frame hands out
+    assert np.array_equal(nnls(mixed, y).x, expected)
 
 
 class TestPeers:
