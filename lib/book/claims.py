@@ -173,10 +173,10 @@ def contents(app: Sphinx, docname: str) -> list[nodes.Node]:
     for one in tested_theorems(app):
         words = [nodes.paragraph("", "", link(one.name, f"#{tested_anchor(one.label)}"), *one.title)]
         tried = sum(attack["tried"] for attack in one.attacks)
-        nearest = max((ratio for attack in one.attacks for ratio in attack["nearest"].values()), default=None)
+        nearest = min((ratio for attack in one.attacks for ratio in attack["nearest"].values()), default=None)
         verdicts = [verdict for attack in one.attacks for verdict in attack["mutants"].values()]
         refuted = f"{verdicts.count('refuted')} of {len(verdicts)}" if verdicts else ""
-        cells = (str(tried or ""), "" if nearest is None else f"{nearest:.2g}", refuted)
+        cells = (str(tried or ""), f"{nearest:.2g}" if nearest else "–" if tried else "", refuted)
         rows.append([words, *([nodes.paragraph("", cell)] for cell in cells)])
     if not any(one.attacks for one in tested_theorems(app)):
         return []

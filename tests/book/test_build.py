@@ -41,7 +41,7 @@ def test_theorems_and_their_tests_link_to_each_other(built):
     assert 'href="first.html#thm-one"' in claims and 'href="first.html#lem-two"' in claims
     assert "Theorem 1.1" in claims and "Lemma 1.1" in claims
     assert 'href="#tested-thm-one"' in claims
-    assert [cell for cell in re.findall(r"<td><p>([^<]*)</p></td>", claims)][:3] == ["1234", "0.11", "1 of 2"]
+    assert [cell for cell in re.findall(r"<td><p>([^<]*)</p></td>", claims)][:3] == ["1234", "0.05", "1 of 2"]
     assert "the constant halved" in claims and "It is true as well." in claims
 
 
