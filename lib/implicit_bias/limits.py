@@ -66,8 +66,9 @@ def flow_limit(
     Warns
     -----
     RuntimeWarning
-        When Newton's method did not reach a relative residual of 1e-10. That remains possible where the columns differ by
-        more than a factor 1e20, and where rows do, the data cannot be met, and rounding of the large rows hides the small.
+        When Newton's method did not reach a relative residual of 1e-10. That remains possible, in a few of a thousand random
+        problems, where rows depend on each other to rounding (Hilbert matrices, near copies), where columns differ by more
+        than a factor 1e20, and where rows do, the data cannot be met, and rounding of the large rows hides the small.
 
     Examples
     --------
