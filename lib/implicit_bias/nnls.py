@@ -232,7 +232,7 @@ def _minimize(problem, start, tol, limit, callback):
             if done or iterations + steps == limit:
                 break
             k = np.count_nonzero(point.x > point.g)
-            spent = (problem.products - paid) * (HURRY if near <= tol else 1)
+            spent = (problem.products - paid) * (HURRY if near <= tol < 1e-3 * np.sqrt(point.loss) else 1)
             if 0 < k <= LARGEST_GRAM and spent >= patience * problem.gram_price(k):
                 finished = _active_set(problem, point) if problem.small else finish(problem, point, tol)
                 if problem.small or finished.holds(tol):
