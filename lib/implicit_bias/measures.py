@@ -19,6 +19,7 @@ EPSILON = np.finfo(float).eps
 TINY = 1e-300  # instead of a division by zero
 REACH = 10  # a certificate is about vectors up to so many times the size of the one it is for
 SLACK = 8  # times its floor: what a gap may be that is nothing but rounding, for sums of many terms
+SMALL_GAP = 1e-8  # of the loss: a gap that is small enough for any tolerance
 LARGEST_FLOOR = 1e-6  # of the loss: what rounding hides must be less
 
 
@@ -164,15 +165,15 @@ class Certificate:
         """Whether `gap` is rounding, and rounding is small against the loss, so that no better point can be told in float64."""
         return self.tells & (self.gap <= SLACK * self.floor) & (self.gap <= LARGEST_FLOOR * self.loss)
 
-    def holds(
-        self, tol: float, met: float | None = None, hidden: float = LARGEST_FLOOR
-    ) -> bool | np.bool | np.ndarray:
-        """Whether a solver may say `converged`: `optimality` is at most `tol`, and not by chance; or `at_floor`.
+    def holds(self, tol: float, met: float | None = None, hidden: float = LARGEST_FLOOR) -> bool | np.bool | np.ndarray:
+        """Whether a solver may say `converged`: KKT residual and relative gap are at most `tol`, or the gap is `at_floor`.
+
+        The gap is a bound and no estimate, and need not be below 1e-8 of the loss.
 
         The data are met where `relative_residual` is at most `met`, by default `tol`. Rounding may hide the share `hidden`
         of the loss: more for many columns, whose multipliers cannot all be small by chance.
         """
-        close = np.maximum(self.gap / np.maximum(self.loss, TINY), self.kkt_residual) <= tol
+        close = (self.gap <= max(tol, SMALL_GAP) * self.loss) & (self.kkt_residual <= tol)
         return (
             (self.relative_residual <= (tol if met is None else met))
             | (close & (self.floor <= hidden * self.loss))

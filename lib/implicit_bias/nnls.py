@@ -25,6 +25,7 @@ SINGLE_PRECISION = 1e-5  # KKT residual down to which products in float32 are go
 SMALLEST_WEIGHT = 1e-8  # relative to the largest; a weight that is zero would stay so
 LIFT = 1e-3  # of the largest weight: where weights begin that were zero in a given point
 CANCELLED = 1e-2  # of the squared length that the sum of as many columns of length 1 has, were they orthogonal
+HURRY = 10  # times as soon comes the finish where only the gap is left, which the iteration closes slowly
 LARGEST_STEP = 10  # in weights: along a direction that A does not see the minimum is anywhere
 TINY = 1e-300  # instead of a division by zero
 LIMIT = 10_000  # iterations
@@ -80,7 +81,7 @@ def nnls(
         starts in float32.
     y : array_like, shape (m,)
     tol : float
-        Stop when the gap is at most `tol` times the loss ``1/2 |A x - y|^2`` and the KKT residual at most `tol`, see
+        Stop when the gap is at most `tol`, or 1e-8, of the loss ``1/2 |A x - y|^2`` and the KKT residual at most `tol`, see
         `implicit_bias.measures.certificate`; or when ``|A x - y|`` is at most ``tol^(3/2) |y|``. A small matrix is solved to
         rounding, whatever `tol` is.
     max_iterations : int, optional
@@ -243,7 +244,8 @@ def _minimize(problem, start, tol, limit, callback):
             if done or iterations + steps == limit:
                 break
             k = np.count_nonzero(point.x > point.g)
-            if 0 < k <= LARGEST_GRAM and problem.products - paid >= patience * problem.gram_price(k):
+            spent = (problem.products - paid) * (HURRY if near <= tol < 1e-3 * np.sqrt(point.loss) else 1)
+            if 0 < k <= LARGEST_GRAM and spent >= patience * problem.gram_price(k):
                 finished = _active_set(problem, point) if problem.small else finish(problem, point, tol)
                 if problem.small or finished.holds(tol):
                     return finished, iterations + steps, "Solved on the support"
