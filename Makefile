@@ -60,8 +60,10 @@ links: book ## build the website, and list the links to elsewhere that are dead 
 bench: $(VENV)/installed ## time the solvers against what else one could call
 	$(BIN)/python -m benchmarks
 
-trials: $(VENV)/installed ## draw 50000 random problems for nnls: right, honest failures, wrong, slow
-	$(BIN)/python tests/lib/trials.py 50000
+trials: $(VENV)/installed ## solve 50000 random problems by nnls and 5000 by the flows: right, honest failures, wrong, slow
+	$(BIN)/python -m tests.lib.trials 50000
+	$(BIN)/python -m tests.lib.trials_of_flows 5000
+	$(BIN)/python -m tests.lib.trials_of_flows 500 0 flows
 
 pins: $(VENV)/installed ## renew requirements.txt from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv

@@ -1,6 +1,6 @@
 """Random trials of `nnls`; `make trials` runs more of them and tells how fast each was."""
 
-from trials import KINDS, run
+from tests.lib.trials import KINDS, run
 
 
 def test_no_trial_is_wrong_and_few_fail():

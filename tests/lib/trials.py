@@ -1,6 +1,6 @@
 """Random trials of `nnls`: problems of many kinds in many forms, against independent references in extended precision.
 
-``make trials`` draws 50000 problems, ``python tests/lib/trials.py NUMBER FIRST`` as many as wanted, from the seed FIRST on.
+``make trials`` draws 50000 problems, ``python -m tests.lib.trials NUMBER FIRST`` as many as wanted, from the seed FIRST on.
 """
 
 import sys
