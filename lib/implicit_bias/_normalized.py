@@ -12,7 +12,7 @@ from ._validation import as_real_matrix, as_reals
 from .measures import EPSILON, Certificate, _certify
 
 SMALLEST, LARGEST = 1e-150, 1e150  # of the norm of y and of the largest column of A
-MET = 3e-13  # of the norm of y: a residual that is none
+MET = 1e-12  # of the norm of y: a residual that is none
 HIDDEN = 1e-3  # of the loss: what rounding may hide in the worst case, where the gap of many columns is small
 NO_GAP = 1e-11  # of the loss: a gap that is none, even for vectors far beyond reach
 SMALL = 250_000  # entries of A that are cheap to have at hand, whatever the matrix is

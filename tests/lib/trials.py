@@ -6,7 +6,7 @@
 import sys
 import warnings
 from collections import Counter
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 import scipy.sparse as sparse
@@ -88,7 +88,7 @@ def draw(seed):
 
 
 def least(A, y):
-    """The least loss found by the references, in extended precision, relative to that of zero; and SciPy's seconds."""
+    """The least loss found by the references, in extended precision, relative to that of zero; and SciPy's seconds of the processor."""
     lengths = np.linalg.norm(A.astype(np.longdouble), axis=0).astype(float)
     lengths[lengths == 0] = 1.0
     size = np.max(np.abs(y), initial=0) or 1.0
@@ -96,12 +96,12 @@ def least(A, y):
     order = np.argsort(-np.max(np.abs(B), axis=1, initial=0), kind="stable")
     found, seconds = [np.zeros(A.shape[1])], np.inf
     for use in (slice(None), order):
-        start = perf_counter()
+        start = process_time()
         try:
             found.append(lawson_hanson(B[use], b[use], maxiter=30 * len(lengths))[0])
         except RuntimeError:
             continue
-        seconds = min(seconds, perf_counter() - start)
+        seconds = min(seconds, process_time() - start)
     found.append(interior_point(B[order], b[order]))
     # A vector whose rounding is a thousandth of the data is not a solution in float64.
     found = [x for x in found if np.sum(x) <= 1e12]
@@ -141,15 +141,19 @@ def judge(seed):
     """What came out of a trial: "right", "honest failure" or "wrong: ..."; and whether it was slow."""
     kind, form, A, y = draw(seed)
     reference, seconds = least(A, y)
-    start = perf_counter()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            result = nnls(FORMS[form](A), y)
-    except Exception as error:  # whatever it is, it is wrong
-        return f"wrong: {error!r}", False, f"{kind} {form} {A.shape}"
-    used = perf_counter() - start
-    slow = used > 1 or (max(A.shape) < 100 and used > 50 * max(seconds, 2e-5))
+    given, used, slow = FORMS[form](A), np.inf, True
+    for _ in range(3):  # what else runs on the machine is no reason to be slow
+        start = process_time()
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                result = nnls(given, y)
+        except Exception as error:  # whatever it is, it is wrong
+            return f"wrong: {error!r}", False, f"{kind} {form} {A.shape}"
+        used = min(used, process_time() - start)
+        slow = used > 1 or (max(A.shape) < 100 and used > 50 * max(seconds, 2e-5))
+        if not slow:
+            break
     what = f"{kind}, {form} {A.shape[0]}x{A.shape[1]}: {result.message}"
     value, data = loss(A, y, result.x), float(np.sqrt(np.sum(y.astype(np.longdouble) ** 2))) or 1.0
     rounding = 1e-15 * np.sum(np.linalg.norm(A.astype(np.longdouble), axis=0) * result.x) / data
@@ -161,7 +165,7 @@ def judge(seed):
         verdict = "wrong: converged"
     else:
         verdict = "right" if result.converged else "honest failure"
-    return verdict, slow, f"{what} {float(value):.3e} {float(reference):.3e} {used / seconds:.0f}"
+    return verdict, slow, f"{what} {float(value):.3e} {float(reference):.3e} {1e3 * used:.2f} ms, {1e3 * seconds:.2f} ms"
 
 
 def run(number, first=0, show=print):
