@@ -9,7 +9,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from ._matrices import as_entries, norm, operator_column_norms
 from ._validation import as_real_matrix, as_reals
-from .measures import EPSILON, Certificate, _certify
+from .measures import EPSILON, REACH, SMALL_GAP, Certificate, _certify
 
 SMALLEST, LARGEST = 1e-150, 1e150  # of the norm of y and of the largest column of A
 MET = 1e-12  # of the norm of y: a residual that is none
@@ -44,10 +44,13 @@ class Point:
     @property
     def settled(self):
         """Whether only rounding is left: in the gap, or in the residual where the data are met."""
-        certificate = self.certificate
-        return (
-            certificate.at_floor or certificate.gap <= NO_GAP * certificate.loss or certificate.relative_residual <= MET
-        )
+        certificate, problem = self.certificate, self.problem
+        if certificate.at_floor or certificate.relative_residual <= MET:
+            return True
+        # The part of the gap that grows with the reach has to be smaller than the other one.
+        wrong = -np.min(self.g / np.where(problem.lengths > 0, problem.lengths, 1), initial=0.0)
+        far = wrong * REACH * (problem.lengths @ self.x + problem.size)
+        return bool(certificate.gap <= SMALL_GAP * certificate.loss and far <= NO_GAP * certificate.loss)
 
     def holds(self, tol):
         """Whether the certificate does.
@@ -100,6 +103,11 @@ class NormalizedProblem:
         self.single = False
         norms = self._column_norms()
         _check_size("A", np.max(norms, initial=0.0))
+        with np.errstate(over="ignore", under="ignore"):
+            negligible = (norms > 0) & (norms * np.finfo(float).max < MET * self.data_norm)
+        if negligible.any():  # even the largest entry of x could not make them felt
+            norms[negligible] = 0
+            self.A = np.where(negligible, 0, self.A) if self.small else self.A
         self.empty = norms == 0
         self.d, self.unit = _power_of_two(norms), float(_power_of_two(self.data_norm))
         if self.empty.any():
@@ -142,7 +150,7 @@ class NormalizedProblem:
     def in_units(self, x):
         """The vector in the units of `A` and `y`."""
         with np.errstate(over="ignore"):
-            x = x / self.d * self.unit
+            x = x * (self.unit / self.d)
         if not np.isfinite(x).all():
             raise ValueError("A and y must have sizes whose quotient is below 1e308: rescale the problem")
         return x

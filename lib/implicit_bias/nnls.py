@@ -223,6 +223,10 @@ def _active_set(problem, start):
             break
         x = best.x if begin is None else active_set(B, problem.b, begin)
         point = accurate_point(problem, x)
+        best = point if begin is None or point.beats(best) else best
+    if not best.settled:
+        # Of entries that are too large to meet the data better, others may make up for the rounding.
+        point = accurate_point(problem, best.x + lawson_hanson(B * (best.x == 0), -best.r)[0])
         best = point if point.beats(best) else best
     return best
 

@@ -165,7 +165,11 @@ def judge(seed):
         verdict = "wrong: converged"
     else:
         verdict = "right" if result.converged else "honest failure"
-    return verdict, slow, f"{what} {float(value):.3e} {float(reference):.3e} {1e3 * used:.2f} ms, {1e3 * seconds:.2f} ms"
+    return (
+        verdict,
+        slow,
+        f"{what} {float(value):.3e} {float(reference):.3e} {1e3 * used:.2f} ms, {1e3 * seconds:.2f} ms",
+    )
 
 
 def run(number, first=0, show=print):
