@@ -88,7 +88,7 @@ def draw(seed):
 
 
 def least(A, y):
-    """The least loss found by the references, in extended precision, relative to that of zero; and SciPy's seconds of the processor."""
+    """The least loss found by the references, in extended precision, relative to that of zero; and the seconds SciPy took."""
     lengths = np.linalg.norm(A.astype(np.longdouble), axis=0).astype(float)
     lengths[lengths == 0] = 1.0
     size = np.max(np.abs(y), initial=0) or 1.0
