@@ -4,17 +4,16 @@ Residuals are computed as if in twice the precision, and the equations are solve
 row by itself.
 """
 
-from dataclasses import replace
-
 import numpy as np
-from scipy.linalg import qr, solve_triangular
+from scipy.linalg import qr
+from scipy.linalg.lapack import dtrtrs
 from scipy.sparse import issparse
 
 from ._normalized import Point
 from .measures import EPSILON
 
 SPLIT = 2.0**27 + 1
-ROUNDS = 3  # times the number of columns: exchanges before the method gives up
+ROUNDS = 1  # times the number of columns: exchanges before the method gives up
 CORRECTIONS = 8  # of one solution by its own residual
 LARGE = 1e-3  # of the residual: what the rounding of a solution may be
 NEGLIGIBLE = 1e-14  # of the largest pivot: where columns may be taken as dependent
@@ -33,20 +32,29 @@ def accurate_point(problem, x):
     heavy = _by_size(B)
     order = np.argsort(heavy)
     B, b = B[heavy], problem.b[heavy]
-    r = nu = residual(B, x[on], b)
-    factor = _factor(B, np.arange(len(on))) if len(on) else None
-    if factor:
-        nu = _correct(B, b, x[on], np.zeros(len(on)), r, *factor)[2]
-    g = _gradient(problem.A[heavy] / problem.d, nu) if problem.small else problem.backward(nu[0][order])
-    point = Point(x, r[0][order], g, problem, EPSILON**2, float(np.linalg.norm(r[0] - nu[0])))
-    if not point.settled and factor and len(factor[2]) == len(on):
+    r = residual(B, x[on], b)
+
+    def point(nu, g):
+        return Point(x, r[0][order], g, problem, EPSILON**2, float(np.linalg.norm(r[0] - nu)))
+
+    if not len(on):
+        return point(r[0], problem.backward(r[0][order]))
+    Q, R, kept = factor = _factor(B, np.arange(len(on)))
+    nu = r[0]
+    for _ in range(2):  # the first one leaves rounding relative to r, not to what remains of it
+        nu = nu - Q @ (Q.T @ nu)
+    first = point(nu, problem.backward(nu[order]))
+    if first.settled or not problem.small:
+        return first
+    nu = _correct(B, b, x[on], np.zeros(len(on)), r, *factor)[2]
+    g = _gradient(problem.A[heavy] / problem.d, nu)
+    points = [first, point(nu[0], g)]
+    if len(kept) == len(on):
         # What rounding has left of `nu` in the span of these independent columns can be taken away, for a price elsewhere.
-        R, on = factor[1], on[factor[2]]
-        g = g - np.linalg.norm(solve_triangular(R, g[on], trans="T", check_finite=False)) * problem.lengths
+        g = g - np.linalg.norm(_triangular(R, g[on[kept]], 1)) * problem.lengths
         g[on] = 0
-        cleared = replace(point, g=g)
-        point = cleared if cleared.certificate.gap < point.certificate.gap else point
-    return point
+        points.append(point(nu[0], g))
+    return min(points, key=lambda point: point.certificate.gap)
 
 
 def _by_size(B):
@@ -134,6 +142,11 @@ def _factor(B, on):
     return Q[:, :rank], R[:rank, :rank], on[pivots[:rank]]
 
 
+def _triangular(R, v, transposed=0):
+    """The solution of ``R s = v``, without the checks that would take longer."""
+    return dtrtrs(R, v, trans=transposed)[0]
+
+
 def _correct(B, b, x, low, r, Q, R, on, bounded=False):
     """Newton's method in twice the precision for the equations on the columns `on`: ``x + low``, and its residual.
 
@@ -141,7 +154,7 @@ def _correct(B, b, x, low, r, Q, R, on, bounded=False):
     """
     last = np.inf
     for _ in range(CORRECTIONS):
-        step = -solve_triangular(R, Q.T @ r[0], check_finite=False)
+        step = -_triangular(R, Q.T @ r[0])
         if bounded and np.any(step < -x[on]):
             return x, low, r, step
         size = np.max(np.abs(step))
@@ -163,11 +176,11 @@ def _solve(B, b, x, low, r, positive):
     x, low, positive = x.copy(), low.copy(), positive.copy()
     while np.any(positive):
         Q, R, on = _factor(B, np.flatnonzero(positive))
-        step = -solve_triangular(R, Q.T @ r[0], check_finite=False)
+        step = -_triangular(R, Q.T @ r[0])
         while len(on) > 1 and EPSILON * np.sum(np.abs(step)) > LARGE * np.linalg.norm(r[0]):
             # The rounding of such a solution would hide what is gained: leave out the column that nearly depends on others.
             Q, R, on = Q[:, :-1], R[:-1, :-1], on[:-1]
-            step = -solve_triangular(R, Q.T @ r[0], check_finite=False)
+            step = -_triangular(R, Q.T @ r[0])
         x, low, r, step = _correct(B, b, x, low, r, Q, R, on, bounded=True)
         if step is None:
             break

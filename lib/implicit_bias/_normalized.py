@@ -45,12 +45,13 @@ class Point:
     def settled(self):
         """Whether only rounding is left: in the gap, or in the residual where the data are met."""
         certificate, problem = self.certificate, self.problem
-        if certificate.at_floor or certificate.relative_residual <= MET:
+        size = problem.lengths @ self.x + problem.size
+        if certificate.at_floor or certificate.relative_residual + 4 * self.precision * size <= MET:
             return True
         # The part of the gap that grows with the reach has to be smaller than the other one.
         wrong = -np.min(self.g / np.where(problem.lengths > 0, problem.lengths, 1), initial=0.0)
-        far = wrong * REACH * (problem.lengths @ self.x + problem.size)
-        return bool(certificate.gap <= SMALL_GAP * certificate.loss and far <= NO_GAP * certificate.loss)
+        small, tiny = SMALL_GAP * certificate.loss, NO_GAP * certificate.loss
+        return bool(certificate.gap <= small and wrong * REACH * size <= tiny)
 
     def holds(self, tol):
         """Whether the certificate does.
@@ -74,10 +75,11 @@ class Point:
 class NormalizedProblem:
     """``B = A / d`` and ``b = y / unit``, where `d` and `unit` are powers of two: nothing is rounded. `B` is never formed.
 
-    The columns of `B` have `lengths` between 1/2 and 1, and so is the norm `size` of `b`. A zero column gets the
-    largest; the norms of a large `LinearOperator` are estimates, see `implicit_bias.measures.column_norms`. Small
-    matrices, of whatever kind, become dense. `products` counts the products with `A` and its transpose. They are taken in
-    float64; as long as `single` is set, those with a dense float32 matrix in float32.
+    The columns of `B` have `lengths` between 1/2 and 1, and so is the norm `size` of `b`. A zero column gets the largest. So
+    does one that the data would need with an entry that leaves float64; if it could contribute more than rounding, `lost`
+    says so. The norms of a large `LinearOperator` are estimates, see `implicit_bias.measures.column_norms`. Small matrices,
+    of whatever kind, become dense. `products` counts the products with `A` and its transpose. They are taken in float64; as
+    long as `single` is set, those with a dense float32 matrix in float32.
     """
 
     def __init__(self, A, y):
@@ -104,10 +106,12 @@ class NormalizedProblem:
         norms = self._column_norms()
         _check_size("A", np.max(norms, initial=0.0))
         with np.errstate(over="ignore", under="ignore"):
-            negligible = (norms > 0) & (norms * np.finfo(float).max < MET * self.data_norm)
-        if negligible.any():  # even the largest entry of x could not make them felt
-            norms[negligible] = 0
-            self.A = np.where(negligible, 0, self.A) if self.small else self.A
+            largest = norms * np.finfo(float).max  # what an entry of x can contribute
+        left_out = (norms > 0) & (largest < self.data_norm)
+        self.lost = bool(np.any(largest[left_out] > MET * self.data_norm))
+        if left_out.any():
+            norms[left_out] = 0
+            self.A = np.where(left_out, 0, self.A) if self.small else self.A
         self.empty = norms == 0
         self.d, self.unit = _power_of_two(norms), float(_power_of_two(self.data_norm))
         if self.empty.any():

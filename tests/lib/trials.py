@@ -6,6 +6,7 @@
 import sys
 import warnings
 from collections import Counter
+from fractions import Fraction
 from time import process_time
 
 import numpy as np
@@ -115,6 +116,14 @@ def loss(A, y, x):
     return np.sum((A.astype(np.longdouble) @ x.astype(np.longdouble) - y) ** 2) / (np.sum(y**2) or 1)
 
 
+def exact_loss(A, y, x):
+    """The same in rational arithmetic, where the digits of the extended precision do not suffice."""
+    x, y = [[Fraction(float(v)) for v in vector] for vector in (x, y)]
+    rows = [[Fraction(float(v)) for v in row] for row in A]
+    errors = [sum(a * v for a, v in zip(row, x, strict=True)) - b for row, b in zip(rows, y, strict=True)]
+    return float(sum(e * e for e in errors) / (sum(b * b for b in y) or 1))
+
+
 def interior_point(B, b, steps=25):
     """A primal and dual method that solves least-squares problems, never normal equations; then the face that it finds."""
     n = B.shape[1]
@@ -156,12 +165,13 @@ def judge(seed):
             break
     what = f"{kind}, {form} {A.shape[0]}x{A.shape[1]}: {result.message}"
     value, data = loss(A, y, result.x), float(np.sqrt(np.sum(y.astype(np.longdouble) ** 2))) or 1.0
+    bound = (1 + 1e-6) * reference + 1e-24
     rounding = 1e-15 * np.sum(np.linalg.norm(A.astype(np.longdouble), axis=0) * result.x) / data
     if not (np.all(result.x >= 0) and np.all(np.isfinite(result.x))):
         verdict = "wrong: negative or not finite"
     elif abs(result.residual_norm / data - np.sqrt(value)) > 1e-9 + rounding:
         verdict = "wrong: residual"
-    elif result.converged and value > (1 + 1e-6) * reference + 1e-24:
+    elif result.converged and value > bound and exact_loss(A, y, result.x) > bound:
         verdict = "wrong: converged"
     else:
         verdict = "right" if result.converged else "honest failure"
