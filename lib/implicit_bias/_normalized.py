@@ -41,7 +41,7 @@ class Point:
         """Nearly `optimality`, from below, for a fraction of its price."""
         return min(np.max(np.abs(np.minimum(self.x, self.g))), np.sqrt(self.loss)) / 2
 
-    @property
+    @cached_property
     def settled(self):
         """Whether only rounding is left: in the gap, or in the residual where the data are met."""
         certificate, problem = self.certificate, self.problem
@@ -105,11 +105,12 @@ class NormalizedProblem:
         self.single = False
         norms = self._column_norms()
         _check_size("A", np.max(norms, initial=0.0))
-        with np.errstate(over="ignore", under="ignore"):
-            largest = norms * np.finfo(float).max  # what an entry of x can contribute
-        left_out = (norms > 0) & (largest < self.data_norm)
-        self.lost = bool(np.any(largest[left_out] > MET * self.data_norm))
-        if left_out.any():
+        self.lost = False
+        if norms.min(initial=np.inf) < 1e-300 * self.data_norm:
+            with np.errstate(over="ignore"):
+                largest = norms * np.finfo(float).max  # what an entry of x can contribute
+            left_out = (norms > 0) & (largest < self.data_norm)
+            self.lost = bool(np.any(largest[left_out] > MET * self.data_norm))
             norms[left_out] = 0
             self.A = np.where(left_out, 0, self.A) if self.small else self.A
         self.empty = norms == 0
