@@ -16,6 +16,7 @@ SPLIT = 2.0**27 + 1
 ROUNDS = 1  # times the number of columns: exchanges before the method gives up
 CORRECTIONS = 8  # of one solution by its own residual
 LARGE = 1e-3  # of the residual: what the rounding of a solution may be
+ROUNDED = 1e-3  # of the residual: what the rounding of `x` may be for a certificate to have a chance
 NEGLIGIBLE = 1e-14  # of the largest pivot: where columns may be taken as dependent
 CLEAR = 1e-8  # of the residual: a multiplier for which float64 is enough
 
@@ -44,7 +45,7 @@ def accurate_point(problem, x):
     for _ in range(2):  # the first one leaves rounding relative to r, not to what remains of it
         nu = nu - Q @ (Q.T @ nu)
     first = point(nu, problem.backward(nu[order]))
-    if first.settled or not problem.small:
+    if first.settled or not problem.small or first.shift > ROUNDED * np.linalg.norm(r[0]):
         return first
     nu = _correct(B, b, x[on], np.zeros(len(on)), r, *factor)[2]
     g = _gradient(problem.A[heavy] / problem.d, nu)

@@ -210,13 +210,13 @@ def _default_start(problem, correlation):
 
 
 def _active_set(problem, start):
-    """The best point by the active-set method of SciPy, or by our own from `start`, that point or zero, until one is enough."""
-    B, zero = problem.A / problem.d, np.zeros(problem.n)
+    """The best point by the active-set method of SciPy, or by our own from that point or `start`, if one is not enough."""
+    B = problem.A / problem.d
     # Columns of similar size stay as they are: what comes out is SciPy's solution, bit for bit.
     common = problem.d / problem.d.max()
     common = common if common.min() > 1e-3 else 1.0
     best = problem.point(_lawson_hanson(B * common, problem.b) * common) if start is None else start
-    for begin in (None, best.x, zero):
+    for begin in (None, best.x):
         if best.settled:
             break
         x = best.x if begin is None else active_set(B, problem.b, begin)
