@@ -9,10 +9,10 @@ from scipy.sparse.linalg import LinearOperator
 
 from ._matrices import as_entries, norm, operator_column_norms
 from ._validation import as_real_matrix, as_reals
-from .measures import EPSILON, Certificate, _certify
+from .measures import EPSILON, REACH, SMALL_GAP, Certificate, _certify
 
 SMALLEST, LARGEST = 1e-150, 1e150  # of the norm of y and of the largest column of A
-MET = 3e-13  # of the norm of y: a residual that is none
+MET = 1e-12  # of the norm of y: a residual that is none
 HIDDEN = 1e-3  # of the loss: what rounding may hide in the worst case, where the gap of many columns is small
 NO_GAP = 1e-11  # of the loss: a gap that is none, even for vectors far beyond reach
 SMALL = 250_000  # entries of A that are cheap to have at hand, whatever the matrix is
@@ -41,13 +41,17 @@ class Point:
         """Nearly `optimality`, from below, for a fraction of its price."""
         return min(np.max(np.abs(np.minimum(self.x, self.g))), np.sqrt(self.loss)) / 2
 
-    @property
+    @cached_property
     def settled(self):
         """Whether only rounding is left: in the gap, or in the residual where the data are met."""
-        certificate = self.certificate
-        return (
-            certificate.at_floor or certificate.gap <= NO_GAP * certificate.loss or certificate.relative_residual <= MET
-        )
+        certificate, problem = self.certificate, self.problem
+        size = problem.lengths @ self.x + problem.size
+        if certificate.at_floor or certificate.relative_residual + 4 * self.precision * size <= MET:
+            return True
+        # The part of the gap that grows with the reach has to be smaller than the other one.
+        wrong = -np.min(self.g / np.where(problem.lengths > 0, problem.lengths, 1), initial=0.0)
+        small, tiny = SMALL_GAP * certificate.loss, NO_GAP * certificate.loss
+        return bool(certificate.gap <= small and wrong * REACH * size <= tiny)
 
     def holds(self, tol):
         """Whether the certificate does.
@@ -71,10 +75,11 @@ class Point:
 class NormalizedProblem:
     """``B = A / d`` and ``b = y / unit``, where `d` and `unit` are powers of two: nothing is rounded. `B` is never formed.
 
-    The columns of `B` have `lengths` between 1/2 and 1, and so is the norm `size` of `b`. A zero column gets the
-    largest; the norms of a large `LinearOperator` are estimates, see `implicit_bias.measures.column_norms`. Small
-    matrices, of whatever kind, become dense. `products` counts the products with `A` and its transpose. They are taken in
-    float64; as long as `single` is set, those with a dense float32 matrix in float32.
+    The columns of `B` have `lengths` between 1/2 and 1, and so is the norm `size` of `b`. A zero column gets the largest. So
+    does one that the data would need with an entry that leaves float64; if it could contribute more than rounding, `lost`
+    says so. The norms of a large `LinearOperator` are estimates, see `implicit_bias.measures.column_norms`. Small matrices,
+    of whatever kind, become dense. `products` counts the products with `A` and its transpose. They are taken in float64; as
+    long as `single` is set, those with a dense float32 matrix in float32.
     """
 
     def __init__(self, A, y):
@@ -100,6 +105,14 @@ class NormalizedProblem:
         self.single = False
         norms = self._column_norms()
         _check_size("A", np.max(norms, initial=0.0))
+        self.lost = False
+        if norms.min(initial=np.inf) < 1e-300 * self.data_norm:
+            with np.errstate(over="ignore"):
+                largest = norms * np.finfo(float).max  # what an entry of x can contribute
+            left_out = (norms > 0) & (largest < self.data_norm)
+            self.lost = bool(np.any(largest[left_out] > MET * self.data_norm))
+            norms[left_out] = 0
+            self.A = np.where(left_out, 0, self.A) if self.small else self.A
         self.empty = norms == 0
         self.d, self.unit = _power_of_two(norms), float(_power_of_two(self.data_norm))
         if self.empty.any():
@@ -142,7 +155,7 @@ class NormalizedProblem:
     def in_units(self, x):
         """The vector in the units of `A` and `y`."""
         with np.errstate(over="ignore"):
-            x = x / self.d * self.unit
+            x = x * (self.unit / self.d)
         if not np.isfinite(x).all():
             raise ValueError("A and y must have sizes whose quotient is below 1e308: rescale the problem")
         return x

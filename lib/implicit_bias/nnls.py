@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import nnls as lawson_hanson
+from scipy.sparse.linalg import LinearOperator
 
 from ._accurate import accurate_point, active_set
-from ._normalized import NormalizedProblem, Point
+from ._normalized import MET, NormalizedProblem, Point
 from ._support import LARGEST_GRAM, finish
 from ._types import Matrix
 from ._validation import as_positive, as_reals
@@ -148,11 +149,14 @@ def _report(problem, point, tol, iterations, how):
     x, certificate = problem.in_units(point.x), point.certificate
     # A small problem is solved to rounding, whatever the tolerance is.
     converged = bool(point.settled or (not problem.small and point.holds(tol)))
+    converged &= not problem.lost or bool(certificate.relative_residual <= MET)
     optimality = float(certificate.optimality)
     message = f"{how}, with a relative gap of {optimality:.1e}"
     if not optimality <= tol:
         rounding = certificate.floor / certificate.loss
         message += f"; rounding hides {rounding:.1e}" if converged or rounding > tol else ""
+    if problem.lost and not converged:
+        message += "; without columns so small that their entries of x would leave float64: rescale the problem"
     if not converged:
         warnings.warn(f"nnls: {message}.", RuntimeWarning, stacklevel=3)
     return NonnegativeResult(
@@ -206,25 +210,30 @@ def _default_start(problem, correlation):
 
 
 def _active_set(problem, start):
-    """The best point by the active-set method of SciPy, or by our own from `start`, that point or zero, until one is enough."""
-    B, zero = problem.A / problem.d, np.zeros(problem.n)
+    """The best point by the active-set method of SciPy, or by our own from that point or `start`, if one is not enough."""
+    B = problem.A / problem.d
     # Columns of similar size stay as they are: what comes out is SciPy's solution, bit for bit.
     common = problem.d / problem.d.max()
     common = common if common.min() > 1e-3 else 1.0
-    best = start
-    if best is None:
-        try:
-            x, _ = lawson_hanson(B * common, problem.b, maxiter=30 * problem.n)
-            best = problem.point(x * common)
-        except RuntimeError:  # too many iterations
-            best = problem.point(zero)
-    for begin in (None, best.x, zero):
+    best = problem.point(_lawson_hanson(B * common, problem.b) * common) if start is None else start
+    for begin in (None, best.x):
         if best.settled:
             break
         x = best.x if begin is None else active_set(B, problem.b, begin)
         point = accurate_point(problem, x)
-        best = point if point.beats(best) else best
+        best = point if begin is None or point.beats(best) else best
+        if not best.settled and best.shift > np.sqrt(best.loss) / 2:
+            # Nothing but the rounding of large entries is left: others, that are smaller, may make up for it.
+            point = accurate_point(problem, best.x + _lawson_hanson(B * (best.x == 0), -best.r))
+            best = point if point.beats(best) else best
     return best
+
+
+def _lawson_hanson(B, b):
+    try:
+        return lawson_hanson(B, b, maxiter=30 * B.shape[1])[0]
+    except RuntimeError:  # too many iterations
+        return np.zeros(B.shape[1])
 
 
 def _minimize(problem, start, tol, limit, callback):
@@ -244,7 +253,8 @@ def _minimize(problem, start, tol, limit, callback):
             if done or iterations + steps == limit:
                 break
             k = np.count_nonzero(point.x > point.g)
-            spent = (problem.products - paid) * (HURRY if near <= tol < 1e-3 * np.sqrt(point.loss) else 1)
+            hurry = near <= tol < 1e-3 * np.sqrt(point.loss) and not isinstance(problem.A, LinearOperator)
+            spent = (problem.products - paid) * (HURRY if hurry else 1)
             if 0 < k <= LARGEST_GRAM and spent >= patience * problem.gram_price(k):
                 finished = _active_set(problem, point) if problem.small else finish(problem, point, tol)
                 if problem.small or finished.holds(tol):

@@ -6,7 +6,8 @@
 import sys
 import warnings
 from collections import Counter
-from time import perf_counter
+from fractions import Fraction
+from time import process_time
 
 import numpy as np
 import scipy.sparse as sparse
@@ -88,7 +89,7 @@ def draw(seed):
 
 
 def least(A, y):
-    """The least loss found by the references, in extended precision, relative to that of zero; and SciPy's seconds."""
+    """The least loss found by the references, in extended precision, relative to that of zero; and the seconds SciPy took."""
     lengths = np.linalg.norm(A.astype(np.longdouble), axis=0).astype(float)
     lengths[lengths == 0] = 1.0
     size = np.max(np.abs(y), initial=0) or 1.0
@@ -96,12 +97,12 @@ def least(A, y):
     order = np.argsort(-np.max(np.abs(B), axis=1, initial=0), kind="stable")
     found, seconds = [np.zeros(A.shape[1])], np.inf
     for use in (slice(None), order):
-        start = perf_counter()
+        start = process_time()
         try:
             found.append(lawson_hanson(B[use], b[use], maxiter=30 * len(lengths))[0])
         except RuntimeError:
             continue
-        seconds = min(seconds, perf_counter() - start)
+        seconds = min(seconds, process_time() - start)
     found.append(interior_point(B[order], b[order]))
     # A vector whose rounding is a thousandth of the data is not a solution in float64.
     found = [x for x in found if np.sum(x) <= 1e12]
@@ -113,6 +114,14 @@ def loss(A, y, x):
     """``|A x - y|^2 / |y|^2`` in extended precision."""
     y = y.astype(np.longdouble)
     return np.sum((A.astype(np.longdouble) @ x.astype(np.longdouble) - y) ** 2) / (np.sum(y**2) or 1)
+
+
+def exact_loss(A, y, x):
+    """The same in rational arithmetic, where the digits of the extended precision do not suffice."""
+    x, y = [[Fraction(float(v)) for v in vector] for vector in (x, y)]
+    rows = [[Fraction(float(v)) for v in row] for row in A]
+    errors = [sum(a * v for a, v in zip(row, x, strict=True)) - b for row, b in zip(rows, y, strict=True)]
+    return float(sum(e * e for e in errors) / (sum(b * b for b in y) or 1))
 
 
 def interior_point(B, b, steps=25):
@@ -141,27 +150,36 @@ def judge(seed):
     """What came out of a trial: "right", "honest failure" or "wrong: ..."; and whether it was slow."""
     kind, form, A, y = draw(seed)
     reference, seconds = least(A, y)
-    start = perf_counter()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            result = nnls(FORMS[form](A), y)
-    except Exception as error:  # whatever it is, it is wrong
-        return f"wrong: {error!r}", False, f"{kind} {form} {A.shape}"
-    used = perf_counter() - start
-    slow = used > 1 or (max(A.shape) < 100 and used > 50 * max(seconds, 2e-5))
+    given, used, slow = FORMS[form](A), np.inf, True
+    for _ in range(3):  # what else runs on the machine is no reason to be slow
+        start = process_time()
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                result = nnls(given, y)
+        except Exception as error:  # whatever it is, it is wrong
+            return f"wrong: {error!r}", False, f"{kind} {form} {A.shape}"
+        used = min(used, process_time() - start)
+        slow = used > 1 or (max(A.shape) < 100 and used > 50 * max(seconds, 2e-5))
+        if not slow:
+            break
     what = f"{kind}, {form} {A.shape[0]}x{A.shape[1]}: {result.message}"
     value, data = loss(A, y, result.x), float(np.sqrt(np.sum(y.astype(np.longdouble) ** 2))) or 1.0
+    bound = (1 + 1e-6) * reference + 1e-24
     rounding = 1e-15 * np.sum(np.linalg.norm(A.astype(np.longdouble), axis=0) * result.x) / data
     if not (np.all(result.x >= 0) and np.all(np.isfinite(result.x))):
         verdict = "wrong: negative or not finite"
     elif abs(result.residual_norm / data - np.sqrt(value)) > 1e-9 + rounding:
         verdict = "wrong: residual"
-    elif result.converged and value > (1 + 1e-6) * reference + 1e-24:
+    elif result.converged and value > bound and exact_loss(A, y, result.x) > bound:
         verdict = "wrong: converged"
     else:
         verdict = "right" if result.converged else "honest failure"
-    return verdict, slow, f"{what} {float(value):.3e} {float(reference):.3e} {used / seconds:.0f}"
+    return (
+        verdict,
+        slow,
+        f"{what} {float(value):.3e} {float(reference):.3e} {1e3 * used:.2f} ms, {1e3 * seconds:.2f} ms",
+    )
 
 
 def run(number, first=0, show=print):
