@@ -65,10 +65,10 @@ def test_the_chapter_is_built(copy):
     assert result.returncode == 0, result.stdout
     page = copy.page("heat")
     assert "After one unit of time the width is 1.41." in re.sub("<.*?>", "", page)
-    assert 'class="explore"' in page and 'href="claims.html#tested-thm-heat"' in page
+    assert 'class="explore-group"' in page and 'href="claims.html#tested-thm-heat"' in page
     assert "test_heat_is_conserved" in copy.page("claims")
     assert page.count('<fieldset class="quiz">') == 1
-    assert 'class="explore"' in copy.page("seminar/slides/heat")
+    assert 'class="explore-group"' in copy.page("seminar/slides/heat")
     student = copy.read("_build/html/chapters/exercises/heat.ipynb")
     for name in ("heat", "heat_width", "heat_moment"):
         assert f"check.{name}(" in student

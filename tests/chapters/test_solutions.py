@@ -8,6 +8,7 @@ import io
 import re
 
 import pytest
+from book.sources import without_shown_code
 from implicit_bias import check
 
 from tests.shared import CHAPTERS, CHECKS, executed, without_figures
@@ -16,8 +17,9 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 def solutions(path):
-    """The Python blocks of a chapter, which are not executed when the book is built."""
-    return BLOCK.findall(path.read_text(encoding="utf-8"))
+    """The Python blocks of a chapter, which are not executed when the book is built; none of a page that only shows some."""
+    text = path.read_text(encoding="utf-8")
+    return BLOCK.findall(text) if "{solution}" in without_shown_code(text) else []
 
 
 def record_verdicts(monkeypatch):
