@@ -6,6 +6,7 @@ others, and a few lines of script in it find the folder of the site; with a base
 """
 
 import base64
+import os
 from pathlib import Path
 
 from sphinx.application import Sphinx
@@ -16,7 +17,8 @@ HERE = Path(__file__).parent
 
 
 def add_templates(app: Sphinx, config):
-    config.templates_path.append(str(HERE / "templates"))
+    # Relative to the book, because Sphinx writes a hash of this setting into the site.
+    config.templates_path.append(os.path.relpath(HERE / "templates", app.confdir))
 
 
 def logo() -> str:
