@@ -51,7 +51,9 @@ class Point:
         # The part of the gap that grows with the reach has to be smaller than the other one.
         wrong = -np.min(self.g / np.where(problem.lengths > 0, problem.lengths, 1), initial=0.0)
         small, tiny = SMALL_GAP * certificate.loss, NO_GAP * certificate.loss
-        return bool(certificate.gap <= small and wrong * REACH * size <= tiny)
+        # And a loss that is less than the rounding of its residual says nothing.
+        told = certificate.loss > (4 * self.precision * size) ** 2
+        return bool(told and certificate.gap <= small and wrong * REACH * size <= tiny)
 
     def holds(self, tol):
         """Whether the certificate does.

@@ -1,6 +1,7 @@
 """The solver for non-negative least squares against certificates, SciPy, and everything that can be wrong with a matrix."""
 
 import warnings
+from fractions import Fraction
 
 import hypothesis.strategies as st
 import implicit_bias._support as support
@@ -339,13 +340,20 @@ def test_a_start_that_fits_is_not_a_solution():
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("options", [{}, ITERATED], ids=["", "iterated"])
 def test_a_solution_that_float64_cannot_hold_is_not_called_one(form, options):
-    """Nearly opposite columns: the data are met with entries of 1e7, whose rounding alone leaves a residual of 1e-6."""
+    """Nearly opposite columns: the data are met with entries of 1e7, whose rounding alone mostly leaves a residual of 1e-6.
+
+    On some processors the entries come out so that there is none, which may be said.
+    """
     A, y = np.array([[-1000.0, 2000.0], [3e-8, 3e-8]]), np.array([-2.0, 1.0])
     result = nnls(FORMS[form](A), y, **options)
     assert result.residual_norm < 1e-5
     assert_allclose(result.x, [22222222.22, 11111111.11], rtol=1e-5)
-    assert not result.converged
-    assert result.gap > 0
+    missed = [
+        sum(Fraction(a) * Fraction(x) for a, x in zip(row, result.x, strict=True)) - Fraction(b)
+        for row, b in zip(A, y, strict=True)
+    ]
+    assert result.converged == (max(map(abs, missed)) <= 1e-12)
+    assert result.converged or result.gap > 0
 
 
 @pytest.mark.parametrize("form", FORMS)
