@@ -3,40 +3,27 @@
 Whether a browser shows a page between two panels of a figure depends on the moment. This server waits there.
 """
 
-import functools
-import http.server
 import re
-import threading
 import time
 
 import pytest
 
+from tests.site.conftest import WATCH_SHIFTS, Quiet, serve
+
 PIECE = re.compile(rb"(?<=</svg>)(?=<output|</div>)")  # a panel is there, the one beside it is not
-WATCH_SHIFTS = """
-    window.shifts = [];
-    new PerformanceObserver((list) => {
-        for (const entry of list.getEntries())
-            for (const {node, previousRect, currentRect} of entry.sources)
-                shifts.push([node?.nodeName + "." + node?.getAttribute?.("class"), previousRect.x, currentRect.x]);
-    }).observe({type: "layout-shift", buffered: true});
-"""
 
 
-class _Slow(http.server.SimpleHTTPRequestHandler):
+class _Slow(Quiet):
     def copyfile(self, source, outputfile):
         for piece in PIECE.split(source.read()) if self.path.endswith(".html") else [source.read()]:
             outputfile.write(piece)
             outputfile.flush()
             time.sleep(0.15)  # some frames, on a busy machine too
 
-    def log_message(self, *_):
-        pass
-
 
 @pytest.fixture(scope="module")
 def slow_address(site):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Slow, directory=site))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = serve(site, _Slow)
     yield f"http://127.0.0.1:{server.server_port}/"
     server.shutdown()
     server.server_close()
