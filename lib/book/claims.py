@@ -9,6 +9,7 @@ import ast
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,9 +121,16 @@ def check(app: Sphinx, env):
         LOGGER.warning("there are tests of theorems, but no page of the table of contents has a {claims} directive")
 
 
+def written_before(app: Sphinx, pages: Iterable[str]) -> list[str]:
+    """Those of the pages that are older than what was read last: what they show of others may have changed."""
+    last = max((file.stat().st_mtime for file in Path(app.doctreedir).rglob("*.doctree")), default=0.0)
+    files = {page: Path(app.builder.get_outfilename(page)) for page in pages}
+    return [page for page, file in files.items() if not file.exists() or file.stat().st_mtime <= last]
+
+
 def rewrite_claims_page(app: Sphinx, env):
-    """Numbers of theorems may have changed although the page itself has not."""
-    return [page] if (page := getattr(env, "claims_page", None)) in env.found_docs else []
+    """Numbers of theorems are among what it shows of others."""
+    return written_before(app, {getattr(env, "claims_page", None)} & env.found_docs)
 
 
 def is_theorem(node: nodes.Node) -> bool:

@@ -22,11 +22,7 @@ def files_called(cells: Iterable[str], lib: Path) -> list[Path]:
     waiting = {name for tree in trees for name in imported(tree, "", modules)}
     while waiting:
         called |= waiting
-        waiting = {
-            name
-            for module in waiting
-            for name in imported(parse(modules[module]), package_of(module, modules), modules)
-        } - called
+        waiting = {name for module in waiting for name in imported_by(module, lib)} - called
     files = {modules[name] for name in called}
     for folder in {top(file) for file in files}:
         files |= {file for file in folder.glob("*/**/*") if file.is_file() and file.suffix not in (".py", ".pyc")}
@@ -49,6 +45,12 @@ def top(file: Path) -> Path:
     while (folder.parent / "__init__.py").exists():
         folder = folder.parent
     return folder
+
+
+@functools.cache
+def imported_by(module: str, lib: Path) -> set[str]:
+    modules = find_modules(lib)
+    return imported(parse(modules[module]), package_of(module, modules), modules)
 
 
 @functools.cache

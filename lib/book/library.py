@@ -148,10 +148,11 @@ def titles(env) -> dict[str, tuple[str, str]]:
 def forget_sources(app: Sphinx):
     """Have all pages with sources made again: Sphinx looks at the sources only, not at what stands around them."""
     shutil.rmtree(Path(app.outdir) / "_modules", ignore_errors=True)
+    return []
 
 
 def setup(app: Sphinx):
-    app.connect("builder-inited", forget_sources)
+    app.connect("html-collect-pages", forget_sources, priority=400)  # before they are made, if any page is
     app.add_directive("library", LibraryDirective)
     app.add_post_transform(LinkNames)
     app.connect("doctree-resolved", link_chapters)

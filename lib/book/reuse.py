@@ -14,7 +14,7 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
-from book.claims import link
+from book.claims import link, written_before
 
 LOGGER = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ def rename(picture: nodes.Node, use: int):
 
 def write_again(app: Sphinx, env):
     """What a page reuses may have changed although the page itself has not."""
-    return [page for page in env.found_docs if "reuses" in env.metadata.get(page, {})]
+    return written_before(app, [page for page in env.found_docs if "reuses" in env.metadata.get(page, {})])
 
 
 def setup(app: Sphinx):

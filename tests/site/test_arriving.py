@@ -1,6 +1,7 @@
 """A page that arrives in pieces: what the reader already sees stays where it is while the rest comes.
 
-Whether a browser shows a page between two panels of a figure depends on the moment. This server waits there.
+Whether a browser shows a page between two panels of a figure, or before the last lines of its footer, depends on the moment.
+This server waits there.
 """
 
 import re
@@ -10,7 +11,8 @@ import pytest
 
 from tests.site.conftest import WATCH_SHIFTS, Quiet, serve
 
-PIECE = re.compile(rb"(?<=</svg>)(?=<output|</div>)")  # a panel is there, the one beside it is not
+# A panel is there, the one beside it is not; the footer is there, what it says is not.
+PIECE = re.compile(rb'(?<=</svg>)(?=<output|</div>)|(?<=<div class="bottom-of-page">)')
 
 
 class _Slow(Quiet):
@@ -31,9 +33,10 @@ def slow_address(site):
 
 @pytest.mark.text_pages
 @pytest.mark.parametrize("viewport", [(1280, 800), (390, 844)], ids=["screen", "phone"])
-def test_a_panel_stays_where_it_is_when_the_next_one_comes(browser, site, slow_address, path, viewport):
-    if len(PIECE.split((site / path).read_bytes())) < 3:
-        return  # no two panels
+def test_what_is_there_stays_where_it_is_when_the_rest_comes(browser, site, slow_address, path, viewport):
+    text = (site / path).read_bytes()
+    if len(PIECE.split(text)) < 4 and b"<h2" in text:
+        return  # no two panels, and a footer that nobody sees yet
     page = browser.new_page(viewport={"width": viewport[0], "height": viewport[1]})
     page.add_init_script(WATCH_SHIFTS)
     page.route("**/*.woff2", lambda route: route.abort())  # else the page is hidden until they are there
