@@ -24,7 +24,7 @@ test: lint book ## check style and spelling, then run every test, the fast ones 
 	$(PYTEST)
 
 check: lint ## check style and spelling, then run what needs no built site and no browser: for every commit
-	$(PYTEST) --ignore tests/site --ignore tests/lab/test_lab.py --ignore tests/slidefig/test_elsewhere.py
+	$(PYTEST) --ignore tests/site --ignore tests/lab/test_lab.py --ignore tests/slidefig/test_elsewhere.py --ignore tests/slidefig/test_picture.py
 
 check-arithmetic: $(VENV)/installed ## run the tests of the solvers in the arithmetic of other processors
 	$(BIN)/python tests/arithmetic.py

@@ -165,10 +165,10 @@ class Renderer(RendererBase):
             clip=(0, 0, self.width * UNIT, self.height * UNIT) if open_line else None,
             simplify=path.should_simplify and open_line,
         )
-        if hatch:
-            self._add(Node("path", {"d": data, **self._hatch(gc)}), gc)
         if attributes:
             self._add(Node("path", {"d": data, **attributes}), gc)
+        if hatch:
+            self._add(Node("path", {"d": data, **self._hatch(gc)}), gc)
 
     def draw_markers(self, gc, marker_path, marker_trans, path, trans, rgbFace=None):
         attributes = self._style(gc, rgbFace)
@@ -273,7 +273,7 @@ class Renderer(RendererBase):
 
     def _hatch(self, gc):
         color, _ = self._color(gc.get_hatch_color(), gc)
-        data = _path(gc.get_hatch_path(), Affine2D().scale(72))
+        data = _path(gc.get_hatch_path(), Affine2D().scale(72, -72).translate(0, 72))
         lines = {"d": data, "fill": color, "stroke": color, "stroke-width": _number(gc.get_hatch_linewidth() * UNIT)}
         size = {"width": 72 * UNIT, "height": 72 * UNIT, "patternUnits": "userSpaceOnUse"}
         return {"fill": f"url(#{self._define('pattern', size, Node('path', lines))})"}
