@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from bs4 import BeautifulSoup, Tag
 from jinja2 import Environment, FileSystemLoader
 from playwright.sync_api import Browser
-from pypdf import PdfWriter
+from pypdf import PdfReader, PdfWriter
 
 from book.browser import BUILD, NOT_BUILT, SITE, find_chromium, launch, pages
 
@@ -46,16 +46,17 @@ def print_book(browser: Browser, target: Path):
         "chapters": chapters,
     }
     source, numbers = target.with_suffix(".html"), {}
-    for _ in range(2):  # only a printed book knows the numbers of its pages
+    for last in (False, True):  # only a printed book knows the numbers of its pages
         source.write_text(template(book, numbers=numbers), encoding="utf-8")
         tab = browser.new_page(color_scheme="light")
         tab.goto(source.resolve().as_uri())
-        tab.pdf(path=target, prefer_css_page_size=True, print_background=True, tagged=True)
+        tab.pdf(path=target, prefer_css_page_size=True, print_background=True, tagged=last)
         tab.close()
-        writer = PdfWriter(clone_from=target)
-        places = writer.named_destinations.items()
-        numbers = {name.lstrip("/"): writer.get_destination_page_number(place) + 1 for name, place in places}
+        printed = PdfReader(target)
+        places = printed.named_destinations.items()
+        numbers = {name.lstrip("/"): printed.get_destination_page_number(place) + 1 for name, place in places}
     source.unlink()
+    writer = PdfWriter(clone_from=printed)
     add_bookmarks(writer, parts, numbers)
     writer.write(target)
 
@@ -108,8 +109,10 @@ class Chapter:
             place = element if element.name == "dt" else element.find(["h1", "h2", "h3", "h4"])
             place.insert(0, Tag(name="span", attrs={"id": element.attrs.pop("id")}))
         # Inside of a drawing the names come from what it shows: where they are the same, the drawing is.
-        for element in [self.body, *self.body.select(":not(svg *)")]:
-            self.rename(element)
+        drawn = {id(part) for drawing in self.body.find_all("svg") for part in drawing.find_all(True)}
+        for element in [self.body, *self.body.find_all(True)]:
+            if id(element) not in drawn:
+                self.rename(element)
 
     def rename(self, element: Tag):
         for attribute in element.attrs.keys() & NAMES:
