@@ -10,7 +10,7 @@ def group(nodeid):
     """Tests of one group share something that takes long to make: they run on one core, one after the other."""
     file, _, test = nodeid.partition("::")
     name = Path(file).stem
-    if name == "test_reproducible" or test.startswith("test_the_sliders_of_a_chapter"):
+    if name in ("test_reproducible", "test_arithmetic") or test.startswith("test_the_sliders_of_a_chapter"):
         return "the build elsewhere"
     if name in ("test_predictions", "test_solutions"):
         return "the chapters, executed"
@@ -18,6 +18,12 @@ def group(nodeid):
         return nodeid
     page = re.search(r"[\w/]+\.html", test)
     return page[0] if page else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config):
+    """One more than there are cores: who waits for a browser or a kernel leaves a core to another."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -32,10 +38,11 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_collection_modifyitems(items):
-    """Fast tests first, then those that build books, then those in a browser; on several cores the longest group before all."""
+    """Fast tests first, then those that build books, then those in a browser; on several cores the longest before all."""
+    longest = ("the build elsewhere", "tests/site/test_pdf.py", "tests/lab/test_lab.py", "the chapters, executed")
 
     def order(item):
-        long = "PYTEST_XDIST_WORKER" in os.environ and group(item.nodeid) == "the build elsewhere"
+        long = "PYTEST_XDIST_WORKER" in os.environ and group(item.nodeid) in longest
         return not long, "site" in item.path.parts, item.get_closest_marker("slow") is not None
 
     items.sort(key=order)

@@ -54,6 +54,10 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+def files(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def serve(folder, handler=Quiet):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=folder))
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -169,37 +173,39 @@ _Panel.picture = noted
 """
 
 
-def build(folder, environment, *, prepare=lambda book: None, outputs=None):
-    """Build the book in another folder, where `prepare` may change it first, and return its site."""
-    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".*", "_build", "__pycache__", "*.egg-info"))
-    (folder / "_build").mkdir()
-    (folder / "_build" / "npm").symlink_to(ROOT / "_build" / "npm")  # no network
-    if outputs:
-        outputs.rename(folder / "_build" / "outputs")
-    prepare(folder)
+def build(book, environment):
+    """Build the book in a folder, and return its site."""
     result = subprocess.run(
         [Path(sys.executable).with_name("jupyter-book"), "build", ".", "-W", "-n", "--keep-going", "-q"],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder / "lib"), **environment},
+        cwd=book,
+        env={**os.environ, "PYTHONPATH": str(book / "lib"), **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
     assert result.returncode == 0, result.stdout
-    return folder / "_build" / "html"
+    return book / "_build" / "html"
+
+
+class Elsewhere(NamedTuple):
+    """A clean build in another folder."""
+
+    book: Path
+    files: dict[str, bytes]  # of the site
+    states: Path  # the states that each kernel has drawn
+    environment: dict[str, str]
 
 
 @pytest.fixture(scope="session")
 def elsewhere(tmp_path_factory):
-    """The site of a clean build in another folder, where each kernel notes the states it draws, and these notes."""
     folder = tmp_path_factory.mktemp("elsewhere")
-    states = folder / "states"
+    book, states = folder / "some where else", folder / "states"
+    shutil.copytree(ROOT, book, ignore=shutil.ignore_patterns(".*", "_build", "__pycache__", "*.egg-info"))
+    (book / "_build").mkdir()
+    (book / "_build" / "npm").symlink_to(ROOT / "_build" / "npm")  # no network
+    startup = book / "lib" / "book" / "ipython" / "profile_default" / "startup"
+    startup.mkdir()
+    (startup / "note_states.py").write_text(NOTE_STATES)
     states.mkdir()
-
-    def note_states(book):
-        startup = book / "lib" / "book" / "ipython" / "profile_default" / "startup"
-        startup.mkdir()
-        (startup / "note_states.py").write_text(NOTE_STATES)
-
     environment = {"PYTHONHASHSEED": "1", "STATES": str(states)}
-    return build(folder / "some where else", environment, prepare=note_states), states
+    return Elsewhere(book, files(build(book, environment)), states, environment)

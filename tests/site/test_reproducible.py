@@ -2,16 +2,13 @@
 
 import pytest
 
+from tests.site.conftest import files
+
 pytestmark = pytest.mark.slow
 
 
-def files(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 def test_a_clean_build_elsewhere_gives_the_same_bytes(site, elsewhere):
-    html, _ = elsewhere
-    here, there = files(site), files(html)
+    here, there = files(site), elsewhere.files
     assert here.keys() == there.keys()
     assert [name for name in here if here[name] != there[name]] == [], "if you have not just run make clean book, do"
-    assert [name for name in there if str(html.parents[2]).encode() in there[name]] == []
+    assert [name for name in there if str(elsewhere.book).encode() in there[name]] == []

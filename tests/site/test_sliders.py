@@ -266,7 +266,7 @@ def panels_drawn(states):
 
 @pytest.fixture(scope="session")
 def drawn(elsewhere):
-    return list(panels_drawn(elsewhere[1]))
+    return list(panels_drawn(elsewhere.states))
 
 
 @pytest.mark.parametrize("chapter", MOVING)
