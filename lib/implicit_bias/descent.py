@@ -28,6 +28,7 @@ def gradient_descent(
     loss: str = "squared",
     step_size: float | None = None,
     momentum: float = 0.0,
+    weight_decay: float = 0.0,
     batch_size: int | None = None,
     seed: int | None = None,
     max_iterations: int = 10_000,
@@ -38,7 +39,8 @@ def gradient_descent(
 
     The vanilla method is :math:`w \leftarrow w - \eta\,\nabla_w`. With `momentum` it is the heavy-ball method; with
     `batch_size` the gradient is estimated from that many rows of `A`, drawn afresh without replacement at each step by
-    ``numpy.random.default_rng(seed)``, and multiplied by ``m / batch_size``.
+    ``numpy.random.default_rng(seed)``, and multiplied by ``m / batch_size``. With `weight_decay` the function
+    ``loss + weight_decay/2 |w|^2`` is minimized.
 
     Source: Chou, Maly and Rauhut (2023). Taught in the chapter "Sparse recovery".
 
@@ -48,7 +50,7 @@ def gradient_descent(
         float32 stays float32.
     y : array_like, shape (m,)
         For the logistic loss labels +1 and -1, both of which occur.
-    parametrization : Linear, HadamardPower, SignedHadamardPower, MatrixProduct or SymmetricProduct
+    parametrization : Linear, HadamardPower, SignedHadamardPower, GroupHadamard, MatrixProduct or SymmetricProduct
     alpha : float or array_like
         Scale of the start: a number; shape (n,), one scale for each coordinate; (k, 1) or (k, n), a stack of k starts, for
         which `x` has shape (k, n). Products of matrices take a number or (k, 1).
@@ -58,9 +60,11 @@ def gradient_descent(
         The step `eta`. By default ``1 / (c(M) |A|^2)`` with `c` the `curvature` of the parametrization (``L^2 M^(2-2/L)`` for
         Hadamard powers) and `M` the largest `size` of the weights so far, and at least the size of a solution that the data
         suggest: safe by the local stability bound, and never growing. Four times that for the logistic loss, whose second
-        derivative is at most 1/4.
+        derivative is at most 1/4. With `weight_decay` the inverse of the step is larger by it.
     momentum : float
         Share of the last step that is taken again, in [0, 1).
+    weight_decay : float
+        The decay of the weights, not negative.
     batch_size : int, optional
         Rows per step; all rows by default. Not for a `LinearOperator`.
     seed : int, optional
@@ -69,7 +73,9 @@ def gradient_descent(
     tol : float
         Stop when the KKT residual of every start is at most `tol`, and so is the optimality of its certificate, see
         `implicit_bias.measures.Certificate`; for the logistic loss, when the gradient with respect to
-        `x` is at most `tol` times as long as at the start.
+        `x` is at most `tol` times as long as at the start. With `weight_decay`, for both losses, when the gradient with
+        respect to the weights is at most `tol` times as long as `weight_decay` times the weights, or the weights at the
+        start if these are longer.
     record : int
         How many iterates to keep, at iterations spaced evenly in the logarithm (0: no path; `max_iterations`: all).
 
@@ -94,7 +100,8 @@ def gradient_descent(
     >>> result.x.round(2).tolist()
     [0.0, 1.0]
     """
-    A = as_matrix(A, empty=loss == "squared")
+    weight_decay = as_positive("weight_decay", weight_decay, zero=True)
+    A = as_matrix(A, empty=loss == "squared" and not weight_decay)
     if loss not in tuple(LOSSES):
         raise ValueError(f"loss must be {' or '.join(LOSSES)}, got {loss!r}")
     objective = LOSSES[loss](A, y)
@@ -112,7 +119,10 @@ def gradient_descent(
         losses = zeros + objective.y @ objective.y / 2
         path = Path(zeros[None], x[None], losses[None], np.zeros(1, dtype=int)) if record else None
         return Result(x, True, 0, NOTHING, zeros[()], objective.measured_by, path, w)
-    step = _Step(A, objective, parametrization, w, step_size)
+    step = _Step(A, objective, parametrization, w, step_size, weight_decay)
+    decay = _Decay(parametrization, w, x, weight_decay) if weight_decay else None
+    measured_by = decay.measured_by if decay else objective.measured_by
+    residual = decay.residual if decay else objective.residual
     forward, backward = products(A)
     kept = _log_spaced(max_iterations, record)
 
@@ -132,7 +142,10 @@ def gradient_descent(
                 alive = finite
                 x = parametrization.value(w)
                 continue
-            optimality = objective.optimality(x, slope, gradient, parametrization.nonnegative, tol)
+            if decay:
+                optimality = decay.optimality(w, gradient)
+            else:
+                optimality = objective.optimality(x, slope, gradient, parametrization.nonnegative, tol)
             done = k == max_iterations or not np.any(alive) or np.all((optimality <= tol) | ~alive)
             if record and (k in kept or done):
                 times.append(time.copy())
@@ -145,6 +158,8 @@ def gradient_descent(
                 gradient = _estimate(A, objective, x, next(rows))
             eta = step.length(w) * alive
             move = parametrization.pullback(w, gradient)
+            if decay:
+                move = move + weight_decay * w
             move *= -eta[..., None]
             velocity = momentum * velocity + move if momentum else move
             if not np.all(alive):
@@ -158,13 +173,13 @@ def gradient_descent(
         message = f"Diverged: the step size is too large for {np.count_nonzero(~alive)} of {alive.size} starts."
         warnings.warn(f"gradient_descent: {message}", RuntimeWarning, stacklevel=2)
     elif converged:
-        message = f"The {objective.residual} fell below {tol:g} after {k} iterations."
+        message = f"The {residual} fell below {tol:g} after {k} iterations."
     else:
-        message = f"Stopped after {k} iterations with a {objective.residual} of {np.max(optimality):.1e}."
+        message = f"Stopped after {k} iterations with a {residual} of {np.max(optimality):.1e}."
     path = None
     if record:
         path = Path(np.array(times), np.array(iterates), np.array(losses), np.array(iterations))
-    return Result(x, converged, k, message, optimality[()], objective.measured_by, path, w)
+    return Result(x, converged, k, message, optimality[()], measured_by, path, w)
 
 
 def _start(A, parametrization, alpha):
@@ -234,11 +249,34 @@ class _Logistic:
 LOSSES = {"squared": _Squared, "logistic": _Logistic}
 
 
+class _Decay:
+    """How far the weights are from a stationary point of the loss with weight decay."""
+
+    residual = "gradient norm in the weights"
+    measured_by = (
+        "norm of the gradient in the weights, relative to weight_decay times theirs, or times that of the first"
+    )
+
+    def __init__(self, parametrization, w, x, weight_decay):
+        self.parametrization, self.weight_decay = parametrization, weight_decay
+        # What is left of the axes of `w` when those of a start are summed over: for u and v, the first and the last.
+        self.axes = (-1,) if w.ndim == x.ndim else (0, -1)
+        self.first = self._norm(w)
+
+    def _norm(self, w):
+        return np.sqrt(np.sum(np.square(w, dtype=float), axis=self.axes))
+
+    def optimality(self, w, gradient):
+        norm = self._norm(self.parametrization.pullback(w, gradient) + self.weight_decay * w)
+        size = self.weight_decay * np.maximum(self._norm(w), self.first)
+        return np.divide(norm, size, out=np.where(norm > 0, np.inf, 0.0), where=size > 0)
+
+
 class _Step:
     """The step size: what the caller says, or the safe one."""
 
-    def __init__(self, A, objective, parametrization, w, step_size):
-        self.parametrization = parametrization
+    def __init__(self, A, objective, parametrization, w, step_size, weight_decay):
+        self.parametrization, self.weight_decay = parametrization, weight_decay
         self.given = None
         size = parametrization.size(w)
         if step_size is not None:
@@ -256,7 +294,7 @@ class _Step:
         if self.given is not None:
             return self.given
         self.largest = np.maximum(self.largest, self.parametrization.size(w))
-        return 1 / (self.parametrization.curvature(self.largest) * self.steepness)
+        return 1 / (self.parametrization.curvature(self.largest) * self.steepness + self.weight_decay)
 
 
 def _batches(A, batch_size, seed):
