@@ -11,7 +11,7 @@ from importlib.metadata import version as _version
 from .baselines import basis_pursuit, group_lasso, lasso_path, maximum_margin, minimum_norm, nuclear_norm
 from .descent import gradient_descent
 from .flow import accelerated_flow, gradient_flow
-from .limits import flow_limit, l1_bound, saddle_to_saddle
+from .limits import descent_limit, flow_limit, l1_bound, label_noise_flow, saddle_to_saddle
 from .nnls import nnls
 from .parametrizations import (
     GroupHadamard,
@@ -36,6 +36,7 @@ __all__ = [
     "SymmetricProduct",
     "accelerated_flow",
     "basis_pursuit",
+    "descent_limit",
     "diagonal_descent",
     "diagonal_flow",
     "flow_limit",
@@ -44,6 +45,7 @@ __all__ = [
     "group_lasso",
     "hadamard_penalty",
     "l1_bound",
+    "label_noise_flow",
     "lasso_path",
     "learning_time",
     "maximum_margin",

@@ -5,7 +5,6 @@ matrices, which cost little more than one product with a vector.
 """
 
 import warnings
-from itertools import count
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -30,6 +29,7 @@ def gradient_descent(
     momentum: float = 0.0,
     weight_decay: float = 0.0,
     batch_size: int | None = None,
+    label_noise: float = 0.0,
     seed: int | None = None,
     max_iterations: int = 10_000,
     tol: float = 1e-8,
@@ -40,7 +40,8 @@ def gradient_descent(
     The vanilla method is :math:`w \leftarrow w - \eta\,\nabla_w`. With `momentum` it is the heavy-ball method; with
     `batch_size` the gradient is estimated from that many rows of `A`, drawn afresh without replacement at each step by
     ``numpy.random.default_rng(seed)``, and multiplied by ``m / batch_size``. With `weight_decay` the function
-    ``loss + weight_decay/2 |w|^2`` is minimized.
+    ``loss + weight_decay/2 |w|^2`` is minimized. With `label_noise` each step sees labels of its own, `y` plus independent
+    normal numbers; such a descent does not come to rest, and goes on to `max_iterations`.
 
     Source: Chou, Maly and Rauhut (2023). Taught in the chapter "Sparse recovery".
 
@@ -67,8 +68,11 @@ def gradient_descent(
         The decay of the weights, not negative.
     batch_size : int, optional
         Rows per step; all rows by default. Not for a `LinearOperator`.
+    label_noise : float
+        Standard deviation of the noise that is added to `y` afresh in each step, the same for all starts of a stack. Not for
+        the logistic loss. What it does in the mean is `implicit_bias.limits.label_noise_flow`.
     seed : int, optional
-        Required with `batch_size`.
+        Required with `batch_size` and with `label_noise`.
     max_iterations : int
     tol : float
         Stop when the KKT residual of every start is at most `tol`, and so is the optimality of its certificate, see
@@ -111,7 +115,7 @@ def gradient_descent(
     momentum = as_positive("momentum", momentum, zero=True)
     if momentum >= 1:
         raise ValueError(f"momentum must be less than 1, got {momentum}")
-    rows = _batches(A, batch_size, seed)
+    estimate = _stochastic(A, objective, batch_size, label_noise, seed)
     parametrization = as_parametrization(parametrization)
     w, x = _start(A, parametrization, alpha)
     if 0 in A.shape:
@@ -119,6 +123,8 @@ def gradient_descent(
         losses = zeros + objective.y @ objective.y / 2
         path = Path(zeros[None], x[None], losses[None], np.zeros(1, dtype=int)) if record else None
         return Result(x, True, 0, NOTHING, zeros[()], objective.measured_by, path, w)
+    if label_noise:
+        tol = -1.0  # nothing is below
     step = _Step(A, objective, parametrization, w, step_size, weight_decay)
     decay = _Decay(parametrization, w, x, weight_decay) if weight_decay else None
     measured_by = decay.measured_by if decay else objective.measured_by
@@ -154,8 +160,8 @@ def gradient_descent(
                 iterations.append(k)
             if done:
                 break
-            if rows is not None:
-                gradient = _estimate(A, objective, x, next(rows))
+            if estimate is not None:
+                gradient = estimate(x, slope)
             eta = step.length(w) * alive
             move = parametrization.pullback(w, gradient)
             if decay:
@@ -297,25 +303,37 @@ class _Step:
         return 1 / (self.parametrization.curvature(self.largest) * self.steepness + self.weight_decay)
 
 
-def _batches(A, batch_size, seed):
-    """An endless stream of row indices, or None for the full gradient."""
-    if batch_size is None:
+def _stochastic(A, objective, batch_size, label_noise, seed):
+    """The function ``(x, slope) -> gradient`` that draws a stochastic gradient, or None for the full one."""
+    label_noise = as_positive("label_noise", label_noise, zero=True)
+    if label_noise and not isinstance(objective, _Squared):
+        raise ValueError("label_noise needs the squared loss: the labels of the logistic loss are +1 and -1")
+    m = A.shape[0]
+    if batch_size is not None:
+        batch_size = as_positive("batch_size", batch_size, integer=True)
+        if batch_size > m:
+            raise ValueError(f"batch_size must be at most the number of rows {m}, got {batch_size}")
+        if isinstance(A, LinearOperator):
+            raise ValueError("batch_size needs the rows of A, which a LinearOperator does not have")
+    elif not label_noise:
         return None
-    batch_size = as_positive("batch_size", batch_size, integer=True)
-    if batch_size > A.shape[0]:
-        raise ValueError(f"batch_size must be at most the number of rows {A.shape[0]}, got {batch_size}")
-    if isinstance(A, LinearOperator):
-        raise ValueError("batch_size needs the rows of A, which a LinearOperator does not have")
     if seed is None:
-        raise ValueError("seed must be given with batch_size, so that the run can be repeated")
+        name = "label_noise" if batch_size is None else "batch_size"
+        raise ValueError(f"seed must be given with {name}, so that the run can be repeated")
     rng = np.random.default_rng(as_seed(seed))
-    return (rng.choice(A.shape[0], batch_size, replace=False) for _ in count())
 
+    def estimate(x, slope):
+        """``(m/b) A_B.T slope_B(A_B x)``, with the noise of the labels in the slope."""
+        part, share = A, 1.0
+        if batch_size is not None:
+            rows, share = rng.choice(m, batch_size, replace=False), m / batch_size
+            part = A[rows]
+            slope = objective.slope((part @ x.T).T, rows)
+        if label_noise:
+            slope = slope - (label_noise * rng.standard_normal(part.shape[0])).astype(slope.dtype)
+        return share * (part.T @ slope.T).T
 
-def _estimate(A, objective, x, rows):
-    """The stochastic gradient ``(m/b) A_B.T slope_B(A_B x)``."""
-    part = A[rows]
-    return (A.shape[0] / len(rows)) * (part.T @ objective.slope((part @ x.T).T, rows).T).T
+    return estimate
 
 
 def _log_spaced(last, number):

@@ -455,6 +455,38 @@ def test_converged_bounds_the_loss(seed):
     assert np.sum((A @ result.x - y) ** 2) <= least * (1 + 1e-8)
 
 
+# --- Noise of the labels ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", [np.array, csr_array, aslinearoperator])
+def test_label_noise_is_other_labels_in_each_step(form):
+    """Each step is the one that descent without noise would take for these labels."""
+    A, y = instance()
+    noisy = run(form(A), y, SIGNED, 3, step_size=0.01, label_noise=0.5, seed=4)
+    w, rng = SIGNED.start(0.3, A.shape[1]), np.random.default_rng(4)
+    for _ in range(3):
+        labels = y + 0.5 * rng.standard_normal(y.size)
+        w = w - 0.01 * SIGNED.pullback(w, A.T @ (A @ SIGNED.value(w) - labels))
+    np.testing.assert_allclose(noisy.weights, w, rtol=1e-12)
+
+
+def test_label_noise_of_batches_and_of_stacks():
+    A, y = instance()
+    options = {"step_size": 0.005, "label_noise": 0.3, "seed": 1, "batch_size": 2}
+    stack = run(A, y, SIGNED, 50, alpha=np.array([[0.2], [0.4]]), **options)
+    for x, alpha in zip(stack.x, (0.2, 0.4), strict=True):
+        np.testing.assert_allclose(run(A, y, SIGNED, 50, alpha=alpha, **options).x, x, rtol=1e-10)
+    silent = run(A, y, SIGNED, 50, **{**options, "label_noise": 0.0})
+    assert np.max(np.abs(silent.x - stack.x[0])) > 1e-4
+
+
+def test_label_noise_does_not_come_to_rest():
+    """Not even where the data are met at the start."""
+    A = instance()[0]
+    still = run(A, np.zeros(3), SIGNED, 100, step_size=0.005, label_noise=0.1, seed=0)
+    assert still.iterations == 100 and not still.converged and np.any(still.x != 0)
+
+
 # --- Weight decay
 
 

@@ -453,6 +453,13 @@ WRONG_OPTIONS = [
     ("batch_size", descent(batch_size=1.5, seed=0)),
     ("batch_size", lambda: gradient_descent(aslinearoperator(A), y, MODEL, alpha=0.1, batch_size=1, seed=0)),
     ("seed", descent(batch_size=1)),
+    ("seed", descent(label_noise=0.1)),
+    ("label_noise", descent(label_noise=-0.1, seed=0)),
+    ("label_noise", descent(label_noise="much", seed=0)),
+    (
+        "label_noise",
+        lambda: gradient_descent(A, [1, -1, 1], MODEL, alpha=0.1, loss="logistic", label_noise=0.1, seed=0),
+    ),
     ("seed", descent(batch_size=1, seed=-1)),
     ("seed", descent(batch_size=1, seed="today")),
     ("max_iterations", descent(max_iterations=-1)),
