@@ -15,6 +15,7 @@ from scipy.optimize import nnls as lawson_hanson
 from .baselines import lasso_path, maximum_margin
 from .flow import gradient_flow
 from .limits import flow_limit, l1_bound, saddle_to_saddle
+from .measures import sharpness
 from .parametrizations import HadamardPower, SignedHadamardPower
 from .problems import linear_regression, sparse_recovery
 from .regression import ridge_path
@@ -468,6 +469,79 @@ def nnls_multiplicative(update: object) -> Verdict:
         return x * (A.T @ y) / (A.T @ (A @ x))
 
     return _compare_function(update, truth, [(A, y, start)], rtol=1e-4)
+
+
+# --- Steps and noise
+
+
+def flow_sharpness(value: object) -> Verdict:
+    """Check the sharpness with which the flow of two weights ends: chapter "Steps and noise".
+
+    Parameters
+    ----------
+    value : float
+        From the start (3, 0.2).
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> flow_sharpness(2.0).kind
+    'value'
+    """
+    imbalance = 3.0**2 - 0.2**2
+    slips = {"this is the imbalance of the start": imbalance, "the start is no solution": 3.0**2 + 0.2**2}
+    return _compare(value, np.sqrt(imbalance**2 + 4), slips=slips)
+
+
+def descent_sharpness(value: object) -> Verdict:
+    """Check the sharpness with which descent of two weights ends: chapter "Steps and noise".
+
+    Parameters
+    ----------
+    value : float
+        From the start (3, 0.2) with the step size 0.3.
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> descent_sharpness(9.18).kind
+    'value'
+    """
+    w1, w2 = 3.0, 0.2
+    for _ in range(1000):
+        residual = w1 * w2 - 1
+        w1, w2 = w1 - 0.3 * residual * w2, w2 - 0.3 * residual * w1
+    slips = {"this is the end of the flow": np.hypot(3.0**2 - 0.2**2, 2), "this is the edge": 2 / 0.3}
+    return _compare(value, w1**2 + w2**2, slips=slips)
+
+
+def longest_step(step: object) -> Verdict:
+    """Check the longest step with which descent can come to rest at a sparse solution: chapter "Steps and noise".
+
+    Parameters
+    ----------
+    step : float
+        For the instance `train` and a start of vanishing scale.
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> longest_step([0.4, 0.4]).kind
+    'shape'
+    """
+    p = sparse_recovery(n=100, m=40, s=5, seed=0)
+    weights = np.sqrt([np.maximum(p.x_true, 0), np.maximum(-p.x_true, 0)])
+    sharpest = sharpness(p.A, p.y, SignedHadamardPower(2), weights)
+    return _compare(step, 2 / sharpest, slips={"this is the sharpness": sharpest})
 
 
 # --- How answers are compared

@@ -62,6 +62,7 @@ LABELS = {
     "batch_size": ("batch size B", "B = {}"),
     "correlation": ("correlation of the columns", "correlation {}"),
     "depth": ("depth", "depth {}"),
+    "first": ("first weight w₁", "w₁ = {}"),
     "difference": ("difference δ", "δ = {}"),
     "iterations": ("iterations k", "k = {}"),
     "m": ("measurements m", "m = {}"),
@@ -72,9 +73,11 @@ LABELS = {
     "rank": ("rank r", "rank {}"),
     "s": ("sparsity s", "s = {}"),
     "seed": ("random seed", "seed {}"),
+    "share": ("share of the longest step", "share {}"),
     "signal": ("signal r = ‖β‖", "r = {}"),
     "step_size": ("step size η", "η = {}"),
     "t": ("time t", "t = {}"),
+    "tau": ("time τ", "τ = {}"),
     "time": ("time t", "t = {}"),
 }
 

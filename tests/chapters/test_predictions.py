@@ -167,3 +167,31 @@ def test_of_non_negative_least_squares():
     errors = [said("draw_scan", angles=12, solution=solution)[0] for solution in ("flow", "vertex", "least norm")]
     assert errors[0] == min(errors)
     assert max(said("draw_scan", angles=18, solution=solution)[0] for solution in ("flow", "vertex")) < 1e-6
+
+
+def test_of_steps_and_noise():
+    said = functools.partial(numbers, "steps_and_noise")
+    written(
+        "syllabus",
+        "the flow ends with sharpness 5.2",
+        r"With $\eta=0.55$ and $0.65$ it ends at the balanced solution, with sharpness 2.00; with $0.8$ it diverges",
+    )
+    ends = {step: said("draw_sharpness", step_size=step) for step in (0.02, 0.55, 0.65, 0.8)}
+    assert ends[0.02][-1] == pytest.approx(5.2, abs=0.05)
+    assert ends[0.55][0] == pytest.approx(2, abs=2e-3) and ends[0.65][0] == pytest.approx(2, abs=2e-3)
+    assert len(ends[0.8]) == len(ends[0.65]) - 1 and not said("draw_hyperbola", step_size=0.8)
+
+    written("syllabus", "Full gradients: denser, by five percent with the longest step. Single rows: sparser, by nine.")
+    full, rows = (said(draw, share=1.0)[-1] for draw in ("draw_full_scale", "draw_row_scale"))
+    assert full == pytest.approx(5, abs=0.5) and abs(rows) == pytest.approx(9, abs=0.5)
+
+    written(
+        "syllabus", r"at $\tau=20$ only three entries are left, and the weighted norm is the least one to four digits"
+    )
+    assert said("draw_noise_vector", tau=20.0)[0] == pytest.approx(1, abs=5e-5)
+
+    written("slides/steps_and_noise", "flattest near 0.15", "At 0.5 still below the edge; at 0.6 it ends at it")
+    scales = states("steps_and_noise", "draw_sharpness_of_limits", "alpha")
+    flattest = min(scales, key=lambda alpha: said("draw_sharpness_of_limits", alpha=alpha)[0])
+    assert flattest == pytest.approx(0.15, rel=0.1)
+    assert said("draw_edge", step_size=0.5)[0] < 0.9 and said("draw_edge", step_size=0.6)[0] > 0.98

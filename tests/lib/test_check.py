@@ -111,6 +111,15 @@ WRONG = {
         ("two", "type"),
     ],
     "not_lasso": [(1, "property"), (2.0, "type"), (-1, "type"), (True, "type")],
+    "flow_sharpness": [(8.96, "value"), (3.0299, "power"), (4.59, "factor"), ([9.18, 2.0], "shape"), (-9.18, "sign")],
+    "descent_sharpness": [(9.18, "value"), (6.667, "value"), (5.946, "factor"), (np.nan, "finite"), (3.2, "accuracy")],
+    "longest_step": [
+        (4.9, "value"),
+        (0.205, "factor"),
+        (0.45, "accuracy"),
+        (np.sqrt(0.4095), "power"),
+        ("long", "type"),
+    ],
     "nnls_hand": [
         (lambda y1, y2: np.linalg.solve(A, [y1, y2]), "property"),
         (lambda y1, y2: np.maximum(np.linalg.solve(A, [y1, y2]), 0), "value"),
