@@ -73,7 +73,7 @@ LABELS = {
     "rank": ("rank r", "rank {}"),
     "s": ("sparsity s", "s = {}"),
     "seed": ("random seed", "seed {}"),
-    "share": ("share of the longest step", "share {}"),
+    "share": ("relative step size", "relative step {}"),
     "signal": ("signal r = ‖β‖", "r = {}"),
     "step_size": ("step size η", "η = {}"),
     "t": ("time t", "t = {}"),
