@@ -42,7 +42,7 @@ def gradient_descent(
     ``numpy.random.default_rng(seed)``, and multiplied by ``m / batch_size``. With `weight_decay` the function
     ``loss + weight_decay/2 |w|^2`` is minimized.
 
-    Source: Chou, Maly and Rauhut (2023). Taught in the chapter "Sparse recovery".
+    Source: Chou, Maly and Rauhut (2023). Taught in the chapter "Sparse recovery"; with decay in the chapter "Weight decay".
 
     Parameters
     ----------

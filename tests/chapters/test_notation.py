@@ -11,6 +11,7 @@ NAMES = {
     "matrix_factorization": "Matrix factorization",
     "sparse_recovery": "Sparse recovery",
     "nnls": "Non-negative least squares",
+    "weight_decay": "Weight decay",
 }
 GREEK = re.sub(
     r"\s+",
