@@ -43,7 +43,7 @@ def gradient_descent(
     ``loss + weight_decay/2 |w|^2`` is minimized. With `label_noise` each step sees labels of its own, `y` plus independent
     normal numbers; such a descent does not come to rest, and goes on to `max_iterations`.
 
-    Source: Chou, Maly and Rauhut (2023). Taught in the chapter "Sparse recovery".
+    Source: Chou, Maly and Rauhut (2023). Taught in the chapter "Sparse recovery"; with decay in the chapter "Weight decay".
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.integrate import BDF, Radau, solve_ivp
+from scipy.integrate import BDF, LSODA, Radau, solve_ivp
 from scipy.linalg import LinAlgError, LinAlgWarning
 from scipy.optimize import OptimizeResult
 from scipy.sparse import issparse
@@ -58,10 +58,11 @@ def gradient_flow(
     faster the greater the depth and the smaller `alpha`, it may be some 1e-4.
 
     With weight decay `lambda`, at depth 2, the scale of the start has shrunk to :math:`\alpha e^{-\lambda t}` at time `t`, and
-    the equation is the same: for both signs :math:`x(t) = 2\alpha^2 e^{-2\lambda t}\sinh(A^\top\mu)`. Above depth 2, BDF
-    follows the logarithms of the weights.
+    the equation is the same: for both signs :math:`x(t) = 2\alpha^2 e^{-2\lambda t}\sinh(A^\top\mu)`. LSODA
+    follows it; above depth 2, BDF follows the logarithms of the weights.
 
-    Source: the mirror flow of Amid and Warmuth (2020) in the dual. Taught in the chapter "Sparse recovery".
+    Source: the mirror flow of Amid and Warmuth (2020) in the dual. Taught in the chapter "Sparse recovery"; with decay in the
+    chapter "Weight decay".
 
     Parameters
     ----------
@@ -122,13 +123,15 @@ def gradient_flow(
         times = _as_times(times)
     if 0 in A.shape:
         return _at_rest(A, y, parametrization, alpha, times)
-    # Radau takes each step afresh: BDF's extrapolated history overruns the end of the domain (depth > 2).
-    method = BDF if parametrization.depth == 2 or weight_decay else Radau
     if not weight_decay:
         flow = _Dual(as_entries(A), y, parametrization, alpha)
+        # Radau takes each step afresh: BDF's extrapolated history overruns the end of the domain (depth > 2).
+        method = BDF if parametrization.depth == 2 else Radau
+    elif parametrization.depth == 2:
+        # LSODA begins with explicit steps, which are right as long as the scale is large, and is compiled.
+        flow, method = _DecayingDual(as_entries(A), y, parametrization, alpha, weight_decay), LSODA
     else:
-        kind = _DecayingDual if parametrization.depth == 2 else _DecayingWeights
-        flow = kind(as_entries(A), y, parametrization, alpha, weight_decay)
+        flow, method = _DecayingWeights(as_entries(A), y, parametrization, alpha, weight_decay), BDF
     if times is None:
         run = _until_settled(flow, method, flow.first_state, **flow.tolerances)
     else:
@@ -354,24 +357,16 @@ class _Dual(_Scaled):
         self.start = np.exp(self.log_start)
         self.first_state, self.tolerances = np.zeros(A.shape[0]), {"rtol": 1e-6, "atol": 1e-9 * self.size}
 
-    def log_scale(self, t):
-        """The logarithm of the start whose potential rules at time `t`."""
-        return self.log_start
-
-    def point(self, mu, t=0.0):
+    def point(self, mu):
         s = self.rates * (self.A.T @ mu)
         if self.parametrization.depth == 2:
             # The integrator's predictions overshoot where x wakes up; e^18 times the scale of the data is far enough.
-            far = 18.0 + np.maximum(-self.log_scale(t), 0)
+            far = 18.0 + np.maximum(-self.log_start, 0)
             s = np.clip(s, -np.inf if self.parametrization.nonnegative else -far, far)
         return DualPoint.at(s)
 
-    def entries(self, point, t):
-        """`x`, and its derivative in the dual coordinate."""
-        return self.parametrization.from_dual(point, self.log_scale(t))
-
     def x(self, mu, t=0.0):
-        return self.entries(self.point(mu, t), t)[0]
+        return self.parametrization.from_dual(self.point(mu), self.log_start)[0]
 
     def velocity(self, t, mu):
         self.count()
@@ -384,10 +379,10 @@ class _Dual(_Scaled):
     def slope(self, mu, t=0.0):
         """The derivative of ``A x(mu)``."""
         # Asked for at predicted points too, which may lie outside: there the nearest point of the domain is taken.
-        point = self.point(mu, t)
+        point = self.point(mu)
         floor = 1e-4 * self.gap
         inside = DualPoint(point.s, np.maximum(point.below, floor), np.maximum(point.above, floor))
-        return gram(self.A, self.rates * self.entries(inside, t)[1])
+        return gram(self.A, self.rates * self.parametrization.from_dual(inside, self.log_start)[1])
 
     def optimality(self, x, state):
         """How far `x` is from the limit: see `DISTANCE`."""
@@ -421,21 +416,31 @@ class _DecayingDual(_Dual):
 
     def __init__(self, A, y, parametrization, alpha, weight_decay):
         super().__init__(A, y, parametrization, alpha)
-        self.decay = weight_decay / self.clock
+        self.decay, self.lowest = weight_decay / self.clock, np.min(self.log_start)
         # The error of mu is the relative error of x, however far mu has gone to make up for the decay.
-        self.tolerances = {"rtol": 1e-13, "atol": 1e-7 * max(self.size, 1e-4)}
+        self.tolerances = {"rtol": 1e-11, "atol": 3e-7 * max(self.size, 1e-4)}
         self.size_of_loss = self.y @ self.y / 2 or self._penalized(self.x(self.first_state))
 
     def log_scale(self, t):
+        """The logarithm of the start whose potential rules at time `t`."""
         return self.log_start - 2 * self.decay * t
 
-    def entries(self, point, t):
-        """The same where the scale is beyond float64 and so is its factor: only their product is not."""
+    def point(self, mu, t=0.0):
+        far = 18.0 + max(-self.lowest + 2 * self.decay * t, 0.0)
+        return np.minimum(np.maximum(self.A.T @ mu, -np.inf if self.parametrization.nonnegative else -far), far)
+
+    def x(self, mu, t=0.0):
+        s, scale = self.point(mu, t), self.log_scale(t)
         if self.parametrization.nonnegative:
-            return super().entries(point, t)
-        s, scale = point.s, self.log_scale(t)
-        up, down = np.exp(scale + s), np.exp(scale - s)
-        return np.where(np.abs(s) < 1, 2 * np.exp(scale) * np.sinh(np.clip(s, -1, 1)), up - down), up + down
+            return np.exp(scale + s)
+        if self.lowest - 2 * self.decay * t > -300.0:
+            return 2 * np.exp(scale) * np.sinh(s)
+        return np.exp(scale + s) - np.exp(scale - s)  # the scale is beyond float64 and so is its factor
+
+    def slope(self, mu, t=0.0):
+        s, scale = self.point(mu, t), self.log_scale(t)
+        down = 0.0 if self.parametrization.nonnegative else np.exp(scale - s)
+        return gram(self.A, np.exp(scale + s) + down)
 
     def _penalized(self, x):
         residual = self.y - self.A @ x

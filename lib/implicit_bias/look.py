@@ -61,6 +61,7 @@ LABELS = {
     "angles": ("directions", "{} directions"),
     "batch_size": ("batch size B", "B = {}"),
     "correlation": ("correlation of the columns", "correlation {}"),
+    "decay": ("weight decay λ", "λ = {}"),
     "depth": ("depth", "depth {}"),
     "first": ("first weight w₁", "w₁ = {}"),
     "difference": ("difference δ", "δ = {}"),

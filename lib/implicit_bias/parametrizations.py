@@ -350,7 +350,7 @@ class GroupHadamard:
     Weight decay on these weights is the penalty :math:`\sum_g |x_g|_2` of the group lasso on `x`, see `hadamard_penalty`.
     The weights are one flat array, the numbers `u` first.
 
-    Source: Tibshirani (2021), Ziyin and Wang (2023).
+    Source: Kolb et al. (2023), Ziyin and Wang (2023). Taught in the chapter "Weight decay".
 
     Parameters
     ----------
@@ -424,7 +424,7 @@ def hadamard_penalty(
     It is :math:`\tfrac12\sum_j|x_j|^{2/L}` for the powers of depth `L`, the l1-norm at depth 2, and :math:`\sum_g|x_g|_2` for
     groups. (For the product of `L` separate factors in each entry it is `L` times the first.)
 
-    Source: Hoff (2017), Kolb et al. (2023).
+    Source: Hoff (2017), Kolb et al. (2023). Taught in the chapter "Weight decay", Proposition "The hidden penalty".
 
     Parameters
     ----------

@@ -169,6 +169,26 @@ def test_of_non_negative_least_squares():
     assert max(said("draw_scan", angles=18, solution=solution)[0] for solution in ("flow", "vertex")) < 1e-6
 
 
+def test_of_weight_decay():
+    said = functools.partial(numbers, "weight_decay")
+    written("syllabus", "in about half of the time: 301 in place of 580. The training error falls at the same time")
+    (fitted, fell, _, _), (same, earlier, _, _) = (
+        [value for value in said("draw_grokking", alpha=3.0, decay=decay) if value != 0.1] + [0.0]
+        for decay in (0.01, 0.02)
+    )
+    assert fitted == same
+    assert fell == pytest.approx(580, abs=5) and earlier == pytest.approx(301, abs=3)
+    written("slides/weight_decay", "the fit is a hundred times earlier, the fall a little later")
+    large = [value for value in said("draw_grokking", alpha=30.0, decay=0.01) if value != 0.1]
+    assert fitted / large[0] == pytest.approx(100, rel=0.25) and fell < large[1] < 1.6 * fell
+    written("syllabus", "Two: zero, and one near 0.9.", r"$\lambda_c\approx1.42$")
+    zero, other, threshold = said("draw_landscape", decay=0.8, depth=3)
+    assert zero == 0 and other == pytest.approx(0.9, abs=0.05) and threshold == 1.42
+    written("syllabus", "Stopping early, from this very small start, but not by much.")
+    stopped, decayed = said("draw_decay_noise", noise=0.1)
+    assert 0.6 * decayed < stopped < decayed
+
+
 def test_of_steps_and_noise():
     said = functools.partial(numbers, "steps_and_noise")
     written(

@@ -323,7 +323,8 @@ def decayed_in_the_weights(A, y, model, alpha, weight_decay, times):
         w = w.reshape(start.shape)
         return (-model.pullback(w, A.T @ (A @ model.value(w) - y)) - weight_decay * w).ravel()
 
-    run = solve_ivp(velocity, (0, times[-1]), start.ravel(), "DOP853", times, rtol=1e-11, atol=1e-13)
+    with np.errstate(over="ignore", invalid="ignore"):  # a step that is refused
+        run = solve_ivp(velocity, (0, times[-1]), start.ravel(), "DOP853", times, rtol=1e-11, atol=1e-13)
     return np.array([model.value(w.reshape(start.shape)) for w in run.y.T])
 
 
