@@ -2,13 +2,14 @@
 
 import sys
 
-from benchmarks import descent, flow, limit, matrices, nnls, pursuit, regression
+from benchmarks import decay, descent, flow, limit, matrices, nnls, pursuit, regression
 
 PARTS = {
     "limit": limit.run,
     "pursuit": pursuit.run,
     "descent": descent.run,
     "flow": flow.run,
+    "decay": decay.run,
     "matrices": matrices.run,
     "regression": regression.run,
     "nnls": nnls.run,

@@ -8,18 +8,27 @@ instead. The modules are layered, and each imports only from those before it: `p
 
 from importlib.metadata import version as _version
 
-from .baselines import basis_pursuit, lasso_path, maximum_margin, minimum_norm, nuclear_norm
+from .baselines import basis_pursuit, group_lasso, lasso_path, maximum_margin, minimum_norm, nuclear_norm
 from .descent import gradient_descent
 from .flow import accelerated_flow, gradient_flow
-from .limits import flow_limit, l1_bound, saddle_to_saddle
+from .limits import descent_limit, flow_limit, l1_bound, label_noise_flow, saddle_to_saddle
 from .nnls import nnls
-from .parametrizations import HadamardPower, Linear, MatrixProduct, SignedHadamardPower, SymmetricProduct
+from .parametrizations import (
+    GroupHadamard,
+    HadamardPower,
+    Linear,
+    MatrixProduct,
+    SignedHadamardPower,
+    SymmetricProduct,
+    hadamard_penalty,
+)
 from .regression import nested_fits, ridge_path, spectral_path
 from .spectrum import diagonal_descent, diagonal_flow, learning_time
 
 __version__ = _version("implicit-bias-book")
 
 __all__ = [
+    "GroupHadamard",
     "HadamardPower",
     "Linear",
     "MatrixProduct",
@@ -27,12 +36,16 @@ __all__ = [
     "SymmetricProduct",
     "accelerated_flow",
     "basis_pursuit",
+    "descent_limit",
     "diagonal_descent",
     "diagonal_flow",
     "flow_limit",
     "gradient_descent",
     "gradient_flow",
+    "group_lasso",
+    "hadamard_penalty",
     "l1_bound",
+    "label_noise_flow",
     "lasso_path",
     "learning_time",
     "maximum_margin",

@@ -124,6 +124,16 @@ def as_sizes(name, sizes, *, zero=False, any_shape=False):
     return sizes.astype(int)
 
 
+def as_groups(groups, n=None):
+    """Return `groups` as the number of the group of each entry, from 0 on without a gap."""
+    groups = as_sizes("groups", groups, zero=True)
+    if np.any(np.bincount(groups, minlength=1) == 0):
+        raise ValueError("groups must number the groups 0, 1, 2, ... without a gap, one number for each entry")
+    if n is not None and len(groups) != n:
+        raise ValueError(f"groups must have shape ({n},), one group for each column of A; got {groups.shape}")
+    return groups
+
+
 def as_inputs(name, Z):
     """Return `Z` as a finite float64 matrix with one input in each row."""
     Z = as_finite_matrix(name, Z)

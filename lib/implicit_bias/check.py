@@ -15,6 +15,7 @@ from scipy.optimize import nnls as lawson_hanson
 from .baselines import lasso_path, maximum_margin
 from .flow import gradient_flow
 from .limits import flow_limit, l1_bound, saddle_to_saddle
+from .measures import recovery_error, sharpness
 from .parametrizations import HadamardPower, SignedHadamardPower
 from .problems import linear_regression, sparse_recovery
 from .regression import ridge_path
@@ -468,6 +469,154 @@ def nnls_multiplicative(update: object) -> Verdict:
         return x * (A.T @ y) / (A.T @ (A @ x))
 
     return _compare_function(update, truth, [(A, y, start)], rtol=1e-4)
+
+
+# --- Weight decay
+
+
+def hidden_factors(penalty: object) -> Verdict:
+    """Check the penalty that decay of several factors hides: chapter "Weight decay".
+
+    Parameters
+    ----------
+    penalty : callable
+        ``penalty(x, L)`` for a number `x` and `L` factors, without the factor lambda.
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> hidden_factors(lambda x, L: abs(x) ** (2 / L))
+    1 of 4 numbers are right.
+    """
+    cases = [(2.0, 2), (-0.5, 3), (3.0, 4), (-1.5, 5)]
+    return _compare_function(penalty, lambda x, L: L / 2 * abs(x) ** (2 / L), cases)
+
+
+def decay_threshold(penalty: object) -> Verdict:
+    """Check up to which decay the minimum away from zero is the global one, at depth 3: chapter "Weight decay".
+
+    Parameters
+    ----------
+    penalty : float
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> decay_threshold(-1.0).kind
+    'value'
+    """
+
+    def advantage(penalty):
+        w = np.linspace(0.3, 1, 20_001)
+        return np.min((w**3 - 1) ** 2 / 2 + penalty / 2 * w**2) - 0.5
+
+    exists = 9 / 4 * (1 / 4) ** (1 / 3)
+    slips = {"that is up to where the minimum exists at all": exists}
+    return _compare(penalty, brentq(advantage, 0.5, 2.0), rtol=1e-3, slips=slips)
+
+
+def decay_moment(time: object) -> Verdict:
+    """Check when a model with decay is expected to generalize: chapter "Weight decay".
+
+    Parameters
+    ----------
+    time : float
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> decay_moment([1.0, 2.0]).kind
+    'shape'
+    """
+    problem = sparse_recovery(n=100, m=40, s=5, seed=1)
+
+    def error(log_scale):
+        x = flow_limit(problem.A, problem.y, SignedHadamardPower(2), alpha=np.exp(log_scale)).x
+        return recovery_error(x, problem.x_true)
+
+    return _compare(time, (np.log(5) - brentq(lambda s: error(s) - 0.1, np.log(1e-4), 0.0)) / 0.004)
+
+
+# --- Steps and noise
+
+
+def flow_sharpness(value: object) -> Verdict:
+    """Check the sharpness with which the flow of two weights ends: chapter "Steps and noise".
+
+    Parameters
+    ----------
+    value : float
+        From the start (3, 0.2).
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> flow_sharpness(2.0).kind
+    'value'
+    """
+    imbalance = 3.0**2 - 0.2**2
+    slips = {"this is the imbalance of the start": imbalance, "the start is no solution": 3.0**2 + 0.2**2}
+    return _compare(value, np.sqrt(imbalance**2 + 4), slips=slips)
+
+
+def descent_sharpness(value: object) -> Verdict:
+    """Check the sharpness with which descent of two weights ends: chapter "Steps and noise".
+
+    Parameters
+    ----------
+    value : float
+        From the start (3, 0.2) with the step size 0.3.
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> descent_sharpness(9.18).kind
+    'value'
+    """
+    w1, w2 = 3.0, 0.2
+    for _ in range(1000):
+        residual = w1 * w2 - 1
+        w1, w2 = w1 - 0.3 * residual * w2, w2 - 0.3 * residual * w1
+    slips = {"this is the end of the flow": np.hypot(3.0**2 - 0.2**2, 2), "this is the edge": 2 / 0.3}
+    return _compare(value, w1**2 + w2**2, slips=slips)
+
+
+def longest_step(step: object) -> Verdict:
+    """Check the longest step with which descent can come to rest at a sparse solution: chapter "Steps and noise".
+
+    Parameters
+    ----------
+    step : float
+        For the instance `train` and a start of vanishing scale.
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> longest_step([0.4, 0.4]).kind
+    'shape'
+    """
+    p = sparse_recovery(n=100, m=40, s=5, seed=0)
+    weights = np.sqrt([np.maximum(p.x_true, 0), np.maximum(-p.x_true, 0)])
+    sharpest = sharpness(p.A, p.y, SignedHadamardPower(2), weights)
+    return _compare(step, 2 / sharpest, slips={"this is the sharpness": sharpest})
 
 
 # --- How answers are compared

@@ -5,7 +5,6 @@ matrices, which cost little more than one product with a vector.
 """
 
 import warnings
-from itertools import count
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,7 +27,9 @@ def gradient_descent(
     loss: str = "squared",
     step_size: float | None = None,
     momentum: float = 0.0,
+    weight_decay: float = 0.0,
     batch_size: int | None = None,
+    label_noise: float = 0.0,
     seed: int | None = None,
     max_iterations: int = 10_000,
     tol: float = 1e-8,
@@ -38,9 +39,11 @@ def gradient_descent(
 
     The vanilla method is :math:`w \leftarrow w - \eta\,\nabla_w`. With `momentum` it is the heavy-ball method; with
     `batch_size` the gradient is estimated from that many rows of `A`, drawn afresh without replacement at each step by
-    ``numpy.random.default_rng(seed)``, and multiplied by ``m / batch_size``.
+    ``numpy.random.default_rng(seed)``, and multiplied by ``m / batch_size``. With `weight_decay` the function
+    ``loss + weight_decay/2 |w|^2`` is minimized. With `label_noise` each step sees labels of its own, `y` plus independent
+    normal numbers; such a descent does not come to rest, and goes on to `max_iterations`.
 
-    Source: Chou, Maly and Rauhut (2023). Taught in the chapter "Sparse recovery".
+    Source: Chou, Maly and Rauhut (2023). Taught in the chapter "Sparse recovery"; with decay in the chapter "Weight decay".
 
     Parameters
     ----------
@@ -48,7 +51,7 @@ def gradient_descent(
         float32 stays float32.
     y : array_like, shape (m,)
         For the logistic loss labels +1 and -1, both of which occur.
-    parametrization : Linear, HadamardPower, SignedHadamardPower, MatrixProduct or SymmetricProduct
+    parametrization : Linear, HadamardPower, SignedHadamardPower, GroupHadamard, MatrixProduct or SymmetricProduct
     alpha : float or array_like
         Scale of the start: a number; shape (n,), one scale for each coordinate; (k, 1) or (k, n), a stack of k starts, for
         which `x` has shape (k, n). Products of matrices take a number or (k, 1).
@@ -58,18 +61,25 @@ def gradient_descent(
         The step `eta`. By default ``1 / (c(M) |A|^2)`` with `c` the `curvature` of the parametrization (``L^2 M^(2-2/L)`` for
         Hadamard powers) and `M` the largest `size` of the weights so far, and at least the size of a solution that the data
         suggest: safe by the local stability bound, and never growing. Four times that for the logistic loss, whose second
-        derivative is at most 1/4.
+        derivative is at most 1/4. With `weight_decay` the inverse of the step is larger by it.
     momentum : float
         Share of the last step that is taken again, in [0, 1).
+    weight_decay : float
+        The decay of the weights, not negative.
     batch_size : int, optional
         Rows per step; all rows by default. Not for a `LinearOperator`.
+    label_noise : float
+        Standard deviation of the noise that is added to `y` afresh in each step, the same for all starts of a stack. Not for
+        the logistic loss. What it does in the mean is `implicit_bias.limits.label_noise_flow`.
     seed : int, optional
-        Required with `batch_size`.
+        Required with `batch_size` and with `label_noise`.
     max_iterations : int
     tol : float
         Stop when the KKT residual of every start is at most `tol`, and so is the optimality of its certificate, see
         `implicit_bias.measures.Certificate`; for the logistic loss, when the gradient with respect to
-        `x` is at most `tol` times as long as at the start.
+        `x` is at most `tol` times as long as at the start. With `weight_decay`, for both losses, when the gradient with
+        respect to the weights is at most `tol` times as long as `weight_decay` times the weights, or the weights at the
+        start if these are longer.
     record : int
         How many iterates to keep, at iterations spaced evenly in the logarithm (0: no path; `max_iterations`: all).
 
@@ -94,7 +104,8 @@ def gradient_descent(
     >>> result.x.round(2).tolist()
     [0.0, 1.0]
     """
-    A = as_matrix(A, empty=loss == "squared")
+    weight_decay = as_positive("weight_decay", weight_decay, zero=True)
+    A = as_matrix(A, empty=loss == "squared" and not weight_decay)
     if loss not in tuple(LOSSES):
         raise ValueError(f"loss must be {' or '.join(LOSSES)}, got {loss!r}")
     objective = LOSSES[loss](A, y)
@@ -104,7 +115,7 @@ def gradient_descent(
     momentum = as_positive("momentum", momentum, zero=True)
     if momentum >= 1:
         raise ValueError(f"momentum must be less than 1, got {momentum}")
-    rows = _batches(A, batch_size, seed)
+    estimate = _stochastic(A, objective, batch_size, label_noise, seed)
     parametrization = as_parametrization(parametrization)
     w, x = _start(A, parametrization, alpha)
     if 0 in A.shape:
@@ -112,7 +123,12 @@ def gradient_descent(
         losses = zeros + objective.y @ objective.y / 2
         path = Path(zeros[None], x[None], losses[None], np.zeros(1, dtype=int)) if record else None
         return Result(x, True, 0, NOTHING, zeros[()], objective.measured_by, path, w)
-    step = _Step(A, objective, parametrization, w, step_size)
+    if label_noise:
+        tol = -1.0  # nothing is below
+    step = _Step(A, objective, parametrization, w, step_size, weight_decay)
+    decay = _Decay(parametrization, w, x, weight_decay) if weight_decay else None
+    measured_by = decay.measured_by if decay else objective.measured_by
+    residual = decay.residual if decay else objective.residual
     forward, backward = products(A)
     kept = _log_spaced(max_iterations, record)
 
@@ -132,7 +148,10 @@ def gradient_descent(
                 alive = finite
                 x = parametrization.value(w)
                 continue
-            optimality = objective.optimality(x, slope, gradient, parametrization.nonnegative, tol)
+            if decay:
+                optimality = decay.optimality(w, gradient)
+            else:
+                optimality = objective.optimality(x, slope, gradient, parametrization.nonnegative, tol)
             done = k == max_iterations or not np.any(alive) or np.all((optimality <= tol) | ~alive)
             if record and (k in kept or done):
                 times.append(time.copy())
@@ -141,10 +160,12 @@ def gradient_descent(
                 iterations.append(k)
             if done:
                 break
-            if rows is not None:
-                gradient = _estimate(A, objective, x, next(rows))
+            if estimate is not None:
+                gradient = estimate(x, slope)
             eta = step.length(w) * alive
             move = parametrization.pullback(w, gradient)
+            if decay:
+                move = move + weight_decay * w
             move *= -eta[..., None]
             velocity = momentum * velocity + move if momentum else move
             if not np.all(alive):
@@ -158,13 +179,13 @@ def gradient_descent(
         message = f"Diverged: the step size is too large for {np.count_nonzero(~alive)} of {alive.size} starts."
         warnings.warn(f"gradient_descent: {message}", RuntimeWarning, stacklevel=2)
     elif converged:
-        message = f"The {objective.residual} fell below {tol:g} after {k} iterations."
+        message = f"The {residual} fell below {tol:g} after {k} iterations."
     else:
-        message = f"Stopped after {k} iterations with a {objective.residual} of {np.max(optimality):.1e}."
+        message = f"Stopped after {k} iterations with a {residual} of {np.max(optimality):.1e}."
     path = None
     if record:
         path = Path(np.array(times), np.array(iterates), np.array(losses), np.array(iterations))
-    return Result(x, converged, k, message, optimality[()], objective.measured_by, path, w)
+    return Result(x, converged, k, message, optimality[()], measured_by, path, w)
 
 
 def _start(A, parametrization, alpha):
@@ -234,11 +255,34 @@ class _Logistic:
 LOSSES = {"squared": _Squared, "logistic": _Logistic}
 
 
+class _Decay:
+    """How far the weights are from a stationary point of the loss with weight decay."""
+
+    residual = "gradient norm in the weights"
+    measured_by = (
+        "norm of the gradient in the weights, relative to weight_decay times theirs, or times that of the first"
+    )
+
+    def __init__(self, parametrization, w, x, weight_decay):
+        self.parametrization, self.weight_decay = parametrization, weight_decay
+        # What is left of the axes of `w` when those of a start are summed over: for u and v, the first and the last.
+        self.axes = (-1,) if w.ndim == x.ndim else (0, -1)
+        self.first = self._norm(w)
+
+    def _norm(self, w):
+        return np.sqrt(np.sum(np.square(w, dtype=float), axis=self.axes))
+
+    def optimality(self, w, gradient):
+        norm = self._norm(self.parametrization.pullback(w, gradient) + self.weight_decay * w)
+        size = self.weight_decay * np.maximum(self._norm(w), self.first)
+        return np.divide(norm, size, out=np.where(norm > 0, np.inf, 0.0), where=size > 0)
+
+
 class _Step:
     """The step size: what the caller says, or the safe one."""
 
-    def __init__(self, A, objective, parametrization, w, step_size):
-        self.parametrization = parametrization
+    def __init__(self, A, objective, parametrization, w, step_size, weight_decay):
+        self.parametrization, self.weight_decay = parametrization, weight_decay
         self.given = None
         size = parametrization.size(w)
         if step_size is not None:
@@ -256,28 +300,40 @@ class _Step:
         if self.given is not None:
             return self.given
         self.largest = np.maximum(self.largest, self.parametrization.size(w))
-        return 1 / (self.parametrization.curvature(self.largest) * self.steepness)
+        return 1 / (self.parametrization.curvature(self.largest) * self.steepness + self.weight_decay)
 
 
-def _batches(A, batch_size, seed):
-    """An endless stream of row indices, or None for the full gradient."""
-    if batch_size is None:
+def _stochastic(A, objective, batch_size, label_noise, seed):
+    """The function ``(x, slope) -> gradient`` that draws a stochastic gradient, or None for the full one."""
+    label_noise = as_positive("label_noise", label_noise, zero=True)
+    if label_noise and not isinstance(objective, _Squared):
+        raise ValueError("label_noise needs the squared loss: the labels of the logistic loss are +1 and -1")
+    m = A.shape[0]
+    if batch_size is not None:
+        batch_size = as_positive("batch_size", batch_size, integer=True)
+        if batch_size > m:
+            raise ValueError(f"batch_size must be at most the number of rows {m}, got {batch_size}")
+        if isinstance(A, LinearOperator):
+            raise ValueError("batch_size needs the rows of A, which a LinearOperator does not have")
+    elif not label_noise:
         return None
-    batch_size = as_positive("batch_size", batch_size, integer=True)
-    if batch_size > A.shape[0]:
-        raise ValueError(f"batch_size must be at most the number of rows {A.shape[0]}, got {batch_size}")
-    if isinstance(A, LinearOperator):
-        raise ValueError("batch_size needs the rows of A, which a LinearOperator does not have")
     if seed is None:
-        raise ValueError("seed must be given with batch_size, so that the run can be repeated")
+        name = "label_noise" if batch_size is None else "batch_size"
+        raise ValueError(f"seed must be given with {name}, so that the run can be repeated")
     rng = np.random.default_rng(as_seed(seed))
-    return (rng.choice(A.shape[0], batch_size, replace=False) for _ in count())
 
+    def estimate(x, slope):
+        """``(m/b) A_B.T slope_B(A_B x)``, with the noise of the labels in the slope."""
+        part, share = A, 1.0
+        if batch_size is not None:
+            rows, share = rng.choice(m, batch_size, replace=False), m / batch_size
+            part = A[rows]
+            slope = objective.slope((part @ x.T).T, rows)
+        if label_noise:
+            slope = slope - (label_noise * rng.standard_normal(part.shape[0])).astype(slope.dtype)
+        return share * (part.T @ slope.T).T
 
-def _estimate(A, objective, x, rows):
-    """The stochastic gradient ``(m/b) A_B.T slope_B(A_B x)``."""
-    part = A[rows]
-    return (A.shape[0] / len(rows)) * (part.T @ objective.slope((part @ x.T).T, rows).T).T
+    return estimate
 
 
 def _log_spaced(last, number):

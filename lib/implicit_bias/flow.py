@@ -2,23 +2,26 @@
 
 In the dual coordinate the flow on a non-convex loss in `n` or `2n` weights is the flow of a smooth concave function of `m`
 unknowns. It is stiff (off the support the time scales grow like ``1/alpha``), so an implicit integrator follows it with
-some hundred steps where an explicit one in the weights needs 1e4 to 1e5.
+some hundred steps where an explicit one in the weights needs 1e4 to 1e5. Weight decay shrinks the scale of the start in the
+dual coordinate and changes nothing else; above depth 2 the flow with decay is followed in the logarithms of the weights.
 """
 
 import warnings
 from contextlib import contextmanager
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.integrate import BDF, Radau, solve_ivp
+from scipy.integrate import BDF, LSODA, Radau, solve_ivp
 from scipy.linalg import LinAlgError, LinAlgWarning
 from scipy.optimize import OptimizeResult
+from scipy.sparse import issparse
 
 from ._matrices import as_entries, gram, largest_entry
 from ._projection import Projection
 from ._types import Matrix
-from ._validation import as_alpha, as_data, as_matrix, as_parametrization, as_reals
+from ._validation import as_alpha, as_data, as_matrix, as_parametrization, as_positive, as_reals
 from .baselines import minimum_norm
 from .measures import _certify, column_norms
 from .parametrizations import DualPoint, HadamardPower, SignedHadamardPower
@@ -29,8 +32,12 @@ SMALLEST_GAP = 1e-11
 # A start this many times the size of a solution: rounding hides the flow (one sign), the integrator overflows (both).
 LARGEST_POSITIVE_START, LARGEST_SIGNED_START = 1e12, 1e50
 LONGEST = 1e40  # a flow that has not converged at this time (in units of the problem) never will
-TOLERANCE = 1e-8
+TOLERANCE, SMALLEST_LASSO_GAP = 1e-8, 1e-10
 DISTANCE = "distance to the limit: that of A x relative to A x(inf), in orthonormal rows, or the certificate if larger"
+LASSO_GAP = "duality gap of least squares with the penalty weight_decay / 2 |x|_1, relative to the loss of x = 0"
+STATIONARY = (
+    "largest gradient in the weights, relative to the decay of the largest weight or of one of the solution's size"
+)
 UNSEEN = 1e-2  # of the distance of an entry to its limit counts, in the unit of the predictions
 MAX_EVALUATIONS = 50_000  # some hundred times what a flow needs; an integrator that goes on longer makes no progress
 
@@ -41,15 +48,21 @@ def gradient_flow(
     parametrization: HadamardPower | SignedHadamardPower,
     *,
     alpha: ArrayLike,
+    weight_decay: float = 0.0,
     times: ArrayLike | None = None,
 ) -> Result:
-    r"""Gradient flow ``dw/dt = -grad (1/2 |A x(w) - y|^2)``, ``w(0) = alpha``.
+    r"""Gradient flow ``dw/dt = -grad (1/2 |A x(w) - y|^2 + weight_decay/2 |w|^2)``, ``w(0) = alpha``.
 
     Integrated by SciPy's BDF method at depth 2 and Radau above, with the exact Jacobian, in the `m` dual unknowns
     ``dmu/dt = c (y - A x(A.T mu))``. The error of the path is about 1e-5 of its size; while it jumps, which it does the
     faster the greater the depth and the smaller `alpha`, it may be some 1e-4.
 
-    Source: the mirror flow of Amid and Warmuth (2020) in the dual. Taught in the chapter "Sparse recovery".
+    With weight decay `lambda`, at depth 2, the scale of the start has shrunk to :math:`\alpha e^{-\lambda t}` at time `t`, and
+    the equation is the same: for both signs :math:`x(t) = 2\alpha^2 e^{-2\lambda t}\sinh(A^\top\mu)`. LSODA
+    follows it; above depth 2, BDF follows the logarithms of the weights.
+
+    Source: the mirror flow of Amid and Warmuth (2020) in the dual. Taught in the chapter "Sparse recovery"; with decay in the
+    chapter "Weight decay".
 
     Parameters
     ----------
@@ -60,6 +73,8 @@ def gradient_flow(
     alpha : float or array_like, shape (n,)
         Scale of the start, at least about ``1e-11 ** (1 / (depth - 2))`` for depth > 2: smaller ones need times that no
         integrator reaches in this coordinate, use `flow_limit`.
+    weight_decay : float
+        The decay `lambda` of the weights, not negative.
     times : array_like, shape (k,), optional
         Increasing non-negative times at which the path is wanted. By default the flow is followed until `optimality`
         is below 1e-8, and the path holds the integrator's own steps.
@@ -71,12 +86,17 @@ def gradient_flow(
         least squares, `implicit_bias.measures.Certificate`; and the distance of the predictions ``A x`` to those of the
         limit, relative to them, where the rows of `A` are made orthonormal, so that no direction counts less than others.
         Near the end, a hundredth of the distance of an entry of `x` to that of `flow_limit` counts too.
-        `converged` says whether it is below 1e-8.
+        `converged` says whether it is below 1e-8. With weight decay it is, at depth 2, the duality gap of the lasso with the
+        parameter ``weight_decay / 2``, to whose solution the flow converges, relative to the loss of ``x = 0``, and
+        `converged` says whether it is below 1e-10; above depth 2, the largest gradient
+        in a weight, relative to `weight_decay` times the largest weight (or one of the size of a solution): it says that the
+        point is stationary, not that it is the best one.
 
     Raises
     ------
     ValueError
-        For a wrong shape, a non-finite or non-real entry, times that do not increase, or a too small `alpha`.
+        For a wrong shape, a non-finite or non-real entry, times that do not increase, a negative `weight_decay`, or a too
+        small `alpha`.
 
     Warns
     -----
@@ -91,23 +111,34 @@ def gradient_flow(
     >>> result = gradient_flow([[1.0]], [1.0], HadamardPower(2), alpha=0.1, times=[0.0, 1.0, 2.0])
     >>> result.path.x[:, 0].round(3).tolist()
     [0.01, 0.355, 0.968]
+
+    With weight decay it ends at the lasso, here the soft threshold ``1 - 0.1 / 2``.
+
+    >>> gradient_flow([[1.0]], [1.0], HadamardPower(2), alpha=0.1, weight_decay=0.1).x.round(4).tolist()
+    [0.95]
     """
-    A, y, parametrization, alpha = _checked(A, y, parametrization, alpha)
+    weight_decay = as_positive("weight_decay", weight_decay, zero=True)
+    A, y, parametrization, alpha = _checked(A, y, parametrization, alpha, empty=not weight_decay)
     if times is not None:
         times = _as_times(times)
     if 0 in A.shape:
         return _at_rest(A, y, parametrization, alpha, times)
-    dual = _Dual(as_entries(A), y, parametrization, alpha)
-
-    # Radau takes each step afresh: BDF's extrapolated history overruns the end of the domain (depth > 2).
-    method = BDF if dual.parametrization.depth == 2 else Radau
-    start, tolerances = np.zeros(A.shape[0]), {"rtol": 1e-6, "atol": 1e-9 * dual.size}
-    if times is None:
-        run = _until_settled(dual, method, start, **tolerances)
+    if not weight_decay:
+        flow = _Dual(as_entries(A), y, parametrization, alpha)
+        # Radau takes each step afresh: BDF's extrapolated history overruns the end of the domain (depth > 2).
+        method = BDF if parametrization.depth == 2 else Radau
+    elif parametrization.depth == 2:
+        # LSODA begins with explicit steps, which are right as long as the scale is large, and is compiled.
+        flow, method = _DecayingDual(as_entries(A), y, parametrization, alpha, weight_decay), LSODA
     else:
-        span = (0.0, max(times[-1] * dual.clock, np.finfo(float).tiny))
-        run = _integrate(dual, span, start, method=method, t_eval=times * dual.clock, **tolerances)
-    return _result("gradient_flow", A, y, dual, run, run.t / dual.clock, np.array([dual.x(mu) for mu in run.y.T]))
+        flow, method = _DecayingWeights(as_entries(A), y, parametrization, alpha, weight_decay), BDF
+    if times is None:
+        run = _until_settled(flow, method, flow.first_state, **flow.tolerances)
+    else:
+        span = (0.0, max(times[-1] * flow.clock, np.finfo(float).tiny))
+        run = _integrate(flow, span, flow.first_state, method=method, t_eval=times * flow.clock, **flow.tolerances)
+    x = np.array([flow.x(state, t) for t, state in zip(run.t, run.y.T, strict=True)])
+    return _result("gradient_flow", A, y, flow, run, run.t / flow.clock, x, run.y.T)
 
 
 def accelerated_flow(
@@ -180,12 +211,12 @@ def accelerated_flow(
     if not np.any(passed):  # what is left is the start
         times, logs, passed = np.zeros(1), run.t[:1], np.ones(1, dtype=bool)
     x = dual.mean(run, logs[passed])
-    return _result("accelerated_flow", A, y, dual, run, times[passed], x)
+    return _result("accelerated_flow", A, y, dual, run, times[passed], x, x)
 
 
-def _checked(A, y, parametrization, alpha):
+def _checked(A, y, parametrization, alpha, empty=True):
     """The input of both flows, with one scale of the start for each coordinate."""
-    A = as_matrix(A, empty=True)
+    A = as_matrix(A, empty=empty)
     n = A.shape[1]
     y = as_data(y, A).astype(float)
     parametrization = as_parametrization(parametrization, potential=True)
@@ -210,12 +241,12 @@ def _until_settled(dual, method, start, **tolerances):
     t, states, status, message = [0.0], [start], 0, ""
     with _quiet():
         stepper = method(dual.velocity, 0.0, start, LONGEST, jac=dual.jacobian, **tolerances)
-        while dual.optimality(dual.x(states[-1])) > TOLERANCE and stepper.status == "running":
+        while dual.optimality(dual.x(states[-1], t[-1]), states[-1]) > dual.tolerance and stepper.status == "running":
             try:
                 message = stepper.step()
             except BROKEN as error:
                 stepper.status, message = "failed", str(error)
-            if stepper.status == "failed" or not np.all(np.isfinite(dual.x(stepper.y))):
+            if stepper.status == "failed" or not np.all(np.isfinite(dual.x(stepper.y, stepper.t))):
                 status, message = -1, message or "the point is beyond float64"
                 break
             t.append(stepper.t)
@@ -233,25 +264,25 @@ def _integrate(dual, span, start, **options):
             )
 
 
-def _result(name, A, y, dual, run, times, x):
+def _result(name, A, y, dual, run, times, x, states):
     """The record of a flow that passed the points `x` (in the units of `dual`) at `times`."""
     finite = np.logical_and.accumulate(np.all(np.isfinite(x), axis=1))
     x, times = x[finite], times[finite]
-    optimality = dual.optimality(x[-1])
+    optimality = dual.optimality(x[-1], states[len(x) - 1])
     x = x * dual.unit
     residuals = (A @ x.T.astype(A.dtype)).T - y
     path = Path(times, x.astype(A.dtype), np.sum(residuals**2, axis=-1) / 2)
-    converged = optimality <= TOLERANCE
+    converged = optimality <= dual.tolerance
     if run.status < 0 or not np.all(finite):
         message = f"The integrator stopped at time {path.times[-1]:.3g}: {run.message}"
         warnings.warn(f"{name}: {message}", RuntimeWarning, stacklevel=3)
     elif converged:
-        message = f"The limit was reached to {TOLERANCE:g} at time {path.times[-1]:.3g}."
+        message = f"The limit was reached to {dual.tolerance:g} at time {path.times[-1]:.3g}."
     else:
         message = (
             f"The flow was followed up to time {path.times[-1]:.3g}; its distance to the limit is {optimality:.1e}."
         )
-    return Result(path.x[-1], bool(converged), run.nfev, message, optimality, DISTANCE, path)
+    return Result(path.x[-1], bool(converged), run.nfev, message, optimality, dual.measured_by, path)
 
 
 class _NoProgressError(Exception):
@@ -269,8 +300,8 @@ def _quiet():
         yield
 
 
-class _Dual:
-    """The flow in the dual unknowns, for a problem whose entries have been brought to size 1.
+class _Scaled:
+    """A problem whose entries have been brought to size 1.
 
     With ``A = a A'``, ``y = b y'`` the vector is ``x = (b/a) x'`` and the time of the scaled flow is
     ``clock = a b (b/a)^(1-2/L)`` times the time of the flow.
@@ -281,7 +312,7 @@ class _Dual:
         a = largest_entry(A) or 1.0
         # Where the data are zero, the start is the only size there is.
         b = np.max(np.abs(y)) or a * np.exp(np.clip(np.max(parametrization.log_start(alpha)), -200, 200))
-        self.A, self.parametrization = A / a, parametrization
+        self.A, self.parametrization, self.data = A / a, parametrization, y / b
         # The part of y outside the range of A moves nothing but mu, which would grow without end.
         self.y = self.A @ minimum_norm(self.A, y / b)
         self.unit = b / a
@@ -293,6 +324,22 @@ class _Dual:
                 f"alpha {np.max(alpha):g} is too large at depth {L}: the start exceeds the size of a solution "
                 f"{largest:g} times, beyond what can be integrated"
             )
+        self.evaluations = 0
+
+    def count(self):
+        self.evaluations += 1
+        if self.evaluations > MAX_EVALUATIONS:
+            raise _NoProgressError(f"no progress after {MAX_EVALUATIONS} evaluations")
+
+
+class _Dual(_Scaled):
+    """The flow in the dual unknowns. The methods take the time as well, on which a flow with decay depends."""
+
+    measured_by, tolerance = DISTANCE, TOLERANCE
+
+    def __init__(self, A, y, parametrization, alpha):
+        super().__init__(A, y, parametrization, alpha)
+        L = parametrization.depth
         scale = np.exp(np.max(self.log_start) / L)
         self.rate = parametrization.dual_rate(scale)
         # A coordinate that starts higher moves faster: its dual rate is alpha_i^(L-2).
@@ -305,10 +352,10 @@ class _Dual:
                 f"alpha {np.max(alpha):g} is too small to follow the flow at depth {L}: it would stay at its start for a time "
                 f"of about alpha^(2-L); use flow_limit for its end, or a larger alpha"
             )
-        self.columns, self.data = column_norms(self.A), y / b
+        self.columns = column_norms(self.A)
         self.projection = Projection(self.A, self.data, parametrization)
         self.start = np.exp(self.log_start)
-        self.evaluations = 0
+        self.first_state, self.tolerances = np.zeros(A.shape[0]), {"rtol": 1e-6, "atol": 1e-9 * self.size}
 
     def point(self, mu):
         s = self.rates * (self.A.T @ mu)
@@ -318,18 +365,18 @@ class _Dual:
             s = np.clip(s, -np.inf if self.parametrization.nonnegative else -far, far)
         return DualPoint.at(s)
 
-    def x(self, mu):
+    def x(self, mu, t=0.0):
         return self.parametrization.from_dual(self.point(mu), self.log_start)[0]
 
     def velocity(self, t, mu):
         self.count()
         # Outside the domain of the dual coordinate this is NaN, and the integrator tries a shorter step.
-        return self.rate * (self.y - self.A @ self.x(mu))
+        return self.rate * (self.y - self.A @ self.x(mu, t))
 
     def jacobian(self, t, mu):
-        return -self.rate * self.slope(mu)
+        return -self.rate * self.slope(mu, t)
 
-    def slope(self, mu):
+    def slope(self, mu, t=0.0):
         """The derivative of ``A x(mu)``."""
         # Asked for at predicted points too, which may lie outside: there the nearest point of the domain is taken.
         point = self.point(mu)
@@ -337,12 +384,7 @@ class _Dual:
         inside = DualPoint(point.s, np.maximum(point.below, floor), np.maximum(point.above, floor))
         return gram(self.A, self.rates * self.parametrization.from_dual(inside, self.log_start)[1])
 
-    def count(self):
-        self.evaluations += 1
-        if self.evaluations > MAX_EVALUATIONS:
-            raise _NoProgressError(f"no progress after {MAX_EVALUATIONS} evaluations")
-
-    def optimality(self, x):
+    def optimality(self, x, state):
         """How far `x` is from the limit: see `DISTANCE`."""
         residual = self.A @ x - self.data
         norm = np.linalg.norm(self.data)
@@ -365,6 +407,100 @@ class _Dual:
         columns, unit = self.projection.columns, self.projection.size or np.max(self.projection.columns * self.start)
         size = max(np.max(np.abs(columns * self._limit)), unit)
         return float(np.max(np.abs(columns * (x - self._limit))) / size)
+
+
+class _DecayingDual(_Dual):
+    """The flow with weight decay at depth 2: the scale of the start shrinks, and the dual equation is that without decay."""
+
+    measured_by, tolerance = LASSO_GAP, SMALLEST_LASSO_GAP
+
+    def __init__(self, A, y, parametrization, alpha, weight_decay):
+        super().__init__(A, y, parametrization, alpha)
+        self.decay, self.lowest = weight_decay / self.clock, np.min(self.log_start)
+        # The error of mu is the relative error of x, however far mu has gone to make up for the decay.
+        self.tolerances = {"rtol": 1e-11, "atol": 3e-7 * max(self.size, 1e-4)}
+        self.size_of_loss = self.y @ self.y / 2 or self._penalized(self.x(self.first_state))
+
+    def log_scale(self, t):
+        """The logarithm of the start whose potential rules at time `t`."""
+        return self.log_start - 2 * self.decay * t
+
+    def point(self, mu, t=0.0):
+        far = 18.0 + max(-self.lowest + 2 * self.decay * t, 0.0)
+        return np.minimum(np.maximum(self.A.T @ mu, -np.inf if self.parametrization.nonnegative else -far), far)
+
+    def x(self, mu, t=0.0):
+        s, scale = self.point(mu, t), self.log_scale(t)
+        if self.parametrization.nonnegative:
+            return np.exp(scale + s)
+        if self.lowest - 2 * self.decay * t > -300.0:
+            return 2 * np.exp(scale) * np.sinh(s)
+        return np.exp(scale + s) - np.exp(scale - s)  # the scale is beyond float64 and so is its factor
+
+    def slope(self, mu, t=0.0):
+        s, scale = self.point(mu, t), self.log_scale(t)
+        down = 0.0 if self.parametrization.nonnegative else np.exp(scale - s)
+        return gram(self.A, np.exp(scale + s) + down)
+
+    def _penalized(self, x):
+        residual = self.y - self.A @ x
+        return residual @ residual / 2 + self.decay / 2 * np.sum(np.abs(x))
+
+    def optimality(self, x, state):
+        """The duality gap of the lasso. The residual, made short enough, is a point of the dual problem."""
+        residual = self.y - self.A @ x
+        correlations = self.A.T @ residual
+        steepest = np.max(correlations if self.parametrization.nonnegative else np.abs(correlations))
+        share = min(1.0, self.decay / 2 / max(steepest, np.finfo(float).tiny))
+        # Loss and penalty minus the dual function, as a sum without cancellation.
+        gap = ((1 - share) * residual) @ ((1 - share) * residual) / 2
+        gap += np.sum(self.decay / 2 * np.abs(x) - share * correlations * x)
+        return float(max(gap, 0.0) / self.size_of_loss) if self.size_of_loss else 0.0
+
+
+class _DecayingWeights(_Scaled):
+    """The flow with weight decay in the logarithms of the weights, `u` and then `v`: small ones shrink without end."""
+
+    measured_by, tolerance = STATIONARY, TOLERANCE
+    tolerances: ClassVar = {"rtol": 1e-10, "atol": 1e-8}
+
+    def __init__(self, A, y, parametrization, alpha, weight_decay):
+        super().__init__(A, y, parametrization, alpha)
+        self.decay = weight_decay / self.clock
+        self.signs = np.repeat([1.0] if parametrization.nonnegative else [1.0, -1.0], A.shape[1])
+        self.first_state = np.tile(self.log_start / parametrization.depth, len(self.signs) // A.shape[1])
+
+    def _weights(self, logs):
+        # As in the dual coordinate, predictions overshoot.
+        return np.exp(np.minimum(logs, 18.0 + max(np.max(self.first_state), 0.0)))
+
+    def x(self, logs, t):
+        return np.sum(np.split(self.signs * self._weights(logs) ** self.parametrization.depth, self._halves), axis=0)
+
+    @property
+    def _halves(self):
+        return len(self.signs) // self.A.shape[1]
+
+    def _gradient(self, x):
+        """With respect to `x`, with the sign that it has for each weight."""
+        return self.signs * np.tile(self.A.T @ (self.A @ x - self.y), self._halves)
+
+    def velocity(self, t, logs):
+        self.count()
+        L = self.parametrization.depth
+        return -L * self._weights(logs) ** (L - 2) * self._gradient(self.x(logs, t)) - self.decay
+
+    def jacobian(self, t, logs):
+        L, w = self.parametrization.depth, self._weights(logs)
+        lifted = np.tile(self.A.toarray() if issparse(self.A) else self.A, self._halves) * self.signs
+        coupled = (L * w ** (L - 2))[:, None] * (lifted.T @ lifted) * (L * w**L)
+        own = L * (L - 2) * w ** (L - 2) * self._gradient(self.x(logs, t))
+        return -coupled - np.diag(own)
+
+    def optimality(self, x, logs):
+        L, w = self.parametrization.depth, self._weights(logs)
+        gradient = L * w ** (L - 1) * self._gradient(x) + self.decay * w
+        return float(np.max(np.abs(gradient)) / (self.decay * max(1.0, np.max(w))))
 
 
 class _AcceleratedDual(_Dual):

@@ -12,14 +12,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import nnls as lawson_hanson
-from scipy.sparse import issparse
+from scipy.sparse import hstack, issparse
 
 from ._matrices import as_entries
 from ._projection import ACCEPTED, Projection, carry_over
 from ._types import Matrix
 from ._validation import as_alpha, as_data, as_matrix, as_parametrization, as_positive
+from .baselines import minimum_norm
+from .descent import gradient_descent
+from .flow import _as_times
+from .measures import column_norms
 from .parametrizations import HadamardPower, SignedHadamardPower
-from .results import NOTHING, Result
+from .results import NOTHING, Path, Result
 
 RESIDUAL = "|A x - y| relative to |y| or, where larger, to 1e-4 ||A| |x||, in rows of size 1"
 SHARP = 1e-8  # the limit is determined to half of the digits
@@ -134,6 +138,194 @@ def _walk(A, y, parametrization, stack):
         previous, previous_rates = None if limit.point is None else (limit, log_start), rates
         found[k] = limit
     return [found[k] for k in range(len(stack))]
+
+
+@dataclass(frozen=True, eq=False)
+class DescentLimit(Result):
+    r"""Where descent ends: a `Result` with what its steps did to the geometry.
+
+    The limit is :math:`x = 2\alpha_\infty^2\sinh(A^\top\mu + S)`, entry by entry, with the `mu` for which ``A x = y``.
+
+    Attributes
+    ----------
+    scale : ndarray, shape (n,)
+        The scale :math:`\alpha_\infty` that the start has in the end, ``sqrt(|u v|)``.
+    shift : ndarray, shape (n,)
+        The part of `S`, and of ``ln |u / v|``, that is orthogonal to the range of ``A.T``: what no `mu` can make up for.
+    """
+
+    scale: np.ndarray | None = None
+    shift: np.ndarray | None = None
+
+
+def descent_limit(
+    A: Matrix,
+    y: ArrayLike,
+    *,
+    alpha: ArrayLike,
+    step_size: float,
+    batch_size: int | None = None,
+    seed: int | None = None,
+    max_iterations: int = 100_000,
+    tol: float = 1e-7,
+) -> DescentLimit:
+    r"""The point to which gradient descent with a given step converges, for ``x = u^2 - v^2`` from ``u = v = alpha``.
+
+    Descent runs until its residual is at most `tol`. What is left is the limit of the flow from the weights reached: the
+    steps to come change the product ``u v`` by the square of the gradients that are left, and the part of ``ln |u / v|``
+    outside the range of ``A.T`` by their third power, so a residual of 1e-7 gives the limit to some 1e-12.
+
+    Source: Even, Pesme, Gunasekar and Flammarion (2023). Taught in the chapter "Steps and noise", Theorem "The limit of
+    descent".
+
+    Parameters
+    ----------
+    A : array_like, sparse matrix or LinearOperator, shape (m, n)
+    y : array_like, shape (m,)
+        For which ``A x = y`` has a solution.
+    alpha : float or array_like, shape (n,)
+        Scale of the start.
+    step_size : float
+    batch_size, seed : int, optional
+        For stochastic gradients, as in `gradient_descent`.
+    max_iterations : int
+    tol : float
+        As in `gradient_descent`, of the run before the last correction.
+
+    Returns
+    -------
+    DescentLimit
+        `iterations`, `optimality` and `message` are those of the descent; `weights` are those it reached.
+
+    Raises
+    ------
+    ValueError
+        For a wrong shape, a non-finite or non-real entry, or an option out of its range.
+
+    Warns
+    -----
+    RuntimeWarning
+        When the descent diverged or did not reach `tol`; `x` is then its last iterate.
+
+    Examples
+    --------
+    A longer step ends at another point:
+
+    >>> ends = [descent_limit([[1.0, 2.0]], [2.0], alpha=0.5, step_size=step) for step in (0.001, 0.1)]
+    >>> [end.x.round(2).tolist() for end in ends]
+    [[0.34, 0.83], [0.4, 0.8]]
+    """
+    A = as_matrix(A)
+    n = A.shape[1]
+    alpha = as_alpha(alpha, n)
+    if alpha.ndim == 2:
+        raise ValueError(f"alpha must be a number or have shape ({n},), got {alpha.shape}: one descent at a time")
+    if step_size is None:
+        raise ValueError("step_size must be given: the limit depends on it")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # said below, in the name of this function
+        run = gradient_descent(
+            A,
+            y,
+            SignedHadamardPower(2),
+            alpha=alpha,
+            step_size=step_size,
+            batch_size=batch_size,
+            seed=seed,
+            max_iterations=max_iterations,
+            tol=tol,
+            record=0,
+        )
+    entries, x, converged, message = as_entries(A), run.x, run.converged, run.message
+    weights = np.abs(run.weights.astype(float))
+    if converged and np.all(weights > 0):
+        # Two signs are one sign in twice the dimension, where every weight may have a scale of its own.
+        both = hstack([entries, -entries]).tocsr() if issparse(entries) else np.hstack([entries, -entries])
+        end = flow_limit(both, y, HadamardPower(2), alpha=weights.ravel())
+        x, converged = (end.x[:n] - end.x[n:]).astype(A.dtype), end.converged
+    elif converged:
+        message += " A weight is exactly zero, and stays so: the point is the last iterate."
+    if not converged:
+        warnings.warn(f"descent_limit: {message}", RuntimeWarning, stacklevel=2)
+    with np.errstate(divide="ignore"):
+        dual = np.log(np.maximum(weights, np.finfo(float).tiny))
+    dual = dual[0] - dual[1]
+    return DescentLimit(
+        x,
+        converged,
+        run.iterations,
+        message,
+        run.optimality,
+        run.measured_by,
+        weights=run.weights,
+        scale=np.sqrt(weights[0]) * np.sqrt(weights[1]),
+        shift=dual - minimum_norm(entries, entries @ dual),
+    )
+
+
+def label_noise_flow(A: Matrix, y: ArrayLike, *, alpha: ArrayLike, times: ArrayLike) -> Result:
+    r"""The flow that label noise makes among the solutions, in the mean over many small steps, for ``x = u^2 - v^2``.
+
+    Noise of the labels with standard deviation :math:`\sigma` moves the weights along the solutions of ``A x = y`` against
+    the trace of the Hessian, in the time :math:`\tau = \frac mb\,\eta^2\sigma^2 k` after `k` steps of size :math:`\eta` with
+    `b` of `m` rows. This flow has a closed form: the scale of each entry shrinks, :math:`\alpha_j(\tau) = \alpha\,
+    e^{-2|a_j|^2\tau}`, and `x` is the limit of the gradient flow from this scale. It tends to a solution of least weighted
+    l1-norm :math:`\sum_j |a_j|^2 |x_j|`, from every `alpha`.
+
+    Source: Li, Wang and Arora (2022) for the flow; its closed form is proved in the chapter "Steps and noise".
+
+    Parameters
+    ----------
+    A : array_like, sparse matrix or LinearOperator, shape (m, n)
+        A `LinearOperator` is turned into a dense matrix by `min(m, n)` products.
+    y : array_like, shape (m,)
+    alpha : float or array_like, shape (n,)
+        Scale of the start.
+    times : array_like, shape (k,)
+        Increasing non-negative times :math:`\tau`; up to some ``170 / max |a_j|^2``, where the scale leaves float64.
+
+    Returns
+    -------
+    Result
+        With `path`; `optimality` is the largest one along it, and everything else as for `flow_limit`.
+
+    Raises
+    ------
+    ValueError
+        For a wrong shape, a non-finite or non-real entry, or times that do not increase or are too late.
+
+    Examples
+    --------
+    One equation, ``x_1 + 2 x_2 = 2``. A unit of the second entry does twice as much, but costs four times as much:
+
+    >>> label_noise_flow([[1.0, 2.0]], [2.0], alpha=1.0, times=[0.0, 1.0, 20.0]).path.x.round(2).tolist()
+    [[0.39, 0.8], [2.0, 0.0], [2.0, 0.0]]
+    """
+    A = as_matrix(A)
+    n = A.shape[1]
+    alpha, times = as_alpha(alpha, n), _as_times(times)
+    if alpha.ndim == 2:
+        raise ValueError(f"alpha must be a number or have shape ({n},), got {alpha.shape}: one flow at a time")
+    entries = as_entries(A)
+    fall = 2 * column_norms(entries) ** 2 * times[:, None]
+    if np.max(fall - np.log(alpha)) > 340:
+        raise ValueError(
+            f"times must be at most about {340 / (2 * np.max(column_norms(entries)) ** 2):.3g} here, got {times[-1]:g}: "
+            "the scale of an entry would leave float64"
+        )
+    found = flow_limit(entries, y, SignedHadamardPower(2), alpha=alpha * np.exp(-fall))
+    x = found.x.astype(A.dtype)
+    losses = np.sum((entries @ found.x.T - as_data(y, A)[:, None]) ** 2, axis=0) / 2
+    path = Path(times, x, losses)
+    return Result(
+        x[-1],
+        found.converged,
+        found.iterations,
+        found.message,
+        float(np.max(found.optimality)),
+        found.measured_by,
+        path,
+    )
 
 
 def l1_bound(

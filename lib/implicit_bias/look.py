@@ -61,7 +61,9 @@ LABELS = {
     "angles": ("directions", "{} directions"),
     "batch_size": ("batch size B", "B = {}"),
     "correlation": ("correlation of the columns", "correlation {}"),
+    "decay": ("weight decay λ", "λ = {}"),
     "depth": ("depth", "depth {}"),
+    "first": ("first weight w₁", "w₁ = {}"),
     "difference": ("difference δ", "δ = {}"),
     "iterations": ("iterations k", "k = {}"),
     "m": ("measurements m", "m = {}"),
@@ -72,9 +74,11 @@ LABELS = {
     "rank": ("rank r", "rank {}"),
     "s": ("sparsity s", "s = {}"),
     "seed": ("random seed", "seed {}"),
+    "share": ("relative step size", "relative step {}"),
     "signal": ("signal r = ‖β‖", "r = {}"),
     "step_size": ("step size η", "η = {}"),
     "t": ("time t", "t = {}"),
+    "tau": ("time τ", "τ = {}"),
     "time": ("time t", "t = {}"),
 }
 

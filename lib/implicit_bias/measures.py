@@ -8,12 +8,22 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import linprog
 from scipy.sparse import issparse
-from scipy.sparse.linalg import LinearOperator
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from scipy.sparse.linalg import norm as sparse_norm
 
 from ._matrices import as_entries, largest_singular_value, operator_column_norms
-from ._types import Matrix
-from ._validation import as_data, as_finite_matrix, as_labels, as_matrix, as_positive, as_reals, as_vector
+from ._types import Matrix, Parametrization
+from ._validation import (
+    as_data,
+    as_finite_matrix,
+    as_labels,
+    as_matrix,
+    as_parametrization,
+    as_positive,
+    as_reals,
+    as_vector,
+)
+from .parametrizations import HadamardPower, SignedHadamardPower
 
 EPSILON = np.finfo(float).eps
 TINY = 1e-300  # instead of a division by zero
@@ -21,6 +31,7 @@ REACH = 10  # a certificate is about vectors up to so many times the size of the
 SLACK = 8  # times its floor: what a gap may be that is nothing but rounding, for sums of many terms
 SMALL_GAP = 1e-8  # of the loss: a gap that is small enough for any tolerance
 LARGEST_FLOOR = 1e-6  # of the loss: what rounding hides must be less
+SMALL_HESSIAN = 300  # weights, up to which a Hessian is written down and its eigenvalues are computed by LAPACK
 
 
 def recovery_error(x: ArrayLike, x_true: ArrayLike) -> float | np.ndarray:
@@ -261,6 +272,102 @@ def _kkt(x, gradient, columns, data_norm, nonnegative):
         slack = np.minimum(columns * x, slack)
         slack = np.where((x < 0) & (columns == 0), x, slack)
     return np.max(np.abs(slack, out=slack), axis=-1) / (data_norm or 1.0)
+
+
+def sharpness(A: Matrix, y: ArrayLike, parametrization: Parametrization, weights: ArrayLike) -> float:
+    r"""Largest eigenvalue of the Hessian of ``1/2 |A x(w) - y|^2`` with respect to the weights `w`.
+
+    Descent with the step `eta` can end only where it is at most ``2 / eta``. With the Jacobian `J` of ``x(w)`` and the
+    gradient ``g = A.T (A x - y)`` the Hessian is ``J.T A.T A J`` plus the second derivative of ``<g, x(w)>``. It is known by
+    its products with vectors: in closed form for Hadamard powers, by complex steps (no differences are taken, so the
+    derivatives are exact) for all others. Up to 300 weights it is written down; above, Lanczos's method finds the eigenvalue.
+
+    Source: Cohen et al. (2021) for what it decides. Taught in the chapter "Steps and noise".
+
+    Parameters
+    ----------
+    A : array_like, sparse matrix or LinearOperator, shape (m, n)
+    y : array_like, shape (m,)
+    parametrization : Linear, HadamardPower, SignedHadamardPower, GroupHadamard, MatrixProduct or SymmetricProduct
+        Or any other whose `value` and `pullback` work for complex weights.
+    weights : array_like
+        One point, of the shape that ``parametrization.start`` has: the `weights` of a descent.
+
+    Returns
+    -------
+    float
+        Negative where the loss is concave in all weights.
+
+    Raises
+    ------
+    ValueError
+        For a wrong shape, a non-finite or non-real entry, or a parametrization without complex derivative.
+    RuntimeError
+        If Lanczos's method does not converge.
+
+    Examples
+    --------
+    Two factors with the product 1, balanced and not:
+
+    >>> from implicit_bias.parametrizations import MatrixProduct
+    >>> [round(sharpness([[1.0]], [1.0], MatrixProduct((1, 1, 1)), w), 10) for w in ([1.0, 1.0], [2.0, 0.5])]
+    [2.0, 4.25]
+    """
+    A = as_matrix(A)
+    y = as_data(y, A).astype(float)
+    parametrization = as_parametrization(parametrization)
+    n = A.shape[1]
+    w = as_reals("weights", weights).astype(float)
+    expected = parametrization.start(1.0, n).shape
+    if w.shape != expected:
+        raise ValueError(f"weights must have shape {expected}, one point of {parametrization!r}; got {w.shape}")
+    if not np.all(np.isfinite(w)):
+        raise ValueError("weights must be finite, they have a NaN or an infinity: has the descent diverged?")
+    push, bend = _derivatives(parametrization, w, A.T @ (A @ parametrization.value(w) - y))
+
+    def product(v):
+        v = v.reshape(w.shape)
+        return (parametrization.pullback(w, A.T @ (A @ push(v))) + bend(v)).ravel()
+
+    if w.size <= SMALL_HESSIAN:
+        H = np.array([product(unit) for unit in np.eye(w.size)])
+        return float(np.linalg.eigvalsh((H + H.T) / 2)[-1])
+    hessian = LinearOperator((w.size, w.size), matvec=product, dtype=float)
+    # A fixed start vector, of signs that no symmetry has: runs repeat, and no eigenvector is orthogonal to it.
+    first = np.random.default_rng(0).standard_normal(w.size)
+    try:
+        return float(eigsh(hessian, k=1, which="LA", v0=first, return_eigenvectors=False)[0])
+    except ArpackNoConvergence as error:
+        raise RuntimeError(f"sharpness: Lanczos's method did not converge for {w.size} weights") from error
+
+
+def _derivatives(parametrization, w, gradient):
+    """The functions ``v -> J v`` and ``v -> (derivative of J.T in the direction v) gradient``, at the weights `w`."""
+    if isinstance(parametrization, HadamardPower | SignedHadamardPower):
+        L, signed = parametrization.depth, isinstance(parametrization, SignedHadamardPower)
+        slope = parametrization.pullback(w, np.ones_like(gradient))
+        curve = L * (L - 1) * np.abs(w) ** (L - 2) * gradient
+        if signed:
+            curve[1] *= -1
+        return (lambda v: np.sum(slope * v, axis=0) if signed else slope * v), (lambda v: curve * v)
+    tiny = 1e-30 * (np.max(np.abs(w)) or 1.0)
+
+    def push(v):
+        return parametrization.value(w + 1j * tiny * v).imag / tiny
+
+    def bend(v):
+        return parametrization.pullback(w + 1j * tiny * v, gradient).imag / tiny
+
+    # One look whether complex steps are derivatives: an absolute value, for one, has none.
+    direction = np.random.default_rng(0).standard_normal(w.shape) * (np.max(np.abs(w)) or 1.0)
+    near = [parametrization.value(w + sign * 1e-5 * direction) for sign in (1, -1)]
+    expected, found = (near[0] - near[1]) / 2e-5, push(direction)
+    if not np.linalg.norm(found - expected) <= 1e-3 * (np.linalg.norm(expected) + np.linalg.norm(found)):
+        raise ValueError(
+            f"parametrization must be differentiable for complex weights, {parametrization!r} is not: "
+            "its `value` may take an absolute value or a real part"
+        )
+    return push, bend
 
 
 def margin(A: Matrix, y: ArrayLike, x: ArrayLike) -> float | np.ndarray:

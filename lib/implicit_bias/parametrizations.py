@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._validation import as_alpha, as_numbers, as_positive, as_scale, as_seed
+from ._validation import as_alpha, as_groups, as_numbers, as_positive, as_reals, as_scale, as_seed
 
 
 @dataclass(frozen=True, eq=False)
@@ -342,6 +342,125 @@ class SignedHadamardPower(_Power):
             if np.all(np.abs(step) <= 1e-15 * (1 + t)):
                 break
         return np.copysign(t, z)
+
+
+class GroupHadamard:
+    r"""A number times a vector for each group of entries, ``x_g = u_g v_g``, started at ``u = alpha``, ``v = 0``.
+
+    Weight decay on these weights is the penalty :math:`\sum_g |x_g|_2` of the group lasso on `x`, see `hadamard_penalty`.
+    The weights are one flat array, the numbers `u` first.
+
+    Source: Kolb et al. (2023), Ziyin and Wang (2023). Taught in the chapter "Weight decay".
+
+    Parameters
+    ----------
+    groups : array_like of int, shape (n,)
+        The group of each entry: integers from 0 on, each of which occurs.
+
+    Raises
+    ------
+    ValueError
+        If `groups` is not such a list.
+
+    Examples
+    --------
+    >>> pairs = GroupHadamard([0, 0, 1, 1])
+    >>> pairs.value(np.array([2.0, 3.0, 1.0, 0.0, 0.0, -1.0])).tolist()
+    [2.0, 0.0, 0.0, -3.0]
+    """
+
+    nonnegative = False
+    depth = 2
+
+    def __init__(self, groups: ArrayLike) -> None:
+        self.groups = as_groups(groups)
+        self.number = int(self.groups.max()) + 1
+        self._order = np.argsort(self.groups, kind="stable")
+        self._first = np.searchsorted(self.groups[self._order], np.arange(self.number))
+
+    def __repr__(self):
+        return f"GroupHadamard({self.groups.tolist()})"
+
+    def _sums(self, entries):
+        """The sum over each group."""
+        return np.add.reduceat(entries[..., self._order], self._first, axis=-1)
+
+    def _split(self, w):
+        return w[..., : self.number], w[..., self.number :]
+
+    def start(self, alpha: ArrayLike, n: int) -> np.ndarray:
+        """Flat weights ``(alpha, 0)``; `alpha` is a number, or has shape (k, 1) for k starts."""
+        if n != len(self.groups):
+            raise ValueError(f"groups must have {n} entries, one for each column of A; got {len(self.groups)}")
+        alpha = as_scale(alpha)
+        ones = np.r_[np.ones(self.number), np.zeros(n)]
+        return alpha * ones
+
+    def value(self, w: np.ndarray) -> np.ndarray:
+        """The vector of all ``u_g v_g``."""
+        u, v = self._split(w)
+        return u[..., self.groups] * v
+
+    def size(self, w: np.ndarray) -> float | np.ndarray:
+        """The largest ``(u_g^2 + |v_g|^2) / 2``, which bounds the norm of ``x_g``."""
+        u, v = self._split(w)
+        return np.max(u**2 + self._sums(v**2), axis=-1) / 2
+
+    def curvature(self, size: float | np.ndarray) -> float | np.ndarray:
+        """The squared Jacobian of `value`, at most ``2 M`` where `size` is at most `M`."""
+        return 2 * size
+
+    def pullback(self, w: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """Gradient with respect to the weights: ``<v_g, gradient_g>`` and ``u_g gradient_g``."""
+        u, v = self._split(w)
+        return np.concatenate([self._sums(v * gradient), u[..., self.groups] * gradient], axis=-1)
+
+
+def hadamard_penalty(
+    x: ArrayLike, parametrization: "HadamardPower | SignedHadamardPower | GroupHadamard"
+) -> float | np.ndarray:
+    r"""What weight decay asks of `x`: the least ``1/2 |w|^2`` of weights `w` that stand for `x`.
+
+    It is :math:`\tfrac12\sum_j|x_j|^{2/L}` for the powers of depth `L`, the l1-norm at depth 2, and :math:`\sum_g|x_g|_2` for
+    groups. (For the product of `L` separate factors in each entry it is `L` times the first.)
+
+    Source: Hoff (2017), Kolb et al. (2023). Taught in the chapter "Weight decay", Proposition "The hidden penalty".
+
+    Parameters
+    ----------
+    x : array_like, shape (..., n)
+    parametrization : HadamardPower, SignedHadamardPower or GroupHadamard
+
+    Returns
+    -------
+    float or ndarray, shape (...)
+
+    Raises
+    ------
+    ValueError
+        For another parametrization, an entry that is not finite, or a negative one for `HadamardPower`.
+
+    Examples
+    --------
+    >>> float(hadamard_penalty([3.0, -4.0], SignedHadamardPower(2)))
+    3.5
+    >>> float(hadamard_penalty([3.0, -4.0], GroupHadamard([0, 0])))
+    5.0
+    """
+    x = as_reals("x", x).astype(float)
+    if not x.ndim or not np.all(np.isfinite(x)):
+        raise ValueError(f"x must be a finite vector, or a stack of them; got shape {x.shape}")
+    if isinstance(parametrization, GroupHadamard):
+        if x.shape[-1] != len(parametrization.groups):
+            raise ValueError(f"x must have {len(parametrization.groups)} entries like groups, got shape {x.shape}")
+        return np.sum(np.sqrt(parametrization._sums(x**2)), axis=-1)[()]
+    if not isinstance(parametrization, _Power):
+        raise ValueError(
+            f"parametrization must be a HadamardPower, SignedHadamardPower or GroupHadamard, got {parametrization!r}"
+        )
+    if parametrization.nonnegative and np.any(x < 0):
+        raise ValueError("x must not be negative for a HadamardPower: take SignedHadamardPower")
+    return np.sum(np.abs(x) ** (2 / parametrization.depth), axis=-1)[()] / 2
 
 
 class _Product:

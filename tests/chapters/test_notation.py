@@ -11,6 +11,8 @@ NAMES = {
     "matrix_factorization": "Matrix factorization",
     "sparse_recovery": "Sparse recovery",
     "nnls": "Non-negative least squares",
+    "weight_decay": "Weight decay",
+    "steps_and_noise": "Steps and noise",
 }
 GREEK = re.sub(
     r"\s+",

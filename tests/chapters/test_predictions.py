@@ -167,3 +167,51 @@ def test_of_non_negative_least_squares():
     errors = [said("draw_scan", angles=12, solution=solution)[0] for solution in ("flow", "vertex", "least norm")]
     assert errors[0] == min(errors)
     assert max(said("draw_scan", angles=18, solution=solution)[0] for solution in ("flow", "vertex")) < 1e-6
+
+
+def test_of_weight_decay():
+    said = functools.partial(numbers, "weight_decay")
+    written("syllabus", "in about half of the time: 301 in place of 580. The training error falls at the same time")
+    (fitted, fell, _, _), (same, earlier, _, _) = (
+        [value for value in said("draw_grokking", alpha=3.0, decay=decay) if value != 0.1] + [0.0]
+        for decay in (0.01, 0.02)
+    )
+    assert fitted == same
+    assert fell == pytest.approx(580, abs=5) and earlier == pytest.approx(301, abs=3)
+    written("slides/weight_decay", "the fit is a hundred times earlier, the fall a little later")
+    large = [value for value in said("draw_grokking", alpha=30.0, decay=0.01) if value != 0.1]
+    assert fitted / large[0] == pytest.approx(100, rel=0.25) and fell < large[1] < 1.6 * fell
+    written("syllabus", "Two: zero, and one near 0.9.", r"$\lambda_c\approx1.42$")
+    zero, other, threshold = said("draw_landscape", decay=0.8, depth=3)
+    assert zero == 0 and other == pytest.approx(0.9, abs=0.05) and threshold == 1.42
+    written("syllabus", "Stopping early, from this very small start, but not by much.")
+    stopped, decayed = said("draw_decay_noise", noise=0.1)
+    assert 0.6 * decayed < stopped < decayed
+
+
+def test_of_steps_and_noise():
+    said = functools.partial(numbers, "steps_and_noise")
+    written(
+        "syllabus",
+        "the flow ends with sharpness 5.2",
+        r"With $\eta=0.55$ and $0.65$ it ends at the balanced solution, with sharpness 2.00; with $0.8$ it diverges",
+    )
+    ends = {step: said("draw_sharpness", step_size=step) for step in (0.02, 0.55, 0.65, 0.8)}
+    assert ends[0.02][-1] == pytest.approx(5.2, abs=0.05)
+    assert ends[0.55][0] == pytest.approx(2, abs=2e-3) and ends[0.65][0] == pytest.approx(2, abs=2e-3)
+    assert len(ends[0.8]) == len(ends[0.65]) - 1 and not said("draw_hyperbola", step_size=0.8)
+
+    written("syllabus", "Full gradients: denser, by five percent with the longest step. Single rows: sparser, by nine.")
+    full, rows = (said(draw, share=1.0)[-1] for draw in ("draw_full_scale", "draw_row_scale"))
+    assert full == pytest.approx(5, abs=0.5) and abs(rows) == pytest.approx(9, abs=0.5)
+
+    written(
+        "syllabus", r"at $\tau=20$ only three entries are left, and the weighted norm is the least one to four digits"
+    )
+    assert said("draw_noise_vector", tau=20.0)[0] == pytest.approx(1, abs=5e-5)
+
+    written("slides/steps_and_noise", "flattest near 0.15", "At 0.5 still below the edge; at 0.6 it ends at it")
+    scales = states("steps_and_noise", "draw_sharpness_of_limits", "alpha")
+    flattest = min(scales, key=lambda alpha: said("draw_sharpness_of_limits", alpha=alpha)[0])
+    assert flattest == pytest.approx(0.15, rel=0.1)
+    assert said("draw_edge", step_size=0.5)[0] < 0.9 and said("draw_edge", step_size=0.6)[0] > 0.98

@@ -615,58 +615,6 @@ def test_running_mean_is_not_the_lasso_elsewhere():
     assert np.max(objective[0] - objective[1]) > 1e-3
 
 
-# --- Stochastic gradient descent --------------------------------------------------------------------------------------
-
-
-def plus_minus_one_instance():
-    """40 measurements of a vector with 5 entries 1 or -1 among 100."""
-    rng = np.random.default_rng(0)
-    A, x = rng.standard_normal((40, 100)) / np.sqrt(40), np.zeros(100)
-    x[rng.choice(100, 5, replace=False)] = rng.choice([-1.0, 1.0], 5)
-    return A, A @ x
-
-
-@pytest.mark.claim("prop-effective-scale")
-def test_noise_shrinks_the_product_of_the_weights():
-    """u v = alpha^2 prod_k (1 - (2 step g_k)^2) exactly, with the estimate g_k of the gradient from one row."""
-    A, y = plus_minus_one_instance()
-    steps, alpha, step, seed = 1000, 0.1, 0.02, 4
-    run = gradient_descent(
-        A,
-        y,
-        SignedHadamardPower(2),
-        alpha=alpha,
-        step_size=step,
-        batch_size=1,
-        seed=seed,
-        max_iterations=steps,
-        tol=0,
-        record=steps,
-    )
-    rng, product = np.random.default_rng(seed), alpha**2
-    for x in run.path.x[:-1]:
-        row = rng.choice(40, 1, replace=False)[0]
-        g = 40 * (A[row] @ x - y[row]) * A[row]
-        product = product * (1 - (2 * step * g) ** 2)
-    u, v = run.weights
-    np.testing.assert_allclose(u * v, product, rtol=1e-12)
-    assert np.all(product < alpha**2)
-
-
-@pytest.mark.claim("prop-effective-scale")
-def test_noise_helps_and_a_large_full_step_hurts():
-    A, y = plus_minus_one_instance()
-    model, alpha = SignedHadamardPower(2), 0.1
-    flow = l1(flow_limit(A, y, model, alpha=alpha).x)
-    few_rows = gradient_descent(
-        A, y, model, alpha=alpha, step_size=0.04, batch_size=1, seed=1, max_iterations=30_000, tol=1e-6
-    )
-    all_rows = gradient_descent(A, y, model, alpha=alpha, step_size=0.3, tol=1e-6)
-    assert few_rows.converged and all_rows.converged
-    assert l1(few_rows.x) < 0.95 * flow
-    assert l1(all_rows.x) > 1.01 * flow
-
-
 # --- The dictionary between parametrizations and potentials -----------------------------------------------------------
 
 

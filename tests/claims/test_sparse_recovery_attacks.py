@@ -728,35 +728,6 @@ def test_monotone_lasso_paths(one, *, scale=1.0, required=True):
         yield equal("", steps.mean(taus), path, 1e-4)
 
 
-# --- Steps and noise --------------------------------------------------------------------------------------------------
-
-
-@attack(
-    "prop-effective-scale",
-    hypothesis="any sequence of up to 40 gradients, also with 2 eta |g| > 1, any step and scale; the weights step by step",
-    draw=lambda source: (
-        source.normal(source.integer(1, 40), 3) * 10.0 ** source.uniform(-2, 0.5),
-        source.log_uniform(1e-3, 1),
-        source.log_uniform(1e-6, 1e3),
-    ),
-    tries=60,
-    mutants={
-        "2 eta^2 g^2 instead of 4 eta^2 g^2": {"factor": 2.0},
-        "1 + 4 eta^2 g^2": {"factor": -4.0},
-        "without the square": {"power": 1.0},
-        "it shrinks for every step": {"shrinks": lambda eta, g: True},
-    },
-)
-def test_effective_scale(one, *, factor=4.0, power=2.0, shrinks=lambda eta, g: np.max(np.abs(2 * eta * g)) < 1):
-    gradients, eta, alpha = one
-    u, v = np.full(3, alpha), np.full(3, alpha)
-    for g in gradients:
-        u, v = u - eta * 2 * u * g, v + eta * 2 * v * g
-    yield equal("", u * v / alpha**2, np.prod(1 - factor * (eta * np.abs(gradients)) ** power, axis=0), 1e-9)
-    if shrinks(eta, gradients):
-        yield at_most("", np.abs(u * v), alpha**2)
-
-
 # --- The dictionary ---------------------------------------------------------------------------------------------------
 
 
@@ -823,21 +794,3 @@ def test_zero_coefficient_at_depth_two():
     assert abs(x[2]) / alpha**2 == pytest.approx(2 * np.sinh(np.log(1.5)), rel=1e-3)
     assert l1(x) - 5 == pytest.approx(abs(x[2]), rel=1e-3)
     assert abs(abs(x[2]) / alpha**2 - 1) > 0.1  # what the formula without its second case says
-
-
-@pytest.mark.claim("prop-effective-scale")
-def test_long_full_steps_leave_the_range():
-    """Why they can hurt: the scale shrinks unevenly, and the dual coordinate leaves the range of A^T in third order of eta."""
-    rng = np.random.default_rng(0)
-    A, alpha = rng.standard_normal((3, 6)), 0.3
-    y = A @ np.r_[1.0, -1.0, 0, 0, 0, 0]
-    outside = []
-    for eta in (0.02, 0.01):
-        u, v = np.full(6, alpha), np.full(6, alpha)
-        for _ in range(round(3 / eta)):
-            g = A.T @ (A @ (u**2 - v**2) - y)
-            u, v = u * (1 - 2 * eta * g), v * (1 + 2 * eta * g)
-        xi = np.log(u / v)
-        outside.append(np.linalg.norm(xi - np.linalg.pinv(A) @ A @ xi))
-        assert np.ptp(u * v) > 0  # uneven
-    assert 3 < outside[0] / outside[1] < 5  # the sum over 1/eta steps of third powers

@@ -21,7 +21,15 @@ from scipy.optimize import nnls as lawson_hanson
 from tests.shared import CHAPTERS, CHECKS
 
 LABEL = re.compile(r"\{exercise\}.*\n:label: ex-(\S+)")
-TAKES_A_FUNCTION = ["valley", "hyperbola", "primitive", "nnls_hand", "nnls_constant", "nnls_multiplicative"]
+TAKES_A_FUNCTION = [
+    "valley",
+    "hyperbola",
+    "primitive",
+    "nnls_hand",
+    "nnls_constant",
+    "nnls_multiplicative",
+    "hidden_factors",
+]
 A = np.array([[1.0, 1.0], [0.0, 1.0]])
 
 
@@ -43,6 +51,7 @@ def gap(slope):
 LIMIT = flow_limit([[1.0, 2.0]], [2.0], SignedHadamardPower(2), alpha=0.1).x
 ONE_SIGNED = flow_limit([[1.0, 2.0]], [2.0], HadamardPower(2), alpha=0.1).x
 SEPARATOR = np.array([2.0, 1.0]) / np.sqrt(5)
+EXPECTED = 1265.8  # the moment of grokking in the exercise, to three digits
 
 # For every check, answers that students hand in, each with the kind of wrong that should be said.
 WRONG = {
@@ -111,6 +120,15 @@ WRONG = {
         ("two", "type"),
     ],
     "not_lasso": [(1, "property"), (2.0, "type"), (-1, "type"), (True, "type")],
+    "flow_sharpness": [(8.96, "value"), (3.0299, "power"), (4.59, "factor"), ([9.18, 2.0], "shape"), (-9.18, "sign")],
+    "descent_sharpness": [(9.18, "value"), (6.667, "value"), (5.946, "factor"), (np.nan, "finite"), (3.2, "accuracy")],
+    "longest_step": [
+        (4.9, "value"),
+        (0.205, "factor"),
+        (0.45, "accuracy"),
+        (np.sqrt(0.4095), "power"),
+        ("long", "type"),
+    ],
     "nnls_hand": [
         (lambda y1, y2: np.linalg.solve(A, [y1, y2]), "property"),
         (lambda y1, y2: np.maximum(np.linalg.solve(A, [y1, y2]), 0), "value"),
@@ -130,6 +148,26 @@ WRONG = {
         (lambda A, y, x: x * (A.T @ y), "property"),
         (lambda A, y, x: A @ x, "shape"),
         (lambda A, y, x: x * np.sqrt((A.T @ y) / (A.T @ (A @ x))), "value"),
+    ],
+    "hidden_factors": [
+        (lambda x, L: abs(x) ** (2 / L), "value"),
+        (lambda x, L: L * abs(x) ** (2 / L), "factor"),
+        (lambda x, L: -L / 2 * abs(x) ** (2 / L), "sign"),
+        (lambda x, L: [x, L], "shape"),
+        (1.5, "type"),
+    ],
+    "decay_threshold": [
+        (9 / 4 * (1 / 4) ** (1 / 3), "value"),
+        (3 / 2 ** (1 / 3), "factor"),
+        (-1.5 * 2 ** (-1 / 3), "sign"),
+        ([1.19, 0.0], "shape"),
+        (1.2, "accuracy"),
+    ],
+    "decay_moment": [
+        (np.log(5) / 0.004 + 99, "value"),
+        (-EXPECTED, "sign"),
+        (EXPECTED / 2, "factor"),
+        (1.05 * EXPECTED, "accuracy"),
     ],
 }
 

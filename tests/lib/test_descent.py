@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from implicit_bias import HadamardPower, Linear, MatrixProduct, SignedHadamardPower, SymmetricProduct, gradient_descent
+from implicit_bias import (
+    GroupHadamard,
+    HadamardPower,
+    Linear,
+    MatrixProduct,
+    SignedHadamardPower,
+    SymmetricProduct,
+    gradient_descent,
+)
 from implicit_bias.problems import matrix_target, separable
 from scipy.optimize import approx_fprime, minimize
 from scipy.sparse import csr_array, eye_array
@@ -445,3 +453,111 @@ def test_converged_bounds_the_loss(seed):
     least = np.linalg.lstsq(A, y)[1][0]
     assert result.converged
     assert np.sum((A @ result.x - y) ** 2) <= least * (1 + 1e-8)
+
+
+# --- Noise of the labels ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", [np.array, csr_array, aslinearoperator])
+def test_label_noise_is_other_labels_in_each_step(form):
+    """Each step is the one that descent without noise would take for these labels."""
+    A, y = instance()
+    noisy = run(form(A), y, SIGNED, 3, step_size=0.01, label_noise=0.5, seed=4)
+    w, rng = SIGNED.start(0.3, A.shape[1]), np.random.default_rng(4)
+    for _ in range(3):
+        labels = y + 0.5 * rng.standard_normal(y.size)
+        w = w - 0.01 * SIGNED.pullback(w, A.T @ (A @ SIGNED.value(w) - labels))
+    np.testing.assert_allclose(noisy.weights, w, rtol=1e-12)
+
+
+def test_label_noise_of_batches_and_of_stacks():
+    A, y = instance()
+    options = {"step_size": 0.005, "label_noise": 0.3, "seed": 1, "batch_size": 2}
+    stack = run(A, y, SIGNED, 50, alpha=np.array([[0.2], [0.4]]), **options)
+    for x, alpha in zip(stack.x, (0.2, 0.4), strict=True):
+        np.testing.assert_allclose(run(A, y, SIGNED, 50, alpha=alpha, **options).x, x, rtol=1e-10)
+    silent = run(A, y, SIGNED, 50, **{**options, "label_noise": 0.0})
+    assert np.max(np.abs(silent.x - stack.x[0])) > 1e-4
+
+
+def test_label_noise_does_not_come_to_rest():
+    """Not even where the data are met at the start."""
+    A = instance()[0]
+    still = run(A, np.zeros(3), SIGNED, 100, step_size=0.005, label_noise=0.1, seed=0)
+    assert still.iterations == 100 and not still.converged and np.any(still.x != 0)
+
+
+# --- Weight decay
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.5])
+def test_steps_with_decay_are_those_of_the_penalized_loss(momentum):
+    A, y = instance()
+    model, eta, decay = SignedHadamardPower(3), 0.01, 0.3
+    w, velocity = model.start(0.4, 6), 0.0
+
+    def penalized(w):
+        return np.sum((A @ model.value(w) - y) ** 2) / 2 + decay / 2 * np.sum(w**2)
+
+    for _ in range(5):
+        slope = np.empty_like(w)
+        for place in np.ndindex(w.shape):
+            e = np.zeros_like(w)
+            e[place] = 1e-6
+            slope[place] = (penalized(w + e) - penalized(w - e)) / 2e-6
+        velocity = momentum * velocity - eta * slope
+        w = w + velocity
+    found = gradient_descent(
+        A, y, model, alpha=0.4, step_size=eta, weight_decay=decay, momentum=momentum, max_iterations=5, tol=0.0
+    )
+    np.testing.assert_allclose(found.weights, w, atol=1e-8)
+
+
+def test_descent_with_decay_ends_at_the_lasso_and_at_ridge():
+    A, y = instance(m=4, n=7)
+    result = gradient_descent(A, y, SIGNED, alpha=[[0.5], [0.1]], weight_decay=0.2, max_iterations=100_000)
+    assert result.converged
+    for x in result.x:
+        g = A.T @ (A @ x - y)
+        assert np.max(np.abs(g)) <= 0.1 + 1e-6
+        np.testing.assert_allclose(x * (np.abs(g) - 0.1), 0, atol=1e-6)
+    linear = gradient_descent(A, y, Linear(), alpha=1.0, weight_decay=0.2, max_iterations=100_000)
+    ridge = np.linalg.solve(A.T @ A + 0.2 * np.eye(7), A.T @ y)
+    assert linear.converged
+    np.testing.assert_allclose(linear.x, ridge, atol=1e-6)
+
+
+def test_a_fitted_model_with_decay_has_not_converged():
+    """The gradient with respect to x is zero long before the weights have stopped to shrink."""
+    A, y = instance()
+    result = gradient_descent(A, y, SIGNED, alpha=20.0, weight_decay=1e-4, max_iterations=3000)
+    assert np.linalg.norm(A @ result.x - y) < 1e-3 * np.linalg.norm(y)
+    assert not result.converged and np.all(result.optimality > 0.1)
+
+
+def test_zero_weights_are_the_end_of_a_large_decay():
+    A, y = instance()
+    for model in (SIGNED, SignedHadamardPower(3), Linear()):
+        result = gradient_descent(A, y, model, alpha=1.0, weight_decay=1e3, max_iterations=20_000)
+        assert result.converged
+        assert np.max(np.abs(result.x)) < 0.1
+
+
+def test_groups_are_pulled_back_and_end_at_the_group_lasso():
+    A, y = instance(m=5, n=6)
+    groups = np.array([1, 0, 1, 2, 0, 2])
+    model = GroupHadamard(groups)
+    w, rng = np.random.default_rng(1).standard_normal(9), np.random.default_rng(2)
+    gradient = rng.standard_normal(6)
+    slope = [gradient @ (model.value(w + e) - model.value(w - e)) / 2e-6 for e in 1e-6 * np.eye(9)]
+    np.testing.assert_allclose(model.pullback(w, gradient), slope, atol=1e-8)
+    penalty = 0.3 * np.linalg.norm(A.T @ y)
+    result = gradient_descent(A, y, model, alpha=[[0.7], [0.2]], weight_decay=penalty, max_iterations=200_000)
+    assert result.converged
+    for x in result.x:
+        for g in range(3):  # the conditions of the group lasso
+            own = groups == g
+            pull, size = A.T[own] @ (y - A @ x), np.linalg.norm(x[own])
+            assert np.linalg.norm(pull) <= penalty * (1 + 1e-5)
+            np.testing.assert_allclose(pull * size, penalty * x[own], atol=1e-5 * penalty)
+        assert any(np.linalg.norm(x[groups == g]) < 1e-6 for g in range(3))

@@ -311,3 +311,99 @@ def test_an_accelerated_flow_without_progress_is_stopped(monkeypatch):
             result = accelerated_flow(A, y, HadamardPower(2), alpha=0.1, times=times)
         assert not result.converged
         np.testing.assert_allclose(result.path.x, [[0.01] * 6])
+
+
+# --- Weight decay
+
+
+def decayed_in_the_weights(A, y, model, alpha, weight_decay, times):
+    start = model.start(alpha, A.shape[1])
+
+    def velocity(t, w):
+        w = w.reshape(start.shape)
+        return (-model.pullback(w, A.T @ (A @ model.value(w) - y)) - weight_decay * w).ravel()
+
+    with np.errstate(over="ignore", invalid="ignore"):  # a step that is refused
+        run = solve_ivp(velocity, (0, times[-1]), start.ravel(), "DOP853", times, rtol=1e-11, atol=1e-13)
+    return np.array([model.value(w.reshape(start.shape)) for w in run.y.T])
+
+
+@models
+@pytest.mark.parametrize("alpha", [0.1, 1.5, np.linspace(0.2, 0.6, 6)], ids=["small", "large", "non-uniform"])
+@pytest.mark.parametrize("weight_decay", [1e-3, 0.5])
+def test_path_with_decay_is_that_of_the_weights(model, alpha, weight_decay):
+    A, y = instance()
+    times = np.array([0.0, 0.05, 0.2, 1.0, 8.0])
+    path = gradient_flow(A, y, model, alpha=alpha, weight_decay=weight_decay, times=times).path
+    expected = decayed_in_the_weights(A, y, model, alpha, weight_decay, times)
+    np.testing.assert_allclose(path.x, expected, atol=1e-5 * np.max(np.abs(expected)))
+    np.testing.assert_allclose(path.loss, np.sum((path.x @ A.T - y) ** 2, axis=1) / 2)
+
+
+@pytest.mark.parametrize("alpha", [1e-6, 0.5, 1e3])
+@pytest.mark.parametrize("weight_decay", [1e-4, 0.1, 3.0, 100.0])
+@pytest.mark.parametrize("signed", [False, True])
+def test_flow_with_decay_ends_at_the_lasso(alpha, weight_decay, signed):
+    A, y = instance(m=4, n=7)
+    model = (SignedHadamardPower if signed else HadamardPower)(2)
+    result = gradient_flow(A, y, model, alpha=alpha, weight_decay=weight_decay)
+    assert result.converged and result.optimality <= 1e-10
+    g = A.T @ (A @ result.x - y)  # the conditions of the lasso with the parameter weight_decay / 2, written out
+    level, size = weight_decay / 2, np.max(np.abs(A.T @ y))
+    assert np.max(np.abs(g) if signed else -g) <= level + 1e-4 * size
+    assert np.max(np.abs(result.x * (g + level * np.sign(result.x)))) <= 1e-4 * size
+
+
+@pytest.mark.parametrize("model", [HadamardPower(3), SignedHadamardPower(3), SignedHadamardPower(4)], ids=repr)
+@pytest.mark.parametrize("alpha", [0.01, 0.5, 5.0])
+@pytest.mark.parametrize("weight_decay", [0.01, 1.0, 100.0])
+def test_deep_flow_with_decay_ends_at_a_stationary_point(model, alpha, weight_decay):
+    A, y = instance(m=4, n=7)
+    result = gradient_flow(A, y, model, alpha=alpha, weight_decay=weight_decay)
+    assert result.converged
+    size, L = np.abs(result.x), model.depth
+    pull = L * size ** (1 - 2 / L) * (A.T @ (A @ result.x - y)) * np.sign(result.x)
+    awake = size > 1e-9
+    np.testing.assert_allclose(pull[awake], -weight_decay, rtol=1e-4)
+
+
+def test_a_plateau_of_grokking_is_not_the_end():
+    """Long fitted, far from the lasso: what counts without decay is zero there."""
+    A, y = instance()
+    for model in (SignedHadamardPower(2), SignedHadamardPower(3)):
+        result = gradient_flow(A, y, model, alpha=30.0, weight_decay=1e-4, times=[100.0])
+        assert np.linalg.norm(A @ result.x - y) < 1e-5 * np.linalg.norm(y)
+        assert not result.converged and result.optimality > 1e-5
+
+
+def test_decay_of_a_very_long_time_stays_finite():
+    A, y = instance()
+    for model in (SignedHadamardPower(2), HadamardPower(2), SignedHadamardPower(3)):
+        result = gradient_flow(A, y, model, alpha=1.0, weight_decay=0.3, times=[0.0, 1e4])
+        assert np.all(np.isfinite(result.path.x)) and len(result.path.x) == 2
+        assert result.converged
+
+
+@settings(max_examples=20, deadline=None)
+@given(a=st.sampled_from([1e-20, 1e-3, 1e5]), b=st.sampled_from([1e-20, 1e2, 1e15]), depth=st.sampled_from([2, 3]))
+def test_units_do_not_matter_with_decay(a, b, depth):
+    """A and y in other units: the flow of the scaled weights in another time."""
+    A, y = instance()
+    model, times = SignedHadamardPower(depth), np.array([0.1, 1.0, 5.0])
+    unit, clock = b / a, a * b * (b / a) ** (1 - 2 / depth)
+    plain = gradient_flow(A, y, model, alpha=0.3, weight_decay=0.1, times=times).path.x
+    scaled = gradient_flow(
+        a * A, b * y, model, alpha=0.3 * unit ** (1 / depth), weight_decay=0.1 * clock, times=times / clock
+    ).path.x
+    np.testing.assert_allclose(scaled / unit, plain, atol=1e-5)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("depth", [2, 3])
+def test_form_of_the_matrix_does_not_matter_with_decay(form, depth):
+    A, y = instance()
+    options = {"alpha": 0.3, "weight_decay": 0.1, "times": TIMES}
+    expected = gradient_flow(A, y, SignedHadamardPower(depth), **options).path.x
+    np.testing.assert_allclose(
+        gradient_flow(form(A), y, SignedHadamardPower(depth), **options).path.x, expected, atol=1e-5
+    )

@@ -7,10 +7,22 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from implicit_bias import HadamardPower, SignedHadamardPower, flow_limit, l1_bound, minimum_norm, saddle_to_saddle
-from implicit_bias.measures import kkt_residual
+from implicit_bias import (
+    HadamardPower,
+    SignedHadamardPower,
+    descent_limit,
+    flow_limit,
+    gradient_descent,
+    l1_bound,
+    label_noise_flow,
+    minimum_norm,
+    saddle_to_saddle,
+)
+from implicit_bias.measures import kkt_residual, sharpness
+from implicit_bias.problems import sparse_recovery
 from scipy.integrate import quad_vec
 from scipy.linalg import null_space
+from scipy.optimize import linprog
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import aslinearoperator
 
@@ -339,3 +351,164 @@ def test_what_rounding_decides_is_said():
     assert limit.converged and "determine the limit only to about" in limit.message
     A, y = instance()
     assert "only" not in flow_limit(A, y, SignedHadamardPower(2), alpha=0.1).message
+
+
+# --- The limit of descent ---------------------------------------------------------------------------------------------
+
+
+def descended(A, y, alpha, step, *, rows=None, seed=0, steps=200_000):
+    """The weights one by one until nothing moves, with what the steps do to the geometry: x, the scale, the whole of S."""
+    n, rng = A.shape[1], np.random.default_rng(seed)
+    u, v = np.full(n, alpha), np.full(n, alpha)
+    log_scale, S = np.zeros(n), np.zeros(n)
+    for _ in range(steps):
+        part = slice(None) if rows is None else rng.choice(A.shape[0], rows, replace=False)
+        share = 1 if rows is None else A.shape[0] / rows
+        a = 2 * step * share * (A[part].T @ (A[part] @ (u**2 - v**2) - y[part]))
+        log_scale += np.log(np.abs(1 - a**2)) / 2
+        S += np.log(np.abs((1 - a) / (1 + a))) + 2 * a
+        u, v = u * (1 - a), v * (1 + a)
+        if np.linalg.norm(A @ (u**2 - v**2) - y) < 1e-14 * np.linalg.norm(y):
+            break
+    return u**2 - v**2, alpha * np.exp(log_scale), S
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_limit_of_descent_up_to_nine_tenths_of_the_edge(seed, share):
+    """The step is chosen so that it is this share of 2 over the sharpness at the end, or just below."""
+    p = sparse_recovery(n=30, m=15, s=4, seed=seed)
+    A, y, model = p.A, p.y, SignedHadamardPower(2)
+    step = share * 2 / sharpness(A, y, model, descent_limit(A, y, alpha=0.3, step_size=1e-2).weights)
+    for _ in range(5):  # a longer step ends flatter or sharper
+        step *= share / (step * sharpness(A, y, model, descent_limit(A, y, alpha=0.3, step_size=step).weights) / 2)
+    found = descent_limit(A, y, alpha=0.3, step_size=step)
+    assert step * sharpness(A, y, model, found.weights) / 2 == pytest.approx(share, rel=0.05)
+    x, scale, S = descended(A, y, 0.3, step)
+    assert found.converged
+    np.testing.assert_allclose(found.x, x, atol=1e-10)
+    np.testing.assert_allclose(found.scale, scale, rtol=1e-8)
+    kernel = null_space(A)
+    np.testing.assert_allclose(found.shift, kernel @ (kernel.T @ S), atol=1e-8)
+
+
+def test_limit_of_stochastic_descent():
+    p = sparse_recovery(n=30, m=15, s=3, seed=1)
+    found = descent_limit(p.A, p.y, alpha=0.2, step_size=0.01, batch_size=2, seed=7)
+    x, scale, _ = descended(p.A, p.y, 0.2, 0.01, rows=2, seed=7, steps=found.iterations + 6000)
+    np.testing.assert_allclose(found.x, x, atol=1e-10)
+    np.testing.assert_allclose(found.scale, scale, rtol=1e-8)
+
+
+@pytest.mark.parametrize("form", [csr_array, aslinearoperator])
+def test_limit_of_descent_with_other_matrices(form):
+    A, y = instance()
+    found, expected = (descent_limit(B, y, alpha=0.3, step_size=0.02) for B in (form(A), A))
+    np.testing.assert_allclose(found.x, expected.x, atol=1e-11)
+    np.testing.assert_allclose(found.shift, expected.shift, atol=1e-9)
+
+
+def test_limit_of_descent_tends_to_that_of_the_flow():
+    A, y = instance()
+    flow = flow_limit(A, y, SignedHadamardPower(2), alpha=0.3).x
+    far = [np.abs(descent_limit(A, y, alpha=0.3, step_size=step).x - flow).max() for step in (2e-3, 1e-3)]
+    assert far[0] / far[1] == pytest.approx(2, rel=0.05)
+
+
+def test_limit_of_descent_that_diverges_says_so():
+    with pytest.warns(RuntimeWarning, match=r"^descent_limit: Diverged"):
+        found = descent_limit(*instance(), alpha=0.3, step_size=5.0)
+    assert not found.converged and np.all(np.isfinite(found.x)) and np.all(np.isfinite(found.shift))
+    with pytest.warns(RuntimeWarning, match=r"^descent_limit: Stopped after 3 iterations"):
+        assert not descent_limit(*instance(), alpha=0.3, step_size=1e-3, max_iterations=3).converged
+
+
+def test_limit_of_descent_onto_a_weight_that_is_zero():
+    """2 eta g = 1 in the first step: u is exactly zero and stays there."""
+    found = descent_limit([[1.0]], [-1.0], alpha=0.5, step_size=0.5)
+    assert found.weights[0] == 0 and found.scale == 0
+    assert found.converged and found.x == pytest.approx(-1)
+    assert "exactly zero" in found.message
+
+
+# --- Label noise ------------------------------------------------------------------------------------------------------
+
+
+def test_flow_of_label_noise_against_the_projected_gradient_of_the_trace():
+    """Its definition: steps of Heun's method against the trace, in the tangent space of the solutions, from the same start."""
+    A, y = instance(seed=4, m=2, n=4)
+    times = np.array([0.0, 0.05, 0.2])
+    start = flow_limit(A, y, SignedHadamardPower(2), alpha=0.6).x
+    root = np.hypot(start, 2 * 0.6**2)
+    w = np.r_[np.sqrt((root + start) / 2), np.sqrt((root - start) / 2)]
+    squares = np.tile(np.sum(A**2, axis=0), 2)
+
+    def velocity(w):
+        J = np.hstack([2 * A * w[:4], -2 * A * w[4:]])
+        step = -2 * squares * w  # a quarter of the gradient of 4 sum |a_j|^2 (u_j^2 + v_j^2)
+        return step - np.linalg.pinv(J) @ (J @ step)
+
+    found, now = [w], 0.0
+    for end in times[1:]:
+        steps = 4000
+        h = (end - now) / steps
+        for _ in range(steps):
+            first = velocity(w)
+            w = w + h / 2 * (first + velocity(w + h * first))
+        found.append(w)
+        now = end
+    x = np.array([w[:4] ** 2 - w[4:] ** 2 for w in found])
+    np.testing.assert_allclose(label_noise_flow(A, y, alpha=0.6, times=times).path.x, x, atol=1e-6)
+
+
+def test_flow_of_label_noise_ends_at_the_least_weighted_norm():
+    """From a large and from a small start alike: the linear program."""
+    p = sparse_recovery(n=20, m=8, s=8, seed=2)
+    weights = np.sum(p.A**2, axis=0)
+    least = linprog(np.tile(weights, 2), A_eq=np.hstack([p.A, -p.A]), b_eq=p.y)
+    for alpha in (2.0, 1e-3):
+        x = label_noise_flow(p.A, p.y, alpha=alpha, times=[85.0]).x
+        np.testing.assert_allclose(x, least.x[:20] - least.x[20:], atol=1e-6)
+
+
+def test_noisy_labels_follow_their_flow_in_the_mean():
+    """The descent itself, one row or all, against the closed form: the logarithm of u v falls at the rate 4 |a_j|^2."""
+    A, y = instance(seed=5, m=3, n=6)
+    A, y = A / 2, y / 2
+    for rows, share in ((None, 1.0), (1, 3.0)):
+        step, noise, steps = 2e-3, 1.0, 20_000
+        run = gradient_descent(
+            A,
+            y,
+            SignedHadamardPower(2),
+            alpha=1.0,
+            step_size=step,
+            batch_size=rows,
+            label_noise=noise,
+            seed=0,
+            max_iterations=steps,
+            record=0,
+        )
+        tau = share * step**2 * noise**2 * steps
+        fall = -np.log(np.abs(np.prod(run.weights, axis=0)))
+        np.testing.assert_allclose(fall, 4 * tau * np.sum(A**2, axis=0), rtol=0.1)
+
+
+@pytest.mark.parametrize(
+    "argument, call",
+    [
+        ("step_size", lambda: descent_limit(*instance(), alpha=0.1, step_size=None)),
+        ("step_size", lambda: descent_limit(*instance(), alpha=0.1, step_size=-1.0)),
+        ("alpha", lambda: descent_limit(*instance(), alpha=[[0.1], [0.2]], step_size=0.01)),
+        ("alpha", lambda: descent_limit(*instance(), alpha=0.0, step_size=0.01)),
+        ("seed", lambda: descent_limit(*instance(), alpha=0.1, step_size=0.01, batch_size=1)),
+        ("y", lambda: descent_limit(instance()[0], [1.0], alpha=0.1, step_size=0.01)),
+        ("alpha", lambda: label_noise_flow(*instance(), alpha=[[0.1], [0.2]], times=[1.0])),
+        ("times", lambda: label_noise_flow(*instance(), alpha=0.1, times=[1.0, 0.5])),
+        ("times", lambda: label_noise_flow(*instance(), alpha=0.1, times=[1e6])),
+        ("times", lambda: label_noise_flow(*instance(), alpha=0.1, times="soon")),
+    ],
+)
+def test_limits_of_descent_and_noise_refuse(argument, call):
+    with pytest.raises(ValueError, match=rf"^{argument}\b"):
+        call()

@@ -6,6 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from implicit_bias import (
+    GroupHadamard,
+    HadamardPower,
+    Linear,
+    MatrixProduct,
+    SignedHadamardPower,
+    SymmetricProduct,
+    gradient_descent,
+)
 from implicit_bias.measures import (
     balancedness,
     best_rank,
@@ -16,8 +25,10 @@ from implicit_bias.measures import (
     margin,
     null_space_constant,
     recovery_error,
+    sharpness,
     spectral_norm,
 )
+from implicit_bias.networks import ReLUNetwork
 from scipy.linalg import null_space
 from scipy.optimize import nnls
 from scipy.sparse import csr_array
@@ -186,3 +197,113 @@ def test_wrong_labels_of_a_margin(labels):
 def test_wrong_direction_of_a_margin(x):
     with pytest.raises(ValueError, match=r"^x\b"):
         margin(A, [1, -1, 1, -1, 1, 1], x)
+
+
+# --- Sharpness --------------------------------------------------------------------------------------------------------
+
+
+def hessian_of_powers(A, y, w, L, signs):
+    """Entry by entry: J.T A.T A J, and the second derivative of each entry of x on the diagonal."""
+    J = np.hstack(
+        [np.diag(sign * L * np.abs(part) ** (L - 1) * np.sign(part)) for sign, part in zip(signs, w, strict=True)]
+    )
+    g = A.T @ (A @ sum(sign * np.abs(part) ** L for sign, part in zip(signs, w, strict=True)) - y)
+    bend = np.concatenate(
+        [sign * L * (L - 1) * np.abs(part) ** (L - 2) * g for sign, part in zip(signs, w, strict=True)]
+    )
+    return J.T @ A.T @ A @ J + np.diag(bend)
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    m=st.integers(1, 5),
+    n=st.integers(1, 6),
+    depth=st.sampled_from([2, 2.5, 3, 4]),
+    signed=st.booleans(),
+    form=st.sampled_from([np.array, csr_array, aslinearoperator]),
+)
+def test_sharpness_of_powers_is_that_of_their_hessian(seed, m, n, depth, signed, form):
+    """At any point, not only where the data are met, with weights of any sign and size."""
+    rng = np.random.default_rng(seed)
+    A, y = rng.standard_normal((m, n)), rng.standard_normal(m)
+    w = rng.standard_normal((1 + signed, n)) * 10 ** rng.uniform(-2, 1, n)
+    model = (SignedHadamardPower if signed else HadamardPower)(depth)
+    H = hessian_of_powers(A, y, w, depth, (1, -1)[: 1 + signed])
+    expected = np.linalg.eigvalsh(H)
+    found = sharpness(form(A), y, model, w if signed else w[0])
+    assert abs(found - expected[-1]) <= 1e-10 * np.max(np.abs(expected))
+
+
+@pytest.mark.parametrize("form, accuracy", [(np.array, 1e-10), (csr_array, 1e-10), (aslinearoperator, 1e-6)])
+def test_sharpness_of_many_weights_by_lanczos(form, accuracy):
+    """More weights than are written down: against LAPACK, at the end of a descent and far from it."""
+    rng = np.random.default_rng(3)
+    A, y = rng.standard_normal((40, 220)) / np.sqrt(40), rng.standard_normal(40)
+    model = SignedHadamardPower(2)
+    for w in (model.start(0.3, 220), gradient_descent(A, y, model, alpha=0.3, record=0).weights):
+        expected = np.linalg.eigvalsh(hessian_of_powers(A, y, w, 2, (1, -1)))[-1]
+        assert sharpness(form(A), y, model, w) == pytest.approx(expected, rel=accuracy)
+
+
+def hessian_by_differences(loss, w):
+    """Exact for integers and a loss that is quadratic in each weight, as it is for products of matrices."""
+    E, n = np.eye(w.size), w.size
+    H = np.empty((n, n))
+    for i in range(n):
+        for j in range(n):
+            if i == j:
+                H[i, i] = loss(w + E[i]) - 2 * loss(w) + loss(w - E[i])
+            else:
+                H[i, j] = sum(s * t * loss(w + s * E[i] + t * E[j]) for s in (1, -1) for t in (1, -1)) / 4
+    return H
+
+
+@pytest.mark.parametrize(
+    "model", [MatrixProduct((2, 3, 2)), MatrixProduct((2, 1, 3, 2)), MatrixProduct((2,) * 5)], ids=repr
+)
+def test_sharpness_of_products_is_that_of_their_hessian(model):
+    rng = np.random.default_rng(0)
+    A, y = rng.integers(-2, 3, (3, 4)).astype(float), rng.integers(-3, 4, 3).astype(float)
+    w = rng.integers(-2, 3, model.start(1.0, 4).shape).astype(float)
+    expected = np.linalg.eigvalsh(hessian_by_differences(lambda w: np.sum((A @ model.value(w) - y) ** 2) / 2, w))
+    for form in (np.array, csr_array, aslinearoperator):
+        assert sharpness(form(A), y, model, w) == pytest.approx(expected[-1], rel=1e-12)
+
+
+def test_sharpness_of_other_parametrizations():
+    A, y = rng.standard_normal((6, 4)), rng.standard_normal(6)
+    assert sharpness(A, y, Linear(), np.ones(4)) == pytest.approx(np.linalg.norm(A, 2) ** 2, rel=1e-13)
+    # U U^T = 1 with one number: 1/2 (u^2 - 1)^2 has the second derivative 4 at its minima, and -2 at 0.
+    one = [sharpness([[1.0]], [1.0], SymmetricProduct(1), [u]) for u in (1.0, -1.0, 0.0)]
+    np.testing.assert_allclose(one, [4, 4, -2], rtol=1e-13)
+    # u V with one group, at a point that meets the data: A J = (A V, u A) = (0, 3, 3).
+    group = sharpness([[1.0, 1.0]], [0.0], GroupHadamard([0, 0]), [3.0, 1.0, -1.0])
+    assert group == pytest.approx(3.0**2 * 2, rel=1e-13)
+    network = ReLUNetwork(rng.standard_normal((3, 8)), (5, 1), seed=0)
+    w, identity, data = network.start(1.0, 8), np.eye(8), rng.standard_normal(8)
+    slope = lambda w: network.pullback(w, network.value(w) - data)  # noqa: E731
+    H = np.array([(slope(w + 1e-6 * e) - slope(w - 1e-6 * e)) / 2e-6 for e in np.eye(w.size)])
+    assert sharpness(identity, data, network, w) == pytest.approx(np.linalg.eigvalsh((H + H.T) / 2)[-1], rel=1e-6)
+
+
+class AbsoluteValue(Linear):
+    def value(self, w):
+        return np.abs(w)
+
+
+@pytest.mark.parametrize(
+    "argument, model, w",
+    [
+        ("weights", SignedHadamardPower(2), np.ones(4)),
+        ("weights", HadamardPower(2), np.ones((2, 4))),
+        ("weights", HadamardPower(2), [1.0, np.nan, 1.0, 1.0]),
+        ("weights", HadamardPower(2), "abcd"),
+        ("weights", MatrixProduct((2, 2, 2)), np.ones(7)),
+        ("widths", MatrixProduct((2, 2, 3)), np.ones(10)),
+        ("parametrization", HadamardPower, np.ones(4)),
+        ("parametrization", AbsoluteValue(), np.ones(4)),
+    ],
+)
+def test_sharpness_refuses(argument, model, w):
+    with pytest.raises(ValueError, match=rf"^{argument}\b"):
+        sharpness(A, y, model, w)

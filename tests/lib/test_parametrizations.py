@@ -7,13 +7,15 @@ from hypothesis import strategies as st
 from implicit_bias.measures import balancedness
 from implicit_bias.parametrizations import (
     DualPoint,
+    GroupHadamard,
     HadamardPower,
     Linear,
     MatrixProduct,
     SignedHadamardPower,
     SymmetricProduct,
+    hadamard_penalty,
 )
-from scipy.optimize import approx_fprime
+from scipy.optimize import approx_fprime, minimize
 
 DEPTHS = (2, 2.5, 3, 4, 7)
 models = pytest.mark.parametrize(
@@ -279,3 +281,56 @@ def test_wrong_start_of_the_linear_model(start):
 def test_start_of_another_length():
     with pytest.raises(ValueError, match=r"^start must have shape \(3,\)"):
         Linear([1.0, 2.0]).start(1.0, 3)
+
+
+# --- Groups, and the hidden penalty
+
+
+def test_jacobian_and_size_of_groups():
+    model, rng = GroupHadamard([0, 1, 0, 1, 1]), np.random.default_rng(0)
+    for _ in range(50):
+        w = rng.standard_normal(7) * 10.0 ** rng.uniform(-2, 2)
+        jacobian = np.array([model.value(w + e) - model.value(w - e) for e in 1e-4 * np.eye(7)]).T / 2e-4
+        size = model.size(w)
+        norms = [np.linalg.norm(model.value(w)[model.groups == g]) for g in range(2)]
+        assert max(norms) <= size * (1 + 1e-12)
+        assert np.linalg.norm(jacobian, 2) ** 2 == pytest.approx(model.curvature(size), rel=1e-6)
+
+
+def test_a_stack_of_groups():
+    model = GroupHadamard([1, 0, 1])
+    w = np.random.default_rng(0).standard_normal((4, 5))
+    gradient = np.random.default_rng(1).standard_normal((4, 3))
+    for k in range(4):
+        np.testing.assert_array_equal(model.value(w)[k], model.value(w[k]))
+        np.testing.assert_array_equal(model.pullback(w, gradient)[k], model.pullback(w[k], gradient[k]))
+        assert model.size(w)[k] == model.size(w[k])
+    np.testing.assert_array_equal(model.start([[1.0], [2.0]], 3), [[1, 1, 0, 0, 0], [2, 2, 0, 0, 0]])
+
+
+@pytest.mark.parametrize(
+    "model", [HadamardPower(2), HadamardPower(3), SignedHadamardPower(2), SignedHadamardPower(2.5)], ids=repr
+)
+def test_hidden_penalty_is_the_least_norm_of_the_weights(model):
+    """By a solver of constrained problems, from several starts."""
+    rng = np.random.default_rng(0)
+    for _ in range(4):
+        x = rng.standard_normal(1) * 2
+        x = np.abs(x) if model.nonnegative else x
+        shape = (1,) if model.nonnegative else (2, 1)
+        least = min(
+            minimize(
+                lambda w: np.sum(w**2) / 2,
+                rng.uniform(0.2, 2, shape).ravel(),
+                constraints={"type": "eq", "fun": lambda w, x=x, shape=shape: model.value(w.reshape(shape)) - x},
+                options={"ftol": 1e-14, "maxiter": 500},
+            ).fun
+            for _ in range(5)
+        )
+        assert hadamard_penalty(x, model) == pytest.approx(least, rel=1e-5)
+
+
+def test_hidden_penalty_of_stacks_and_groups():
+    x = np.array([[3.0, 4.0, 0.0], [0.0, -1.0, 2.0]])
+    np.testing.assert_allclose(hadamard_penalty(x, SignedHadamardPower(2)), [3.5, 1.5])
+    np.testing.assert_allclose(hadamard_penalty(x, GroupHadamard([0, 0, 1])), [5.0, 3.0])

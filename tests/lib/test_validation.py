@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from implicit_bias import (
+    GroupHadamard,
     HadamardPower,
     Linear,
     MatrixProduct,
@@ -20,6 +21,8 @@ from implicit_bias import (
     flow_limit,
     gradient_descent,
     gradient_flow,
+    group_lasso,
+    hadamard_penalty,
     l1_bound,
     lasso_path,
     learning_time,
@@ -54,7 +57,7 @@ from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 A = np.array([[1.0, -2.0, 0.5, 3.0], [2.0, 1.0, -1.0, 0.5], [0.5, 1.5, 2.0, -1.0]])
 y = A @ [1.0, 0.5, 0.75, 0.25]
-MODEL = SignedHadamardPower(2)
+MODEL, DEEP = SignedHadamardPower(2), SignedHadamardPower(3)
 
 # Every function of a matrix (and of data), with good values for the rest.
 OF_THE_DATA = {
@@ -68,6 +71,10 @@ OF_THE_DATA = {
     "ridge_path": lambda A, y: ridge_path(A, y, [0.1])[0],
     "nuclear_norm": lambda A, y: nuclear_norm(A, y, (2, 2)).x,
     "lasso_path": lambda A, y: lasso_path(A, y, [0.1])[0],
+    "group_lasso": lambda A, y: group_lasso(A, y, [0, 0, 1, 1], 0.1).x,
+    "descent with decay": lambda A, y: gradient_descent(A, y, MODEL, alpha=0.5, weight_decay=0.1).x,
+    "flow with decay": lambda A, y: gradient_flow(A, y, MODEL, alpha=0.5, weight_decay=0.1).x,
+    "deep flow with decay": lambda A, y: gradient_flow(A, y, DEEP, alpha=0.5, weight_decay=0.1, times=[1.0]).x,
     "saddle_to_saddle": lambda A, y: saddle_to_saddle(A, y).x[-1],
     "kkt_residual": lambda A, y: kkt_residual(A, y, np.ones(4)),
 }
@@ -208,7 +215,7 @@ class Table:
 def test_tables_and_columns(function):
     matrix = np.array([[1, 0.5, 2], [0, 1.5, -1], [1, 2.0, 0]])
     table = Table([True, False, np.True_], [np.float64(0.5), 1.5, Fraction(2)], [2, np.int64(-1), Decimal(0)])
-    if function in ("nuclear_norm", "kkt_residual"):  # which want four columns
+    if function in ("nuclear_norm", "kkt_residual", "group_lasso"):  # which want four columns
         matrix, table = np.c_[matrix, matrix[:, 1]], Table(*table.columns, table.columns[1])
     data = np.array([1.0, 2.0, 3.0])
     expected = OF_THE_DATA[function](matrix, data)
@@ -269,7 +276,12 @@ def test_a_matrix_without_entries(form, m, n):
 
 @pytest.mark.parametrize("shape", [(0, 4), (3, 0)])
 @pytest.mark.parametrize(
-    "function", sorted({"saddle_to_saddle", "kkt_residual", "nuclear_norm", "ridge_path"} | OF_THE_MATRIX.keys())
+    "function",
+    sorted(
+        {"saddle_to_saddle", "kkt_residual", "nuclear_norm", "ridge_path", "group_lasso", "flow with decay"}
+        | {"descent with decay", "deep flow with decay"}
+        | OF_THE_MATRIX.keys()
+    ),
 )
 def test_what_needs_entries_says_so(function, shape):
     refuses("A", lambda: (OF_THE_DATA | OF_THE_MATRIX)[function](np.zeros(shape), np.zeros(shape[0])))
@@ -414,6 +426,25 @@ WRONG_OPTIONS = [
     ("start", lambda: gradient_descent(A, y, Linear([1.0, 2.0]), alpha=0.1)),
     ("parametrization", lambda: gradient_flow(A, y, Linear(), alpha=0.1)),
     ("parametrization", lambda: flow_limit(A, y, Linear(), alpha=0.1)),
+    *[("weight_decay", descent(weight_decay=wrong)) for wrong in (-0.1, np.nan, np.inf, "small", None, [0.1], 1j)],
+    *[
+        ("weight_decay", lambda wrong=wrong: gradient_flow(A, y, MODEL, alpha=0.1, weight_decay=wrong))
+        for wrong in (-0.1, np.nan, np.inf, "small", None, [0.1], 1j)
+    ],
+    *[
+        ("groups", lambda wrong=wrong: GroupHadamard(wrong))
+        for wrong in ([], [0.0, 1.0], [-1, 0], [1, 1], [[0, 1]], 0, None, ["a", "b"], [0, 2])
+    ],
+    ("groups", lambda: gradient_descent(A, y, GroupHadamard([0, 0, 1]), alpha=0.1)),
+    ("alpha", lambda: gradient_descent(A, y, GroupHadamard([0, 0, 1, 1]), alpha=[0.1, 0.1, 0.1, 0.1])),
+    ("alpha", lambda: gradient_descent(A, y, GroupHadamard([0, 0, 1, 1]), alpha=-0.1)),
+    ("groups", lambda: group_lasso(A, y, [0, 0, 1], 0.1)),
+    ("penalty", lambda: group_lasso(A, y, [0, 0, 1, 1], 0.0)),
+    ("x", lambda: hadamard_penalty([1.0, np.nan], MODEL)),
+    ("x", lambda: hadamard_penalty(1.0, MODEL)),
+    ("x", lambda: hadamard_penalty([-1.0], HadamardPower(2))),
+    ("x", lambda: hadamard_penalty([1.0, 2.0], GroupHadamard([0, 0, 1]))),
+    ("parametrization", lambda: hadamard_penalty([1.0], Linear())),
     ("momentum", descent(momentum=1)),
     ("momentum", descent(momentum=-0.1)),
     ("momentum", descent(momentum=np.nan)),
@@ -422,6 +453,13 @@ WRONG_OPTIONS = [
     ("batch_size", descent(batch_size=1.5, seed=0)),
     ("batch_size", lambda: gradient_descent(aslinearoperator(A), y, MODEL, alpha=0.1, batch_size=1, seed=0)),
     ("seed", descent(batch_size=1)),
+    ("seed", descent(label_noise=0.1)),
+    ("label_noise", descent(label_noise=-0.1, seed=0)),
+    ("label_noise", descent(label_noise="much", seed=0)),
+    (
+        "label_noise",
+        lambda: gradient_descent(A, [1, -1, 1], MODEL, alpha=0.1, loss="logistic", label_noise=0.1, seed=0),
+    ),
     ("seed", descent(batch_size=1, seed=-1)),
     ("seed", descent(batch_size=1, seed="today")),
     ("max_iterations", descent(max_iterations=-1)),
