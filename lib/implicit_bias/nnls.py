@@ -8,14 +8,16 @@ the energy is a polynomial of degree four), and an exact solution on the support
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import nnls as lawson_hanson
+from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator
 
 from ._accurate import accurate_point, active_set
-from ._normalized import MET, NormalizedProblem, Point
+from ._normalized import MET, SIMILAR, SMALL, NormalizedProblem, OrdinaryProblem, Point
 from ._support import LARGEST_GRAM, finish
 from ._types import Matrix
 from ._validation import as_positive, as_reals
@@ -121,13 +123,21 @@ def nnls(
     >>> result.x.tolist(), result.residual_norm, result.converged
     ([2.0, 0.0], 1.0, True)
     """
-    problem = NormalizedProblem(A, y)
     tol = as_positive("tol", tol)
     if tol < SMALLEST_TOLERANCE:
         raise ValueError(f"tol must be at least {SMALLEST_TOLERANCE:g}, got {tol:g}")
     limit = LIMIT if max_iterations is None else as_positive("max_iterations", max_iterations, integer=True, zero=True)
     if callback is not None and not callable(callback):
         raise ValueError(f"callback must be callable, got {callback!r}")
+    if issparse(A) and prod(A.shape) <= SMALL:
+        A = A.toarray()
+    x = None
+    if x0 is alpha is callback is None and (problem := OrdinaryProblem.of(A, y)):
+        x = _lawson_hanson(A, y)
+        point = problem.point(x)
+        if point.settled:
+            return _report(problem, point, tol, 0, "Found by an active-set method")
+    problem = NormalizedProblem(A, y)
     start = _given_start(problem, x0, alpha)
     best, iterations, how = None, 0, "Stopped"
     if problem.empty.all():
@@ -135,9 +145,10 @@ def nnls(
     elif start is not None or callback is not None or not problem.small:
         best, iterations, how = _minimize(problem, start, tol, limit, callback)
     if problem.small:
-        for begin in (best, None):
+        # From where the iteration has ended, and from zero.
+        for begin in (None,) if best is None else (best, None):
             if best is None or (limit and not best.settled):
-                point = _active_set(problem, begin)
+                point = _active_set(problem, begin, x)
                 if best is None or point.beats(best):
                     best, how = point, "Found by an active-set method"
     if best.loss > problem.b @ problem.b:
@@ -166,7 +177,7 @@ def _report(problem, point, tol, iterations, how):
         message=f"{message}.",
         optimality=optimality,
         measured_by="relative gap",
-        residual_norm=problem.residual_norm(x),
+        residual_norm=problem.residual_norm(point),
         kkt_residual=float(certificate.kkt_residual),
         gap=float(certificate.gap) * problem.unit**2,
         dual=point.g * (problem.d * problem.unit),
@@ -209,19 +220,23 @@ def _default_start(problem, correlation):
     return np.sqrt(x * (fit / (image @ image)))
 
 
-def _active_set(problem, start):
-    """The best point by the active-set method of SciPy, or by our own from that point or `start`, if one is not enough."""
+def _active_set(problem, start, x=None):
+    """The best point by the active-set method of SciPy, or by our own from that point or `start`, if one is not enough.
+
+    What SciPy's method has found may be given as `x`, in the units of `A` and `y`.
+    """
     B = problem.A / problem.d
-    # Columns of similar size stay as they are: what comes out is SciPy's solution, bit for bit.
-    common = problem.d / problem.d.max()
-    common = common if common.min() > 1e-3 else 1.0
-    best = problem.point(_lawson_hanson(B * common, problem.b) * common) if start is None else start
-    for begin in (None, best.x):
+    if start is None:
+        # Columns of similar size stay as they are: what comes out is SciPy's solution, bit for bit.
+        common = problem.d / problem.d.max()
+        common = common if common.min() * SIMILAR > 1 else 1.0
+        x = _lawson_hanson(B * common, problem.b) * common if x is None else x * problem.d / problem.unit
+    best = problem.point(x) if start is None else start
+    for method in (lambda problem, point: accurate_point(problem, point.x), active_set):
         if best.settled:
             break
-        x = best.x if begin is None else active_set(B, problem.b, begin)
-        point = accurate_point(problem, x)
-        best = point if begin is None or point.beats(best) else best
+        point = method(problem, best)
+        best = point if method is not active_set or point.beats(best) else best
         if not best.settled and best.shift > np.sqrt(best.loss) / 2:
             # Nothing but the rounding of large entries is left: others, that are smaller, may make up for it.
             point = accurate_point(problem, best.x + _lawson_hanson(B * (best.x == 0), -best.r))
