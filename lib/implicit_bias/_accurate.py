@@ -33,9 +33,7 @@ def accurate_point(problem, x):
     order = np.argsort(heavy)
     nu = r = residual(B[heavy], x[on], problem.b[heavy])[0]
     if len(on):
-        Q = _factor(B[heavy], np.arange(len(on)))[0]
-        for _ in range(2):  # the first one leaves rounding relative to r, not to what remains of it
-            nu = nu - Q @ (Q.T @ nu)
+        nu = _without(_factor(B[heavy], np.arange(len(on)))[0], r)
     return Point(x, r[order], problem.backward(nu[order]), problem, EPSILON**2, float(np.linalg.norm(r - nu)))
 
 
@@ -97,18 +95,18 @@ def active_set(problem, start):
     heavy = _by_size(B)
     B, b = B[heavy], problem.b[heavy]
     barred = np.zeros(problem.n, dtype=bool)
-    best = start.x, np.zeros(problem.n), (start.r[heavy], 0.0), None
+    best = start.x, np.zeros(problem.n), (start.r[heavy], 0.0)
     least, entered, positive = np.inf, None, start.x > 0
     for _ in range(ROUNDS * problem.n):
-        x, low, r, factor = _solve(B, b, *best[:3], positive)
+        x, low, r = _solve(B, b, *best, positive)
         loss = r[0] @ r[0]
         if entered is not None:
             barred[entered] = True
         if loss < (1 - 1e-12) * least:
             barred[:] = False
         if loss <= (1 + 1e-15) * least:  # else rounding let the column in
-            best, least = (x, low, r, factor), loss
-        x, low, r, factor = best
+            best, least = (x, low, r), loss
+        x, low, r = best
         free = ~((x > 0) | barred)
         g = B.T @ r[0]
         if not np.min(g, where=free, initial=np.inf) < -CLEAR * np.sqrt(least):
@@ -118,18 +116,39 @@ def active_set(problem, start):
             break
         positive = x > 0
         positive[entered] = True
-    rounded = B @ low
-    order, shift = np.argsort(heavy), float(np.linalg.norm(rounded))
-    r = (r[0] + (r[1] - rounded))[order]
-    points = [Point(x, r, g, problem, EPSILON**2, shift)]
-    if factor is not None and len(factor[2]) == np.count_nonzero(x):
-        # What rounding has left of the residual in the span of these independent columns can be taken away, for a price
-        # elsewhere.
-        _, R, on = factor
-        g = g - np.linalg.norm(_triangular(R, g[on], 1)) * problem.lengths
-        g[on] = 0
-        points.append(Point(x, r, g, problem, EPSILON**2, shift))
+    return _certified(problem, B, heavy, x, low, r, g)
+
+
+def _certified(problem, B, heavy, x, low, r, g):
+    """The point `x` with the best certificate from the residual `r` of ``x + low`` and its gradient `g`."""
+    on, order = np.flatnonzero(x), np.argsort(heavy)
+    exact = r[0] + (r[1] - B @ low)
+
+    def point(nu, g):
+        return Point(x, exact[order], g, problem, EPSILON**2, float(np.linalg.norm(exact - nu)))
+
+    points = [point(r[0], g)]
+    if len(on):
+        Q, R, kept = _factor(B, on)
+        nu = _without(Q, exact)
+        points.append(point(nu, problem.backward(nu[order])))
+        if len(kept) == len(on) and not points[-1].settled:
+            # What rounding has left of the residual in the span of these independent columns: the most of it is taken away by
+            # the normal equations, the rest for a price elsewhere.
+            step = _triangular(R, _triangular(R, g[kept], 1))
+            r = _sum(r[0], r[1] - B[:, kept] @ step)
+            g = _gradient(B, r)
+            g = g - np.linalg.norm(_triangular(R, g[kept], 1)) * problem.lengths
+            g[on] = 0
+            points.append(point(r[0], g))
     return min(points, key=lambda point: point.certificate.gap)
+
+
+def _without(Q, v):
+    """The part of `v` that is orthogonal to the columns of `Q`; the first one leaves rounding relative to `v`, not to that."""
+    for _ in range(2):
+        v = v - Q @ (Q.T @ v)
+    return v
 
 
 def _factor(B, on):
@@ -165,19 +184,17 @@ def _correct(B, b, x, low, r, Q, R, on):
         used = np.flatnonzero(x)
         r = residual(B[:, used], x[used], b)
         r = _sum(r[0], r[1] + B[:, used] @ low[used])
+        # The next one would be smaller by the same factor.
         enough = max(EPSILON**2 * np.max(x), ENOUGH * (r[0] @ r[0]) / (1 + np.sum(x)))
-        if size * (size / last if last < np.inf else 1) <= enough:  # and so the next one
+        if size * (size / last if last < np.inf else 1) <= enough:
             break
         last = size
     return x, low, r, None
 
 
 def _solve(B, b, x, low, r, positive):
-    """Least squares on the positive columns, a column leaving them whenever its entry would become negative.
-
-    With the factors of the last ones.
-    """
-    x, low, positive, factor = x.copy(), low.copy(), positive.copy(), None
+    """Least squares on the positive columns, a column leaving them whenever its entry would become negative."""
+    x, low, positive = x.copy(), low.copy(), positive.copy()
     while np.any(positive):
         Q, R, on = _factor(B, np.flatnonzero(positive))
         step = -_triangular(R, Q.T @ r[0])
@@ -185,8 +202,7 @@ def _solve(B, b, x, low, r, positive):
             # The rounding of such a solution would hide what is gained: leave out the column that nearly depends on others.
             Q, R, on = Q[:, :-1], R[:-1, :-1], on[:-1]
             step = -_triangular(R, Q.T @ r[0])
-        factor = Q, R, on
-        x, low, r, step = _correct(B, b, x, low, r, *factor)
+        x, low, r, step = _correct(B, b, x, low, r, Q, R, on)
         if step is None:
             break
         falling = step < -x[on]
@@ -197,4 +213,4 @@ def _solve(B, b, x, low, r, positive):
         positive[on[falling][ratios == np.min(ratios)]] = False
         used = np.flatnonzero(x)
         r = residual(B[:, used], x[used], b)
-    return x, low, r, factor
+    return x, low, r

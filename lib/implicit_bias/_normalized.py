@@ -167,10 +167,10 @@ class NormalizedProblem:
 
     def forward_pair(self, u, v):
         """``B u`` and ``B v``, a dense matrix being read once for both."""
+        if not self.dense:
+            return self.forward(u), self.forward(v)
         self.products += 2
-        if self.dense:
-            return self._dense_images([u / self.d, v / self.d])
-        return (self.A @ np.column_stack([u / self.d, v / self.d])).T
+        return self._dense_images([u / self.d, v / self.d])
 
     def backward(self, r):
         """``B.T r``."""

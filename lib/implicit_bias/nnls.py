@@ -18,7 +18,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from ._accurate import accurate_point, active_set
 from ._normalized import MET, SIMILAR, SMALL, NormalizedProblem, OrdinaryProblem, Point
-from ._support import LARGEST_GRAM, finish
+from ._support import LARGEST_GRAM, finish, meet, pivot_by_products
 from ._types import Matrix
 from ._validation import as_positive, as_reals
 from .results import NonnegativeResult
@@ -29,6 +29,9 @@ SMALLEST_WEIGHT = 1e-8  # relative to the largest; a weight that is zero would s
 LIFT = 1e-3  # of the largest weight: where weights begin that were zero in a given point
 CANCELLED = 1e-2  # of the squared length that the sum of as many columns of length 1 has, were they orthogonal
 HURRY = 10  # times as soon comes the finish where only the gap is left, which the iteration closes slowly
+DEAR = 200  # products that a Gram matrix may cost before conjugate gradients on the support are tried
+LOOK = 10  # products before that
+WITHIN_REACH = 1e-2  # squared residual from which the data can be met at once
 LARGEST_STEP = 10  # in weights: along a direction that A does not see the minimum is anywhere
 TINY = 1e-300  # instead of a division by zero
 LIMIT = 10_000  # iterations
@@ -257,7 +260,7 @@ def _minimize(problem, start, tol, limit, callback):
     if np.min(zero.g, initial=0.0) >= 0:
         return zero, 0, "No column has a positive product with y: x = 0 is the solution"
     start = _default_start(problem, -zero.g) if start is None else start
-    iterations, paid, patience = 0, problem.products, 1
+    iterations, paid, patience, look = 0, problem.products, 1, problem.products + LOOK
     while True:
         for steps, (w, point) in enumerate(_conjugate_gradients(problem, start)):
             if callback is not None:
@@ -270,7 +273,16 @@ def _minimize(problem, start, tol, limit, callback):
             k = np.count_nonzero(point.x > point.g)
             hurry = near <= tol < 1e-3 * np.sqrt(point.loss) and not isinstance(problem.A, LinearOperator)
             spent = (problem.products - paid) * (HURRY if hurry else 1)
-            if 0 < k <= LARGEST_GRAM and spent >= patience * problem.gram_price(k):
+            price = problem.gram_price(k)
+            if price > DEAR and problem.products >= look and not problem.single:
+                before = problem.products
+                wide = problem.dense and k >= len(problem.b) and point.loss < WITHIN_REACH
+                finished = meet(problem, point) if wide else pivot_by_products(problem, point, tol)
+                if finished.holds(tol):
+                    return finished, iterations + steps, "Solved on the support"
+                look, paid = 2 * problem.products, paid + problem.products - before
+                continue
+            if 0 < k <= LARGEST_GRAM and spent >= patience * price:
                 finished = _active_set(problem, point) if problem.small else finish(problem, point, tol)
                 if problem.small or finished.holds(tol):
                     return finished, iterations + steps, "Solved on the support"
