@@ -64,7 +64,7 @@ def residual(B, x, b):
         terms -= high
         parts.append(np.add.reduce(high, axis=1))
     total, lost = _sum(*parts)
-    return total, lost + np.add.reduce(terms, axis=1)
+    return _sum(total, lost + np.add.reduce(terms, axis=1))
 
 
 def _sum(a, c):

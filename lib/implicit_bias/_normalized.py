@@ -201,12 +201,10 @@ class NormalizedProblem:
 
     def residual_norm(self, point):
         """``|A x - y|``, in float64, of the vector in the units of `A` and `y`."""
-        x = self.in_units(point.x)
-        if not self.dense or self.A is not self.given:
-            self.products += 1
-            return norm(self.given @ x - self.y)
-        self.single = False
-        return norm(self._image(x) - self.y)
+        if self.A is self.given:
+            return self.unit * float(np.sqrt(point.loss))
+        self.products += 1
+        return norm(self.given @ self.in_units(point.x) - self.y)
 
     def columns(self, chosen):
         """The chosen columns with their entries, dense or sparse, in float64, and what to divide them by to normalize them.

@@ -70,9 +70,12 @@ def nnls(
     Preconditioned nonlinear conjugate gradients on the weights of ``x = w^2``, in variables for which the columns of `A`
     have length 1. When the products with `A` have cost as much as an exact solution on the present support would, that is
     tried: block pivoting on the Gram matrix of these columns. It ends the run if it passes the same test as the iteration,
-    else that goes on. Small matrices (up to 250000 entries, whatever they are; a `LinearOperator` is applied to the identity)
-    are left to the active-set method of SciPy, unless `x0`, `alpha` or `callback` is given, and where that leaves more than
-    rounding, to one of our own with residuals in twice the precision.
+    else that goes on. Where a Gram matrix is dear, as that of a sparse matrix is, conjugate gradients solve the equations of
+    block pivoting; and where the support has as many columns as there are rows, data that are nearly met are met at once.
+
+    Small matrices (up to 250000 entries, whatever they are; a `LinearOperator` is applied to the identity) are left to the
+    active-set method of SciPy, unless `x0`, `alpha` or `callback` is given, and where that leaves more than rounding, to one
+    of our own with residuals in twice the precision.
 
     Among several solutions this method does not prefer the one of least l1-norm, as gradient flow does; for that there is
     `implicit_bias.flow_limit`.
@@ -255,8 +258,8 @@ def _lawson_hanson(B, b):
 
 
 def _minimize(problem, start, tol, limit, callback):
-    """Conjugate gradients from `start`, and the finish on the support: the best point, the iterations, how it was found."""
-    zero = problem.point(np.zeros(problem.n))
+    """Conjugate gradients from `start`, and a finish on the support: the best point, the iterations, how it was found."""
+    zero = problem.point(np.zeros(problem.n), np.zeros(len(problem.b)))
     if np.min(zero.g, initial=0.0) >= 0:
         return zero, 0, "No column has a positive product with y: x = 0 is the solution"
     start = _default_start(problem, -zero.g) if start is None else start
@@ -271,8 +274,6 @@ def _minimize(problem, start, tol, limit, callback):
             if done or iterations + steps == limit:
                 break
             k = np.count_nonzero(point.x > point.g)
-            hurry = near <= tol < 1e-3 * np.sqrt(point.loss) and not isinstance(problem.A, LinearOperator)
-            spent = (problem.products - paid) * (HURRY if hurry else 1)
             price = problem.gram_price(k)
             if price > DEAR and problem.products >= look and not problem.single:
                 before = problem.products
@@ -282,6 +283,8 @@ def _minimize(problem, start, tol, limit, callback):
                     return finished, iterations + steps, "Solved on the support"
                 look, paid = 2 * problem.products, paid + problem.products - before
                 continue
+            hurry = near <= tol < 1e-3 * np.sqrt(point.loss) and not isinstance(problem.A, LinearOperator)
+            spent = (problem.products - paid) * (HURRY if hurry else 1)
             if 0 < k <= LARGEST_GRAM and spent >= patience * price:
                 finished = _active_set(problem, point) if problem.small else finish(problem, point, tol)
                 if problem.small or finished.holds(tol):
