@@ -16,7 +16,8 @@ LARGEST_ACTIVE_SET = 4_000_000  # entries of a matrix to which the active-set me
 ALLOWANCE = 30  # price of a working set, in products, that needs no justification
 STAGE = 0.05  # by so much conjugate gradients reduce the multipliers before the signs are looked at,
 SLOW = 15  # in at most so many iterations
-PATIENCE = 5  # rounds of pivoting without fewer wrong signs
+PATIENCE = 5  # rounds of pivoting without so much
+FEWER = 0.9  # times as many wrong signs
 LARGEST_GRAM = 15_000  # columns; their Gram matrix takes 1.8 GB
 
 
@@ -61,12 +62,12 @@ class WorkingSet:
         with contextlib.suppress(RuntimeError):  # too many iterations
             return lawson_hanson(columns, self.problem.b)[0]
 
-    def pivot(self, positive, rounds=50, patience=5):
+    def pivot(self, positive, rounds=50):
         """Block pivoting: exchange all entries with a wrong sign, while that makes them fewer; None if it cycles.
 
         Source: Portugal, Judice and Vicente (1994); Kim and Park (2011).
         """
-        positive, best, left = positive.copy(), np.inf, patience
+        positive, best, left = positive.copy(), np.inf, PATIENCE
         for _ in range(rounds):
             x = self.least_squares(positive)
             multiplier = self.G @ x - self.c
@@ -74,7 +75,7 @@ class WorkingSet:
             number = np.count_nonzero(wrong)
             if number == 0:
                 return x
-            left = patience if number < best else left - 1
+            left = PATIENCE if number < FEWER * best else left - 1
             best = min(best, number)
             if left == 0:
                 break
@@ -200,7 +201,7 @@ def pivot_by_products(problem, near, tol):
         x, wrong = _equations(problem, point, on, tol)
         if wrong is not None:
             number = np.count_nonzero(wrong)
-            left = PATIENCE if number < fewest else left - 1
+            left = PATIENCE if number < FEWER * fewest else left - 1
             fewest, on = min(fewest, number), on ^ wrong
     return best
 
