@@ -5,8 +5,7 @@ row by itself.
 """
 
 import numpy as np
-from scipy.linalg import qr
-from scipy.linalg.lapack import dtrtrs
+from scipy.linalg.lapack import dgeqp3, dorgqr, dtrtrs
 from scipy.sparse import issparse
 
 from ._normalized import Point
@@ -16,8 +15,8 @@ SPLIT = 2.0**27 + 1
 ROUNDS = 1  # times the number of columns: exchanges before the method gives up
 CORRECTIONS = 8  # of one solution by its own residual
 LARGE = 1e-3  # of the residual: what the rounding of a solution may be
-ROUNDED = 1e-3  # of the residual: what the rounding of `x` may be for a certificate to have a chance
 NEGLIGIBLE = 1e-14  # of the largest pivot: where columns may be taken as dependent
+ENOUGH = 1e-14  # of the loss: a correction that changes no certificate
 CLEAR = 1e-8  # of the residual: a multiplier for which float64 is enough
 
 
@@ -32,30 +31,10 @@ def accurate_point(problem, x):
     B = (columns.toarray() if issparse(columns) else columns) / d
     heavy = _by_size(B)
     order = np.argsort(heavy)
-    B, b = B[heavy], problem.b[heavy]
-    r = residual(B, x[on], b)
-
-    def point(nu, g):
-        return Point(x, r[0][order], g, problem, EPSILON**2, float(np.linalg.norm(r[0] - nu)))
-
-    if not len(on):
-        return point(r[0], problem.backward(r[0][order]))
-    Q, R, kept = factor = _factor(B, np.arange(len(on)))
-    nu = r[0]
-    for _ in range(2):  # the first one leaves rounding relative to r, not to what remains of it
-        nu = nu - Q @ (Q.T @ nu)
-    first = point(nu, problem.backward(nu[order]))
-    if first.settled or not problem.small or first.shift > ROUNDED * np.linalg.norm(r[0]):
-        return first
-    nu = _correct(B, b, x[on], np.zeros(len(on)), r, *factor)[2]
-    g = _gradient(problem.A[heavy] / problem.d, nu)
-    points = [first, point(nu[0], g)]
-    if len(kept) == len(on):
-        # What rounding has left of `nu` in the span of these independent columns can be taken away, for a price elsewhere.
-        g = g - np.linalg.norm(_triangular(R, g[on[kept]], 1)) * problem.lengths
-        g[on] = 0
-        points.append(point(nu[0], g))
-    return min(points, key=lambda point: point.certificate.gap)
+    nu = r = residual(B[heavy], x[on], problem.b[heavy])[0]
+    if len(on):
+        nu = _without(_factor(B[heavy], np.arange(len(on)))[0], r)
+    return Point(x, r[order], problem.backward(nu[order]), problem, EPSILON**2, float(np.linalg.norm(r - nu)))
 
 
 def _by_size(B):
@@ -67,20 +46,25 @@ def _by_size(B):
 def residual(B, x, b):
     """``B x - b``, rounded once, and what that leaves.
 
-    Source: the doubled dot product of Ogita, Rump and Oishi (2005), with a tree in place of its chain.
+    Source: the products of Dekker (1971); the sums by the extraction of Rump, Ogita and Oishi (2008), taken twice.
     """
-    terms = B * x
+    m, n = B.shape
     B_high, x_high = _high(B), _high(x)
     B_low, x_low = B - B_high, x - x_high
-    errors = ((B_high * x_high - terms) + B_high * x_low + B_low * x_high) + B_low * x_low
-    terms = np.column_stack([terms, -b])
-    error = np.sum(errors, axis=1)
-    while terms.shape[1] > 1:
-        half = terms.shape[1] // 2
-        total, lost = _sum(terms[:, :half], terms[:, half : 2 * half])
-        error = error + np.sum(lost, axis=1)
-        terms = np.hstack([total, terms[:, 2 * half :]])
-    return _sum(terms[:, 0], error)
+    terms = np.empty((m, 2 * n + 1))
+    products, errors = terms[:, :n], terms[:, n : 2 * n]
+    np.multiply(B, x, out=products)
+    np.add(((B_high * x_high - products) + B_high * x_low + B_low * x_high), B_low * x_low, out=errors)
+    np.negative(b, out=terms[:, -1])
+    parts = []
+    for _ in range(2):
+        # To multiples of the last bit of a number so large that sums of as many are exact.
+        large = 2.0 ** (2 * n + 4).bit_length() * np.maximum.reduce(np.abs(terms), axis=1)[:, None]
+        high = (large + terms) - large
+        terms -= high
+        parts.append(np.add.reduce(high, axis=1))
+    total, lost = _sum(*parts)
+    return _sum(total, lost + np.add.reduce(terms, axis=1))
 
 
 def _sum(a, c):
@@ -101,17 +85,19 @@ def _gradient(B, r):
     return residual(B.T, r[0], -(B.T @ r[1]))[0]
 
 
-def active_set(B, b, x):
-    """The best point of Lawson and Hanson's method that starts at the support of `x`.
+def active_set(problem, start):
+    """The best point of Lawson and Hanson's method that starts at the support of a point, for a small problem.
 
     Each solution is corrected by its residual, both in twice the precision, which makes up for what the factorization rounds.
+    The multipliers are those before the last rounding.
     """
+    B = problem.A / problem.d
     heavy = _by_size(B)
-    B, b = B[heavy], b[heavy]
-    low, barred = np.zeros(len(x)), np.zeros(len(x), dtype=bool)
-    best = x, low, residual(B, x, b)
-    least, entered, positive = np.inf, None, x > 0
-    for _ in range(ROUNDS * len(x)):
+    B, b = B[heavy], problem.b[heavy]
+    barred = np.zeros(problem.n, dtype=bool)
+    best = start.x, np.zeros(problem.n), (start.r[heavy], 0.0)
+    least, entered, positive = np.inf, None, start.x > 0
+    for _ in range(ROUNDS * problem.n):
         x, low, r = _solve(B, b, *best, positive)
         loss = r[0] @ r[0]
         if entered is not None:
@@ -120,27 +106,59 @@ def active_set(B, b, x):
             barred[:] = False
         if loss <= (1 + 1e-15) * least:  # else rounding let the column in
             best, least = (x, low, r), loss
-        x, _, r = best
-        excluded = (x > 0) | barred
+        x, low, r = best
+        free = ~((x > 0) | barred)
         g = B.T @ r[0]
-        g[excluded] = np.inf
-        if not np.min(g) < -CLEAR * np.sqrt(least):
+        if not np.min(g, where=free, initial=np.inf) < -CLEAR * np.sqrt(least):
             g = _gradient(B, r)
-            g[excluded] = np.inf
-        entered, size = int(np.argmin(g)), 1 + np.sum(x)
-        if not g[entered] < -max(1e-13 * least / size, 100 * EPSILON**2 * size):
+        entered, size = int(np.argmin(np.where(free, g, np.inf))), 1 + np.sum(x)
+        if not (free[entered] and g[entered] < -max(1e-13 * least / size, 100 * EPSILON**2 * size)):
             break
         positive = x > 0
         positive[entered] = True
-    return best[0]
+    return _certified(problem, B, heavy, x, low, r, g)
+
+
+def _certified(problem, B, heavy, x, low, r, g):
+    """The point `x` with the best certificate from the residual `r` of ``x + low`` and its gradient `g`."""
+    on, order = np.flatnonzero(x), np.argsort(heavy)
+    exact = r[0] + (r[1] - B @ low)
+
+    def point(nu, g):
+        return Point(x, exact[order], g, problem, EPSILON**2, float(np.linalg.norm(exact - nu)))
+
+    points = [point(r[0], g)]
+    if len(on):
+        Q, R, kept = _factor(B, on)
+        nu = _without(Q, exact)
+        points.append(point(nu, problem.backward(nu[order])))
+        if len(kept) == len(on) and not points[-1].settled:
+            # What rounding has left of the residual in the span of these independent columns: the most of it is taken away by
+            # the normal equations, the rest for a price elsewhere.
+            step = _triangular(R, _triangular(R, g[kept], 1))
+            r = _sum(r[0], r[1] - B[:, kept] @ step)
+            g = _gradient(B, r)
+            g = g - np.linalg.norm(_triangular(R, g[kept], 1)) * problem.lengths
+            g[on] = 0
+            points.append(point(r[0], g))
+    return min(points, key=lambda point: point.certificate.gap)
+
+
+def _without(Q, v):
+    """The part of `v` that is orthogonal to the columns of `Q`; the first one leaves rounding relative to `v`, not to that."""
+    for _ in range(2):
+        v = v - Q @ (Q.T @ v)
+    return v
 
 
 def _factor(B, on):
     """An orthonormal basis of these columns, the triangular factor, and which of them it is for: independent ones."""
-    Q, R, pivots = qr(B[:, on], mode="economic", pivoting=True, check_finite=False)
-    sizes = np.abs(np.diag(R))
+    k = min(len(B), len(on))
+    factor, pivots, tau, _, _ = dgeqp3(B[:, on], lwork=34 * len(on) + 34)  # SciPy's own function takes twice as long
+    sizes = np.abs(np.diag(factor))
     rank = np.count_nonzero(sizes > NEGLIGIBLE * sizes[0])
-    return Q[:, :rank], R[:rank, :rank], on[pivots[:rank]]
+    Q = dorgqr(factor[:, :k], tau, lwork=32 * k)[0]
+    return Q[:, :rank], factor[:rank, :rank], on[pivots[:rank] - 1]
 
 
 def _triangular(R, v, transposed=0):
@@ -148,27 +166,29 @@ def _triangular(R, v, transposed=0):
     return dtrtrs(R, v, trans=transposed)[0]
 
 
-def _correct(B, b, x, low, r, Q, R, on, bounded=False):
+def _correct(B, b, x, low, r, Q, R, on):
     """Newton's method in twice the precision for the equations on the columns `on`: ``x + low``, and its residual.
 
-    If `bounded`, it ends at the first step that would make an entry negative, and returns that too, or None.
+    It ends at the first step that would make an entry negative, and returns that too, or None.
     """
     last = np.inf
     for _ in range(CORRECTIONS):
         step = -_triangular(R, Q.T @ r[0])
-        if bounded and np.any(step < -x[on]):
+        if np.any(step < -x[on]):
             return x, low, r, step
         size = np.max(np.abs(step))
         if not size < last / 2:
             break
-        last = size
         x, low = x.copy(), low.copy()
         x[on], low[on] = _sum(x[on], low[on] + step)
         used = np.flatnonzero(x)
         r = residual(B[:, used], x[used], b)
         r = _sum(r[0], r[1] + B[:, used] @ low[used])
-        if size <= EPSILON**2 * np.max(x):
+        # The next one would be smaller by the same factor.
+        enough = max(EPSILON**2 * np.max(x), ENOUGH * (r[0] @ r[0]) / (1 + np.sum(x)))
+        if size * (size / last if last < np.inf else 1) <= enough:
             break
+        last = size
     return x, low, r, None
 
 
@@ -182,7 +202,7 @@ def _solve(B, b, x, low, r, positive):
             # The rounding of such a solution would hide what is gained: leave out the column that nearly depends on others.
             Q, R, on = Q[:, :-1], R[:-1, :-1], on[:-1]
             step = -_triangular(R, Q.T @ r[0])
-        x, low, r, step = _correct(B, b, x, low, r, Q, R, on, bounded=True)
+        x, low, r, step = _correct(B, b, x, low, r, Q, R, on)
         if step is None:
             break
         falling = step < -x[on]

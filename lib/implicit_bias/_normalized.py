@@ -15,6 +15,7 @@ SMALLEST, LARGEST = 1e-150, 1e150  # of the norm of y and of the largest column 
 MET = 1e-12  # of the norm of y: a residual that is none
 HIDDEN = 1e-3  # of the loss: what rounding may hide in the worst case, where the gap of many columns is small
 NO_GAP = 1e-11  # of the loss: a gap that is none, even for vectors far beyond reach
+SIMILAR = 1000  # ratio of the lengths of columns that may stay as they are
 SMALL = 250_000  # entries of A that are cheap to have at hand, whatever the matrix is
 CALL = 50_000  # non-zero entries whose product takes as long as the calls around a product
 BLOCK = 2**16  # entries of a dense matrix that stay in the cache while they are used twice
@@ -45,8 +46,10 @@ class Point:
     def settled(self):
         """Whether only rounding is left: in the gap, or in the residual where the data are met."""
         certificate, problem = self.certificate, self.problem
-        size = problem.lengths @ self.x + problem.size
-        if certificate.at_floor or certificate.relative_residual + 4 * self.precision * size <= MET:
+        if certificate.at_floor:
+            return True
+        size = float(problem.lengths @ self.x) + problem.size
+        if certificate.relative_residual + 4 * self.precision * size / (problem.size or 1.0) <= MET:
             return True
         # The part of the gap that grows with the reach has to be smaller than the other one.
         wrong = -np.min(self.g / np.where(problem.lengths > 0, problem.lengths, 1), initial=0.0)
@@ -74,6 +77,41 @@ class Point:
         return self.certificate.optimality < other.certificate.optimality
 
 
+class OrdinaryProblem:
+    """A small matrix in float64 with columns of similar size (or zero) in its own units: what needs no `NormalizedProblem`."""
+
+    small, lost, products, d, unit = True, False, 2, 1.0, 1.0
+
+    def __init__(self, A, y, lengths, size):
+        self.A, self.b, self.lengths, self.size = A, y, lengths, size
+
+    @classmethod
+    def of(cls, A, y):
+        """The problem, or None if it is another one."""
+        if not (type(A) is type(y) is np.ndarray and A.dtype == y.dtype == float):
+            return None
+        if A.ndim != 2 or y.shape != A.shape[:1] or not 0 < A.size <= SMALL:
+            return None
+        squares, size = np.einsum("ij,ij->j", A, A), float(np.einsum("i,i", y, y))
+        least, largest = float(squares.min()), float(squares.max())
+        if least == 0 < largest and not A[:, squares == 0].any():
+            least = float(squares[squares > 0].min())
+        # Each comparison with a NaN is False.
+        ordinary = least > 1e-200 and largest < 1e200 and largest < SIMILAR**2 * least and 1e-200 < size < 1e200
+        return cls(A, y, np.sqrt(squares), size**0.5) if ordinary else None
+
+    def point(self, x):
+        """A point with its residual and gradient."""
+        r = self.A @ x - self.b
+        return Point(x, r, r @ self.A, self)
+
+    def in_units(self, x):
+        return x
+
+    def residual_norm(self, point):
+        return point.loss**0.5
+
+
 class NormalizedProblem:
     """``B = A / d`` and ``b = y / unit``, where `d` and `unit` are powers of two: nothing is rounded. `B` is never formed.
 
@@ -93,7 +131,6 @@ class NormalizedProblem:
         if self.small and not isinstance(self.A, np.ndarray):
             self.products += min(m, self.n) if isinstance(self.A, LinearOperator) else 0
             self.A = as_entries(self.A)
-            self.A = self.A.toarray() if issparse(self.A) else self.A
         self.dense = isinstance(self.A, np.ndarray)
         if self.dense and not (self.A.flags.c_contiguous or self.A.flags.f_contiguous):
             self.A = np.ascontiguousarray(self.A)
@@ -130,10 +167,10 @@ class NormalizedProblem:
 
     def forward_pair(self, u, v):
         """``B u`` and ``B v``, a dense matrix being read once for both."""
+        if not self.dense:
+            return self.forward(u), self.forward(v)
         self.products += 2
-        if self.dense:
-            return self._dense_images([u / self.d, v / self.d])
-        return (self.A @ np.column_stack([u / self.d, v / self.d])).T
+        return self._dense_images([u / self.d, v / self.d])
 
     def backward(self, r):
         """``B.T r``."""
@@ -162,13 +199,12 @@ class NormalizedProblem:
             raise ValueError("A and y must have sizes whose quotient is below 1e308: rescale the problem")
         return x
 
-    def residual_norm(self, x):
-        """``|A x - y|`` of a vector in the units of `A` and `y`, in float64."""
-        if not self.dense or self.A is not self.given:
-            self.products += 1
-            return norm(self.given @ x - self.y)
-        self.single = False
-        return norm(self._image(x) - self.y)
+    def residual_norm(self, point):
+        """``|A x - y|``, in float64, of the vector in the units of `A` and `y`."""
+        if self.A is self.given:
+            return self.unit * float(np.sqrt(point.loss))
+        self.products += 1
+        return norm(self.given @ self.in_units(point.x) - self.y)
 
     def columns(self, chosen):
         """The chosen columns with their entries, dense or sparse, in float64, and what to divide them by to normalize them.

@@ -8,11 +8,16 @@ from scipy.linalg.lapack import dpstrf
 from scipy.optimize import nnls as lawson_hanson
 
 from ._accurate import accurate_point
-from .measures import REACH
+from ._normalized import HIDDEN, Point
+from .measures import EPSILON, REACH, SLACK, SMALL_GAP
 
 ROUNDING = 1e-15  # times the sum of x: a multiplier above minus this is taken as zero
 LARGEST_ACTIVE_SET = 4_000_000  # entries of a matrix to which the active-set method of SciPy is applied
 ALLOWANCE = 30  # price of a working set, in products, that needs no justification
+STAGE = 0.05  # by so much conjugate gradients reduce the multipliers before the signs are looked at,
+SLOW = 15  # in at most so many iterations
+PATIENCE = 5  # rounds of pivoting without so much
+FEWER = 0.9  # times as many wrong signs
 LARGEST_GRAM = 15_000  # columns; their Gram matrix takes 1.8 GB
 
 
@@ -57,12 +62,12 @@ class WorkingSet:
         with contextlib.suppress(RuntimeError):  # too many iterations
             return lawson_hanson(columns, self.problem.b)[0]
 
-    def pivot(self, positive, rounds=50, patience=5):
+    def pivot(self, positive, rounds=50):
         """Block pivoting: exchange all entries with a wrong sign, while that makes them fewer; None if it cycles.
 
         Source: Portugal, Judice and Vicente (1994); Kim and Park (2011).
         """
-        positive, best, left = positive.copy(), np.inf, patience
+        positive, best, left = positive.copy(), np.inf, PATIENCE
         for _ in range(rounds):
             x = self.least_squares(positive)
             multiplier = self.G @ x - self.c
@@ -70,7 +75,7 @@ class WorkingSet:
             number = np.count_nonzero(wrong)
             if number == 0:
                 return x
-            left = patience if number < best else left - 1
+            left = PATIENCE if number < FEWER * best else left - 1
             best = min(best, number)
             if left == 0:
                 break
@@ -89,9 +94,30 @@ class WorkingSet:
         if not independent:
             factor, order, rank, _ = dpstrf(G, tol=1e-14 * len(on), lower=1)
             on, factor = on[order[:rank] - 1], (factor[:rank, :rank], True)
-        x = np.zeros(len(self.c))
-        x[on] = cho_solve(factor, self.c[on], check_finite=False)
+        self.last = on, factor
+        return self.solve(self.c)
+
+    def solve(self, c):
+        """The same for another right-hand side, on the columns of the last one."""
+        x, (on, factor) = np.zeros(len(c)), self.last
+        x[on] = cho_solve(factor, c[on], check_finite=False)
         return x
+
+    def sharper(self, point):
+        """The last solution with multipliers that do not suffer from the rounding of `x`.
+
+        They are those of its residual without the part in the span of its columns. What that residual has of rounding counts as
+        distance.
+        """
+        nu, g = point.r, point.g
+        rounding = SLACK * EPSILON * (self.problem.lengths @ point.x + self.problem.size)
+        if not rounding < SMALL_GAP / 10 * np.sqrt(point.loss):
+            return point
+        for _ in range(2):
+            nu = nu - self.image(self.solve(g[self.chosen]))
+            g = self.problem.backward(nu)
+        shift = float(np.linalg.norm(nu - point.r)) + rounding
+        return Point(point.x, point.r, g, self.problem, EPSILON**2, shift)
 
     def interior_point(self, x, steps=40):
         """Which entries are positive at the solution, by Mehrotra's predictor and corrector."""
@@ -136,14 +162,80 @@ def finish(problem, near, tol):
     """
     working = WorkingSet(problem)
     working.add(np.flatnonzero(near.x > near.g))
-    best = _extend(working, near, working.from_gram, tol)
-    if not best.holds(tol):
+    best, complete = _extend(working, near, working.from_gram, tol)
+    if complete and not best.holds(tol):
         best = _sharper(problem, best)
-    return best if best.holds(tol) else _extend(working, best, working.from_columns, tol)
+    if complete and not best.holds(tol):
+        best, _ = _extend(working, best, working.from_columns, tol)
+    return best
+
+
+def meet(problem, near):
+    """The point that meets the data with the least relative change of `near`, where as many columns as rows or more are used.
+
+    It is `near` where that leaves the non-negative vectors.
+    """
+    point = problem.point(np.where(near.x > near.g, near.x, 0.0))
+    columns = problem.A * (point.x / problem.d)
+    with contextlib.suppress(LinAlgError):
+        factor = cho_factor(columns @ columns.T, lower=True, check_finite=False)
+        for _ in range(2):
+            change = columns.T @ cho_solve(factor, -point.r, check_finite=False)
+            if np.min(change) < -1:
+                break
+            point = problem.point(point.x * (1 + change))
+    return point if point.beats(near) else near
+
+
+def pivot_by_products(problem, near, tol):
+    """The best point of block pivoting from the support of `near`, by conjugate gradients where a Gram matrix costs too much.
+
+    It ends without the solution where conjugate gradients are slow, or the number of wrong signs does not fall.
+    """
+    best, x, on, fewest, left, wrong = near, near.x, near.x > near.g, np.inf, PATIENCE, True
+    while left:
+        point = problem.point(np.where(on, np.maximum(x, 0), 0.0))
+        best = point if point.beats(best) else best
+        if best.holds(tol) or wrong is None:
+            break
+        x, wrong = _equations(problem, point, on, tol)
+        if wrong is not None:
+            number = np.count_nonzero(wrong)
+            left = PATIENCE if number < FEWER * fewest else left - 1
+            fewest, on = min(fewest, number), on ^ wrong
+    return best
+
+
+def _equations(problem, point, on, tol):
+    """Conjugate gradients for the columns `on`, until signs turn out to be wrong, or the gap is closed.
+
+    The solution so far, and which of its entries or multipliers have a wrong sign: None if that takes too long. Data that are
+    met are no reason to stop: if they can be, conjugate gradients end by themselves.
+    """
+    x, r, g, p, before, target, steps = point.x, point.r, point.g, 0.0, 1.0, np.inf, 0
+    while steps <= SLOW:
+        slope = np.where(on, g, 0.0)
+        most = np.max(np.abs(slope), initial=0.0)
+        if most <= target:
+            if target < np.inf or most == 0:
+                wrong = np.where(on, x < 0, g < -most)
+                if np.any(wrong) or most == 0 or Point(x, r, g, problem).certificate.holds(tol, 0.0, HIDDEN):
+                    return x, wrong
+            target, steps = STAGE * most, 0
+        square = slope @ slope
+        p = square / before * p - slope
+        q = problem.forward(p)
+        t = square / (q @ q)
+        x, r, before, steps = x + t * p, r + t * q, square, steps + 1
+        g = problem.backward(r)
+    return x, None
 
 
 def _extend(working, best, solve, tol, rounds=15):
-    """The best of `best` and the points found by solving on the working set and adding the columns that it lacks."""
+    """The best of `best` and the points found by solving on the working set and adding the columns that it lacks.
+
+    And whether it lacks none at the end, or is too ill-conditioned to tell.
+    """
     problem, least, failures = working.problem, np.inf, 0
     guess = best.x[working.chosen]
     budget = ALLOWANCE + 10 * problem.gram_price(len(guess))
@@ -156,13 +248,13 @@ def _extend(working, best, solve, tol, rounds=15):
         point = problem.point(x, working.image(guess))
         if solve == working.from_columns:
             point = _sharper(problem, point)
+        elif point.certificate.kkt_residual <= tol and not point.holds(tol):
+            point = working.sharper(point)
         certificate = point.certificate
         failures = 0 if certificate.kkt_residual < least / 2 else failures + 1
         least = min(least, certificate.kkt_residual)
         if point.beats(best):
             best = point
-        if best.holds(tol) or failures == 3:
-            break
         # The Gram matrix has lost half of the digits. The gradient has not, and says what the right-hand side must be.
         working.c = working.G @ guess - point.g[working.chosen]
         outside = point.g.copy()
@@ -170,16 +262,18 @@ def _extend(working, best, solve, tol, rounds=15):
         # What the gap needs; below that, rounding.
         needed = max(tol * min(1, certificate.loss / (2 * REACH * np.sum(point.x))), ROUNDING * np.sum(point.x))
         missing = np.flatnonzero(outside < -needed / 2)
+        if best.holds(tol) or failures == 3:
+            return best, not len(missing)
         if len(missing):
             missing = missing[np.argsort(outside[missing], kind="stable")[: max(50, len(guess) // 2)]]
             size = len(guess) + len(missing)
             if size > LARGEST_GRAM or problem.gram_price(size) > budget:
-                break
+                return best, False
             corrected = working.c
             working.add(missing)
             working.c[: len(guess)] = corrected
             guess = np.concatenate([guess, -outside[missing]])  # any positive number: a guess of the support
-    return best
+    return best, True
 
 
 def _sharper(problem, point):

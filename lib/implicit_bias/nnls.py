@@ -8,15 +8,17 @@ the energy is a polynomial of degree four), and an exact solution on the support
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import nnls as lawson_hanson
+from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator
 
 from ._accurate import accurate_point, active_set
-from ._normalized import MET, NormalizedProblem, Point
-from ._support import LARGEST_GRAM, finish
+from ._normalized import MET, SIMILAR, SMALL, NormalizedProblem, OrdinaryProblem, Point
+from ._support import LARGEST_GRAM, finish, meet, pivot_by_products
 from ._types import Matrix
 from ._validation import as_positive, as_reals
 from .results import NonnegativeResult
@@ -27,6 +29,9 @@ SMALLEST_WEIGHT = 1e-8  # relative to the largest; a weight that is zero would s
 LIFT = 1e-3  # of the largest weight: where weights begin that were zero in a given point
 CANCELLED = 1e-2  # of the squared length that the sum of as many columns of length 1 has, were they orthogonal
 HURRY = 10  # times as soon comes the finish where only the gap is left, which the iteration closes slowly
+DEAR = 200  # products that a Gram matrix may cost before conjugate gradients on the support are tried
+LOOK = 10  # products before that
+WITHIN_REACH = 1e-2  # squared residual from which the data can be met at once
 LARGEST_STEP = 10  # in weights: along a direction that A does not see the minimum is anywhere
 TINY = 1e-300  # instead of a division by zero
 LIMIT = 10_000  # iterations
@@ -65,9 +70,12 @@ def nnls(
     Preconditioned nonlinear conjugate gradients on the weights of ``x = w^2``, in variables for which the columns of `A`
     have length 1. When the products with `A` have cost as much as an exact solution on the present support would, that is
     tried: block pivoting on the Gram matrix of these columns. It ends the run if it passes the same test as the iteration,
-    else that goes on. Small matrices (up to 250000 entries, whatever they are; a `LinearOperator` is applied to the identity)
-    are left to the active-set method of SciPy, unless `x0`, `alpha` or `callback` is given, and where that leaves more than
-    rounding, to one of our own with residuals in twice the precision.
+    else that goes on. Where a Gram matrix is dear, as that of a sparse matrix is, conjugate gradients solve the equations of
+    block pivoting; and where the support has as many columns as there are rows, data that are nearly met are met at once.
+
+    Small matrices (up to 250000 entries, whatever they are; a `LinearOperator` is applied to the identity) are left to the
+    active-set method of SciPy, unless `x0`, `alpha` or `callback` is given, and where that leaves more than rounding, to one
+    of our own with residuals in twice the precision.
 
     Among several solutions this method does not prefer the one of least l1-norm, as gradient flow does; for that there is
     `implicit_bias.flow_limit`.
@@ -121,13 +129,21 @@ def nnls(
     >>> result.x.tolist(), result.residual_norm, result.converged
     ([2.0, 0.0], 1.0, True)
     """
-    problem = NormalizedProblem(A, y)
     tol = as_positive("tol", tol)
     if tol < SMALLEST_TOLERANCE:
         raise ValueError(f"tol must be at least {SMALLEST_TOLERANCE:g}, got {tol:g}")
     limit = LIMIT if max_iterations is None else as_positive("max_iterations", max_iterations, integer=True, zero=True)
     if callback is not None and not callable(callback):
         raise ValueError(f"callback must be callable, got {callback!r}")
+    if issparse(A) and prod(A.shape) <= SMALL:
+        A = A.toarray()
+    x = None
+    if x0 is alpha is callback is None and (problem := OrdinaryProblem.of(A, y)):
+        x = _lawson_hanson(A, y)
+        point = problem.point(x)
+        if point.settled:
+            return _report(problem, point, tol, 0, "Found by an active-set method")
+    problem = NormalizedProblem(A, y)
     start = _given_start(problem, x0, alpha)
     best, iterations, how = None, 0, "Stopped"
     if problem.empty.all():
@@ -135,9 +151,10 @@ def nnls(
     elif start is not None or callback is not None or not problem.small:
         best, iterations, how = _minimize(problem, start, tol, limit, callback)
     if problem.small:
-        for begin in (best, None):
+        # From where the iteration has ended, and from zero.
+        for begin in (None,) if best is None else (best, None):
             if best is None or (limit and not best.settled):
-                point = _active_set(problem, begin)
+                point = _active_set(problem, begin, x)
                 if best is None or point.beats(best):
                     best, how = point, "Found by an active-set method"
     if best.loss > problem.b @ problem.b:
@@ -166,7 +183,7 @@ def _report(problem, point, tol, iterations, how):
         message=f"{message}.",
         optimality=optimality,
         measured_by="relative gap",
-        residual_norm=problem.residual_norm(x),
+        residual_norm=problem.residual_norm(point),
         kkt_residual=float(certificate.kkt_residual),
         gap=float(certificate.gap) * problem.unit**2,
         dual=point.g * (problem.d * problem.unit),
@@ -209,19 +226,23 @@ def _default_start(problem, correlation):
     return np.sqrt(x * (fit / (image @ image)))
 
 
-def _active_set(problem, start):
-    """The best point by the active-set method of SciPy, or by our own from that point or `start`, if one is not enough."""
+def _active_set(problem, start, x=None):
+    """The best point by the active-set method of SciPy, or by our own from that point or `start`, if one is not enough.
+
+    What SciPy's method has found may be given as `x`, in the units of `A` and `y`.
+    """
     B = problem.A / problem.d
-    # Columns of similar size stay as they are: what comes out is SciPy's solution, bit for bit.
-    common = problem.d / problem.d.max()
-    common = common if common.min() > 1e-3 else 1.0
-    best = problem.point(_lawson_hanson(B * common, problem.b) * common) if start is None else start
-    for begin in (None, best.x):
+    if start is None:
+        # Columns of similar size stay as they are: what comes out is SciPy's solution, bit for bit.
+        common = problem.d / problem.d.max()
+        common = common if common.min() * SIMILAR > 1 else 1.0
+        x = _lawson_hanson(B * common, problem.b) * common if x is None else x * problem.d / problem.unit
+    best = problem.point(x) if start is None else start
+    for method in (lambda problem, point: accurate_point(problem, point.x), active_set):
         if best.settled:
             break
-        x = best.x if begin is None else active_set(B, problem.b, begin)
-        point = accurate_point(problem, x)
-        best = point if begin is None or point.beats(best) else best
+        point = method(problem, best)
+        best = point if method is not active_set or point.beats(best) else best
         if not best.settled and best.shift > np.sqrt(best.loss) / 2:
             # Nothing but the rounding of large entries is left: others, that are smaller, may make up for it.
             point = accurate_point(problem, best.x + _lawson_hanson(B * (best.x == 0), -best.r))
@@ -237,12 +258,12 @@ def _lawson_hanson(B, b):
 
 
 def _minimize(problem, start, tol, limit, callback):
-    """Conjugate gradients from `start`, and the finish on the support: the best point, the iterations, how it was found."""
-    zero = problem.point(np.zeros(problem.n))
+    """Conjugate gradients from `start`, and a finish on the support: the best point, the iterations, how it was found."""
+    zero = problem.point(np.zeros(problem.n), np.zeros(len(problem.b)))
     if np.min(zero.g, initial=0.0) >= 0:
         return zero, 0, "No column has a positive product with y: x = 0 is the solution"
     start = _default_start(problem, -zero.g) if start is None else start
-    iterations, paid, patience = 0, problem.products, 1
+    iterations, paid, patience, look = 0, problem.products, 1, problem.products + LOOK
     while True:
         for steps, (w, point) in enumerate(_conjugate_gradients(problem, start)):
             if callback is not None:
@@ -253,9 +274,18 @@ def _minimize(problem, start, tol, limit, callback):
             if done or iterations + steps == limit:
                 break
             k = np.count_nonzero(point.x > point.g)
+            price = problem.gram_price(k)
+            if price > DEAR and problem.products >= look and not problem.single:
+                before = problem.products
+                wide = problem.dense and k >= len(problem.b) and point.loss < WITHIN_REACH
+                finished = meet(problem, point) if wide else pivot_by_products(problem, point, tol)
+                if finished.holds(tol):
+                    return finished, iterations + steps, "Solved on the support"
+                look, paid = 2 * problem.products, paid + problem.products - before
+                continue
             hurry = near <= tol < 1e-3 * np.sqrt(point.loss) and not isinstance(problem.A, LinearOperator)
             spent = (problem.products - paid) * (HURRY if hurry else 1)
-            if 0 < k <= LARGEST_GRAM and spent >= patience * problem.gram_price(k):
+            if 0 < k <= LARGEST_GRAM and spent >= patience * price:
                 finished = _active_set(problem, point) if problem.small else finish(problem, point, tol)
                 if problem.small or finished.holds(tol):
                     return finished, iterations + steps, "Solved on the support"

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from implicit_bias import flow_limit, nnls
+from implicit_bias._accurate import residual
 from implicit_bias.images import deblurring, star_field
 from implicit_bias.measures import kkt_residual
 from implicit_bias.parametrizations import HadamardPower
@@ -291,6 +292,78 @@ class TestFinish:
         y = A @ np.exp(-(np.log(rates) ** 2)) + 1e-3 * np.random.default_rng(0).standard_normal(700)
         assert nnls(A, y, tol=1e-10).converged
         assert calls
+
+    def test_conjugate_gradients_where_a_gram_matrix_is_dear(self, monkeypatch):
+        """The columns of a sparse matrix meet each other in most rows; nothing is lost against the exact solution."""
+        monkeypatch.setattr(support.WorkingSet, "add", None)  # no Gram matrix
+        rng = np.random.default_rng(1)
+        A = random_array((4000, 400), density=0.1, format="csr", rng=rng)
+        y = A @ np.maximum(rng.standard_normal(400), 0) + 0.5 * rng.standard_normal(4000)
+        expected, least = lawson_hanson(A.toarray(), y, maxiter=4000)
+        for form in (csr_array, aslinearoperator):
+            result = nnls(form(A), y, tol=1e-12)
+            assert result.converged and result.products < 300
+            assert_allclose(result.x, expected, atol=1e-10)
+            assert result.residual_norm == pytest.approx(least, rel=1e-13)
+            assert np.array_equal(result.active, expected == 0)
+
+    def test_conjugate_gradients_give_up_where_they_are_slow(self, monkeypatch):
+        """A blur: the products they took are few, and the iteration goes on to the solution."""
+        found = []
+        method = nnls.__globals__["pivot_by_products"]
+
+        def watch(problem, near, tol):
+            before = problem.products
+            found.append((method(problem, near, tol).holds(tol), problem.products - before))
+            return near
+
+        monkeypatch.setitem(nnls.__globals__, "pivot_by_products", watch)
+        monkeypatch.setitem(nnls.__globals__, "DEAR", 0)
+        stars = deblurring(star_field(24, 20, seed=0), 2.0, seed=0, noise=1e-3)
+        assert nnls(stars.A, stars.y, tol=1e-10).converged
+        assert found and not any(held for held, _ in found)
+        assert sum(products for _, products in found) < 200 * len(found)
+
+    def test_many_columns_meet_the_data_at_once(self, monkeypatch):
+        calls = []
+        method = nnls.__globals__["meet"]
+        monkeypatch.setitem(nnls.__globals__, "meet", lambda *args: calls.append(1) or method(*args))
+        rng = np.random.default_rng(0)
+        A = rng.standard_normal((400, 2000))
+        y = A @ np.maximum(rng.standard_normal(2000), 0)
+        result = nnls(A, y)
+        assert calls and result.converged and result.products < 60
+        assert np.all(result.x >= 0)
+        assert np.linalg.norm(A @ result.x - y) < 1e-12 * np.linalg.norm(y)
+        # Rows that depend on each other have no such point, or many.
+        A[-200:], y[-200:] = A[:200], y[:200] + 1e-3 * rng.standard_normal(200)
+        result = nnls(A, y)
+        assert result.converged
+        assert result.residual_norm == pytest.approx(np.linalg.norm(y[:200] - y[-200:]) / np.sqrt(2), rel=1e-8)
+
+
+def test_residuals_in_twice_the_precision():
+    """Against rational arithmetic, with rows and columns of very different size and data that nearly cancel."""
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        m, n = rng.integers(1, 30, 2)
+        B = rng.standard_normal((m, n)) * 10 ** rng.uniform(-8, 8, (m, 1)) * 10 ** rng.uniform(-3, 3, n)
+        x = rng.random(n) * 10 ** rng.uniform(0, 8, n)
+        terms = [[Fraction(a) * Fraction(v) for a, v in zip(row, x, strict=True)] for row in B.tolist()]
+        b = np.array([float(sum(row)) for row in terms])
+        high, low = residual(B, x, b)
+        for i, row in enumerate(terms):
+            error = Fraction(high[i]) + Fraction(low[i]) - (sum(row) - Fraction(b[i]))
+            assert abs(error) <= 1e-31 * sum(map(abs, row))
+            assert abs(low[i]) <= 2**-53 * abs(high[i])
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-170, 1e-140, 1e-3])
+def test_a_column_whose_square_is_no_number_is_no_zero_column(size):
+    A, y = np.diag([1.0, size]), np.array([1.0, 1.0])
+    result = nnls(A, y)
+    assert result.converged
+    assert_allclose(A @ result.x, [1.0, 1.0 if size else 0.0], rtol=1e-9)
 
 
 def sum_to_one(n, weight):

@@ -133,7 +133,10 @@ def interior_point(B, b, steps=25):
         target = 0.1 * (x @ z) / n
         # min |B v - b|^2 + |weight (v - x)|^2 - 2 <target / x - z, v - x>, in v - x
         right = np.r_[b - B @ x, (target / x - z + z) / weight]
-        dx = np.linalg.lstsq(np.vstack([B, np.diag(weight)]), right, rcond=None)[0]
+        try:
+            dx = np.linalg.lstsq(np.vstack([B, np.diag(weight)]), right, rcond=None)[0]
+        except np.linalg.LinAlgError:  # a singular value decomposition that does not converge
+            break
         dz = target / x - z - z / x * dx
         step = min(1, 0.99 / max(np.max(-dx / x), np.max(-dz / z), 1e-9))
         x, z = np.maximum(x + step * dx, 1e-200), np.maximum(z + step * dz, 1e-200)
