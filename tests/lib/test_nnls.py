@@ -293,6 +293,21 @@ class TestFinish:
         assert nnls(A, y, tol=1e-10).converged
         assert calls
 
+    @pytest.mark.parametrize("noise", [1e-2, 1e-3, 1e-4])
+    def test_rounding_of_x_is_no_part_of_the_gap(self, monkeypatch, noise):
+        """Columns of condition 1e3 with little noise: the multipliers of the rounded `x` would hide a share of the loss."""
+        monkeypatch.setattr(support, "accurate_point", None)  # nor is twice the precision needed
+        rng = np.random.default_rng(5)
+        U, V = (np.linalg.qr(rng.standard_normal((size, 500)))[0] for size in (600, 500))
+        A = (U * np.geomspace(1, 1e-3, 500)) @ V.T
+        y = A @ np.where(rng.random(500) < 0.5, rng.random(500), 0)
+        y += noise * np.linalg.norm(y) / np.sqrt(600) * rng.standard_normal(600)
+        result = nnls(A, y, tol=1e-10)
+        least = lawson_hanson(A, y, maxiter=5000)[1]
+        assert result.converged
+        assert result.gap <= 1e-8 * result.residual_norm**2 / 2
+        assert result.residual_norm == pytest.approx(least, rel=1e-9)
+
     def test_conjugate_gradients_where_a_gram_matrix_is_dear(self, monkeypatch):
         """The columns of a sparse matrix meet each other in most rows; nothing is lost against the exact solution."""
         monkeypatch.setattr(support.WorkingSet, "add", None)  # no Gram matrix
