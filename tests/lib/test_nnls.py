@@ -339,6 +339,19 @@ class TestFinish:
         assert found and not any(held for held, _ in found)
         assert sum(products for _, products in found) < 200 * len(found)
 
+    def test_what_an_unfinished_finish_has_found_is_not_lost(self, monkeypatch):
+        better = 0.9999 * nnls(LARGE.A, LARGE.y, tol=1e-10).x  # not quite the solution
+        monkeypatch.setitem(nnls.__globals__, "DEAR", 0)
+        monkeypatch.setitem(
+            nnls.__globals__,
+            "pivot_by_products",
+            lambda problem, near, tol: problem.point(better * problem.d / problem.unit),
+        )
+        with pytest.warns(RuntimeWarning, match="Stopped after 6"):
+            result = nnls(LARGE.A, LARGE.y, max_iterations=6, tol=1e-12)
+        assert_allclose(result.x, better, rtol=1e-12)
+        assert result.residual_norm == pytest.approx(np.linalg.norm(LARGE.A @ better - LARGE.y))
+
     def test_many_columns_meet_the_data_at_once(self, monkeypatch):
         calls = []
         method = nnls.__globals__["meet"]
