@@ -38,8 +38,13 @@ class WorkingSet:
         """Append these columns."""
         block, d = self.problem.columns(chosen)
         cross = [_dense(old.T @ block) / np.outer(old_d, d) for old, old_d in self.blocks]
-        cross = np.concatenate([np.empty((0, len(d))), *cross])
-        self.G = np.block([[self.G, cross], [cross.T, _dense(block.T @ block) / np.outer(d, d)]])
+        G = _dense(block.T @ block)
+        G /= d
+        G /= d[:, None]
+        if cross:
+            cross = np.concatenate(cross)
+            G = np.block([[self.G, cross], [cross.T, G]])
+        self.G = G
         self.c = np.concatenate([self.c, block.T @ self.problem.b / d])
         self.blocks.append((block, d))
         self.chosen = np.concatenate([self.chosen, chosen])
@@ -85,14 +90,14 @@ class WorkingSet:
     def least_squares(self, positive):
         """The solution without signs on the columns that are `positive`; where they depend on each other, on some of them."""
         on = np.flatnonzero(positive)
-        G = self.G[np.ix_(on, on)]
+        chosen = np.ix_(on, on)
         try:
-            factor = cho_factor(G, lower=True, check_finite=False)
+            factor = cho_factor(self.G[chosen].T, lower=True, overwrite_a=True, check_finite=False)
             independent = np.min(np.diag(factor[0]), initial=1.0) > 1e-7
         except LinAlgError:
             independent = False
         if not independent:
-            factor, order, rank, _ = dpstrf(G, tol=1e-14 * len(on), lower=1)
+            factor, order, rank, _ = dpstrf(self.G[chosen], tol=1e-14 * len(on), lower=1)
             on, factor = on[order[:rank] - 1], (factor[:rank, :rank], True)
         self.last = on, factor
         return self.solve(self.c)

@@ -263,7 +263,7 @@ def _minimize(problem, start, tol, limit, callback):
     if np.min(zero.g, initial=0.0) >= 0:
         return zero, 0, "No column has a positive product with y: x = 0 is the solution"
     start = _default_start(problem, -zero.g) if start is None else start
-    iterations, paid, patience, look = 0, problem.products, 1, problem.products + LOOK
+    iterations, paid, patience, look, kept = 0, problem.products, 1, problem.products + LOOK, zero
     while True:
         for steps, (w, point) in enumerate(_conjugate_gradients(problem, start)):
             if callback is not None:
@@ -282,6 +282,7 @@ def _minimize(problem, start, tol, limit, callback):
                 if finished.holds(tol):
                     return finished, iterations + steps, "Solved on the support"
                 look, paid = 2 * problem.products, paid + problem.products - before
+                kept = finished if finished.beats(kept) else kept
                 continue
             hurry = near <= tol < 1e-3 * np.sqrt(point.loss) and not isinstance(problem.A, LinearOperator)
             spent = (problem.products - paid) * (HURRY if hurry else 1)
@@ -290,11 +291,12 @@ def _minimize(problem, start, tol, limit, callback):
                 if problem.small or finished.holds(tol):
                     return finished, iterations + steps, "Solved on the support"
                 paid, patience = problem.products, 2 * patience
+                kept = finished if finished.beats(kept) else kept
                 if finished.beats(point):
                     w = _lifted(problem, finished.x)
                     break
         else:
-            return problem.point(point.x), iterations + steps, "Rounding stopped the iteration"
+            return _better(problem, point, kept), iterations + steps, "Rounding stopped the iteration"
         iterations, start = iterations + steps, w
         if problem.single:
             problem.single = False
@@ -307,7 +309,13 @@ def _minimize(problem, start, tol, limit, callback):
             if steps == 0:
                 return point, iterations, "The iteration converged"
         if iterations == limit:
-            return problem.point(point.x), iterations, f"Stopped after {limit} iterations"
+            return _better(problem, point, kept), iterations, f"Stopped after {limit} iterations"
+
+
+def _better(problem, point, kept):
+    """The point, computed afresh, or one that was kept from an unfinished finish."""
+    point = problem.point(point.x)
+    return kept if kept.beats(point) else point
 
 
 def _conjugate_gradients(problem, w):

@@ -293,6 +293,21 @@ class TestFinish:
         assert nnls(A, y, tol=1e-10).converged
         assert calls
 
+    @pytest.mark.parametrize("noise", [1e-2, 1e-3, 1e-4])
+    def test_rounding_of_x_is_no_part_of_the_gap(self, monkeypatch, noise):
+        """Columns of condition 1e3 with little noise: the multipliers of the rounded `x` would hide a share of the loss."""
+        monkeypatch.setattr(support, "accurate_point", None)  # nor is twice the precision needed
+        rng = np.random.default_rng(5)
+        U, V = (np.linalg.qr(rng.standard_normal((size, 500)))[0] for size in (600, 500))
+        A = (U * np.geomspace(1, 1e-3, 500)) @ V.T
+        y = A @ np.where(rng.random(500) < 0.5, rng.random(500), 0)
+        y += noise * np.linalg.norm(y) / np.sqrt(600) * rng.standard_normal(600)
+        result = nnls(A, y, tol=1e-10)
+        least = lawson_hanson(A, y, maxiter=5000)[1]
+        assert result.converged
+        assert result.gap <= 1e-8 * result.residual_norm**2 / 2
+        assert result.residual_norm == pytest.approx(least, rel=1e-9)
+
     def test_conjugate_gradients_where_a_gram_matrix_is_dear(self, monkeypatch):
         """The columns of a sparse matrix meet each other in most rows; nothing is lost against the exact solution."""
         monkeypatch.setattr(support.WorkingSet, "add", None)  # no Gram matrix
@@ -323,6 +338,19 @@ class TestFinish:
         assert nnls(stars.A, stars.y, tol=1e-10).converged
         assert found and not any(held for held, _ in found)
         assert sum(products for _, products in found) < 200 * len(found)
+
+    def test_what_an_unfinished_finish_has_found_is_not_lost(self, monkeypatch):
+        better = 0.9999 * nnls(LARGE.A, LARGE.y, tol=1e-10).x  # not quite the solution
+        monkeypatch.setitem(nnls.__globals__, "DEAR", 0)
+        monkeypatch.setitem(
+            nnls.__globals__,
+            "pivot_by_products",
+            lambda problem, near, tol: problem.point(better * problem.d / problem.unit),
+        )
+        with pytest.warns(RuntimeWarning, match="Stopped after 6"):
+            result = nnls(LARGE.A, LARGE.y, max_iterations=6, tol=1e-12)
+        assert_allclose(result.x, better, rtol=1e-12)
+        assert result.residual_norm == pytest.approx(np.linalg.norm(LARGE.A @ better - LARGE.y))
 
     def test_many_columns_meet_the_data_at_once(self, monkeypatch):
         calls = []
