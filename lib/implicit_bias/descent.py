@@ -181,7 +181,7 @@ def gradient_descent(
     elif converged:
         message = f"The {residual} fell below {tol:g} after {k} iterations."
     else:
-        message = f"Stopped after {k} iterations with a {residual} of {np.max(optimality):.1e}."
+        message = f"Stopped after {k} iterations, where the {residual} is {np.max(optimality):.1e}."
     path = None
     if record:
         path = Path(np.array(times), np.array(iterates), np.array(losses), np.array(iterations))
