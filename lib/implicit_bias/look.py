@@ -77,6 +77,7 @@ LABELS = {
     "step_size": ("step size η", "η = {}"),
     "t": ("time t", "t = {}"),
     "time": ("time t", "t = {}"),
+    "x": ("number x", "x = {}"),
 }
 
 LOOK = Look(COLORS, DARK_COLORS, ("depth2", "depth3", "l1", "depth4", "l2", "muted"), LABELS)
