@@ -80,6 +80,7 @@ LABELS = {
     "t": ("time t", "t = {}"),
     "tau": ("time τ", "τ = {}"),
     "time": ("time t", "t = {}"),
+    "x": ("number x", "x = {}"),
 }
 
 LOOK = Look(COLORS, DARK_COLORS, ("depth2", "depth3", "l1", "depth4", "l2", "muted"), LABELS)
