@@ -63,8 +63,8 @@ LABELS = {
     "correlation": ("correlation of the columns", "correlation {}"),
     "decay": ("weight decay λ", "λ = {}"),
     "depth": ("depth", "depth {}"),
-    "first": ("first weight w₁", "w₁ = {}"),
     "difference": ("difference δ", "δ = {}"),
+    "first": ("first weight w₁", "w₁ = {}"),
     "iterations": ("iterations k", "k = {}"),
     "m": ("measurements m", "m = {}"),
     "momentum": ("momentum β", "β = {}"),
@@ -80,6 +80,7 @@ LABELS = {
     "t": ("time t", "t = {}"),
     "tau": ("time τ", "τ = {}"),
     "time": ("time t", "t = {}"),
+    "x": ("number x", "x = {}"),
 }
 
 LOOK = Look(COLORS, DARK_COLORS, ("depth2", "depth3", "l1", "depth4", "l2", "muted"), LABELS)
