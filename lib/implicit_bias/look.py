@@ -83,7 +83,8 @@ LABELS = {
     "x": ("number x", "x = {}"),
 }
 
-LOOK = Look(COLORS, DARK_COLORS, ("depth2", "depth3", "l1", "depth4", "l2", "muted"), LABELS)
+CYCLE = ("depth2", "depth3", "l1", "depth4", "l2", "muted")
+LOOK = Look(COLORS, DARK_COLORS, CYCLE, LABELS, played=("iterations", "t", "tau", "time"))
 explore = LOOK.explore
 states = LOOK.states
 

@@ -105,6 +105,8 @@ class Look:
         ``{"alpha": ("initialization scale α", "α = {}")}``. Without it this is the name itself.
     style : dict, optional
         Settings of matplotlib (``rcParams``), such as line styles, that go before those of this package.
+    played : collection of str, optional
+        The names of arguments that are a time: on a page a button beside their sliders lets them run.
 
     Raises
     ------
@@ -117,7 +119,7 @@ class Look:
     >>> explore = look.explore
     """
 
-    def __init__(self, colors=_COLORS, dark=_DARK, cycle=None, labels=None, style=None):
+    def __init__(self, colors=_COLORS, dark=_DARK, cycle=None, labels=None, style=None, played=()):
         for argument, table in (("colors", colors), ("dark", dark)):
             wrong = [name for name, color in table.items() if not re.fullmatch("#[0-9a-f]{6}", str(color))]
             if wrong:
@@ -138,7 +140,9 @@ class Look:
         for name, pair in (labels or {}).items():
             if isinstance(pair, str) or len(pair) != 2 or "{}" not in pair[1]:
                 raise ValueError(f"labels: {name} needs a pair such as ('step size η', 'η = {{}}'), and has {pair!r}")
-        self.colors, self.dark = dict(colors), dict(dark)
+        if isinstance(played, str):
+            raise ValueError(f"played: it takes names of arguments, such as {{{played!r}}}, and not a text")
+        self.colors, self.dark, self.played = dict(colors), dict(dark), frozenset(played)
         self.labels, self.style = dict(labels or {}), dict(style or {})
 
     def explore(self, *draws, **grid):
@@ -270,11 +274,11 @@ def _is_live():
 class _Slider:
     """A parameter and its grid."""
 
-    def __init__(self, name, values, labels):
-        self.name = name
+    def __init__(self, name, values, look):
+        self.name, self.played = name, name in look.played
         self.values = _grid_values(name, values)
         word = name.replace("_", " ")
-        self.label, self._sentence = labels.get(name, (word, word + " {}"))
+        self.label, self._sentence = look.labels.get(name, (word, word + " {}"))
         self.opening = 0
 
     def say(self, value):
@@ -399,7 +403,7 @@ def _name(draw):
 
 def _groups(draws, grid, look):
     """Return lists of panels such that only panels of one list share sliders."""
-    sliders = {name: _Slider(name, values, look.labels) for name, values in grid.items()}
+    sliders = {name: _Slider(name, values, look) for name, values in grid.items()}
     if not draws:
         raise ValueError("draws: explore needs at least one function that draws")
     panels, heard = [], set()

@@ -107,9 +107,14 @@ def _panel_html(tree, text, longest):
 
 def _input_html(slider):
     value = slider.values[slider.opening]
-    return (
-        f'<label><span class="explore-label">{html.escape(slider.label)}</span>'
+    label = html.escape(slider.label)
+    control = (
+        f'<label><span class="explore-label">{label}</span>'
         f'<input type="range" min="0" max="{len(slider.values) - 1}" step="1" value="{slider.opening}"'
         f' autocomplete="off" aria-valuetext="{html.escape(spoken(value))}">'
         f'<span class="explore-value" aria-hidden="true">{html.escape(shown(value))}</span></label>'
     )
+    if not slider.played:
+        return control
+    button = f'<button type="button" class="explore-play" aria-label="Play {label}" aria-pressed="false"></button>'
+    return f'<div class="explore-played">{control}{button}</div>'

@@ -104,9 +104,15 @@ def still(fig):
     fig.subplots().plot([0, 1])
 
 
+def running(fig, time=3):
+    """A line that turns."""
+    fig.subplots().plot([0, 1], [0, time])
+
+
 FIGURES = {
     "typical": ((typical,), {"alpha": np.geomspace(1, 1e-6, 31), "depth": [2, 3]}),
     "panels": ((growing, image, alone), {"m": [1, 2, 3, 4], "depth": [2, 3, 4], "method": ["hat", "check"]}),
+    "time": ((running,), {"time": range(21)}),
     "still": ((still,), {}),
 }
 
@@ -140,7 +146,7 @@ def page(browser, made):
     page.close()
 
 
-@pytest.mark.parametrize("name", ["typical", "panels"])
+@pytest.mark.parametrize("name", ["typical", "panels", "time"])
 def test_every_state_is_the_one_that_is_drawn_afresh(page, name):
     expected = fresh_states(*FIGURES[name])
     groups = page.locator(f"#{name} .explore-group").all()
@@ -206,8 +212,31 @@ def test_nothing_moves_when_the_script_starts_or_a_slider_moves(browser, made):
 
 
 def test_a_slider_is_large_enough_for_a_finger(page):
-    for slider in page.locator("input").all():
-        assert slider.bounding_box()["height"] >= 44
+    for control in page.locator("input, button").all():
+        assert control.bounding_box()["height"] >= 44
+
+
+def test_time_runs_to_its_end_unless_the_reader_takes_over(page):
+    slider, button = page.locator("#time input"), page.get_by_role("button", name="Play time t")
+    assert page.locator("button").count() == 1, "nothing but a time runs"
+    now = "document.querySelector('#time input').value"
+    button.click()
+    assert button.get_attribute("aria-pressed") == "true"
+    page.wait_for_function(f"{now} === '20' && document.querySelector('#time button').ariaPressed === 'false'")
+    expected = fresh_states(*FIGURES["time"])[0][0]
+    assert normal(page.locator("#time svg").evaluate("svg => svg.outerHTML")) == expected[20][0]
+
+    button.focus()
+    page.keyboard.press("Enter")  # once more, from the beginning
+    page.wait_for_function(f"Number({now}) > 2 && Number({now}) < 20")
+    for stop in (lambda: slider.press("ArrowLeft"), lambda: button.click(), lambda: page.keyboard.press("Space")):
+        stop()
+        running = button.get_attribute("aria-pressed") == "true"
+        before = page.evaluate(now)
+        page.wait_for_timeout(700)  # some steps
+        assert (page.evaluate(now) != before) is running
+    page.emulate_media(reduced_motion="reduce")
+    assert not button.is_visible()
 
 
 def test_each_slider_has_a_name(page):

@@ -501,6 +501,7 @@ BAD_LOOKS = [
     ({"cycle": ["violet"]}, "cycle: .*violet"),
     ({"colors": {**LOOK.colors, "light blue": "#0000ff"}}, "colors: .*light blue"),
     ({"labels": {"alpha": "α"}}, "labels: alpha"),
+    ({"played": "time"}, "played: .*'time'"),
     ({"labels": {"alpha": ("scale α", "α")}}, "labels: alpha"),
     ({"colors": {n: LOOK.colors[n] for n in ("ink", "muted", "grid", "paper")}}, "cycle"),
 ]

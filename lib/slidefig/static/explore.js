@@ -6,6 +6,8 @@
 (() => {
   "use strict";
 
+  const PLAY = 4000; // milliseconds from one end of a slider to the other
+
   function parse(markup) {
     const parent = document.createElementNS("http://www.w3.org/2000/svg", "g");
     parent.innerHTML = markup;
@@ -93,11 +95,38 @@
       panels.forEach((panel) => panel.show(positions()));
     }
 
+    for (const button of group.querySelectorAll(".explore-play")) play(button, group, move);
     group.addEventListener("input", move);
     window.addEventListener("beforeprint", () => panels.forEach((panel) => panel.print(positions())));
     window.addEventListener("afterprint", () => panels.forEach((panel) => panel.restore()));
     move(); // a browser may have kept the positions of an earlier visit
     group.classList.add("explore-ready");
+  }
+
+  // Lets a slider run to its end, until the button is pressed once more or the reader moves it.
+  function play(button, group, move) {
+    const input = button.parentElement.querySelector("input");
+    let timer;
+
+    function pause() {
+      clearInterval(timer);
+      timer = undefined;
+      button.ariaPressed = "false";
+      for (const text of group.querySelectorAll("output")) text.ariaLive = "polite";
+    }
+
+    button.addEventListener("click", () => {
+      if (timer) return pause();
+      if (input.value === input.max) input.value = input.min;
+      button.ariaPressed = "true";
+      for (const text of group.querySelectorAll("output")) text.ariaLive = "off"; // not every state is read out
+      timer = setInterval(() => {
+        input.stepUp();
+        if (input.value === input.max) pause();
+        move();
+      }, PLAY / input.max);
+    });
+    input.addEventListener("input", pause);
   }
 
   function startAll() {
