@@ -8,10 +8,9 @@ from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator
 
 from ._matrices import as_entries, norm, operator_column_norms
-from ._validation import as_real_matrix, as_reals
+from ._validation import NORMS, as_real_matrix, as_reals, check_size
 from .measures import EPSILON, REACH, SMALL_GAP, Certificate, _certify
 
-SMALLEST, LARGEST = 1e-150, 1e150  # of the norm of y and of the largest column of A
 MET = 1e-12  # of the norm of y: a residual that is none
 HIDDEN = 1e-3  # of the loss: what rounding may hide in the worst case, where the gap of many columns is small
 NO_GAP = 1e-11  # of the loss: a gap that is none, even for vectors far beyond reach
@@ -140,10 +139,10 @@ class NormalizedProblem:
         if y.shape != (m,):
             raise ValueError(f"y must have shape ({m},), one entry for each row of A; got {y.shape}")
         self.y, self.data_norm = y, norm(y)
-        _check_size("y", self.data_norm)
+        check_size("y", self.data_norm, NORMS, "a size")
         self.single = False
         norms = self._column_norms()
-        _check_size("A", np.max(norms, initial=0.0))
+        check_size("A", np.max(norms, initial=0.0), NORMS, "a size")
         self.lost = False
         if norms.min(initial=np.inf) < 1e-300 * self.data_norm:
             with np.errstate(over="ignore"):
@@ -290,12 +289,3 @@ class NormalizedProblem:
 def _power_of_two(size):
     """The next larger power of two; 1 for zero."""
     return np.ldexp(1.0, np.frexp(size)[1])
-
-
-def _check_size(name, size):
-    if not np.isfinite(size):
-        raise ValueError(f"{name} must be finite, it has a NaN or an infinity")
-    if size and not SMALLEST <= size <= LARGEST:
-        raise ValueError(
-            f"{name} must have a size between {SMALLEST:g} and {LARGEST:g}, got {size:g}: rescale the problem"
-        )

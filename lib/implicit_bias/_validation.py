@@ -7,8 +7,9 @@ import numpy as np
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator
 
-# Squares of entries beyond these bounds leave the range of float64 (10^+-308) in the solvers.
-SMALLEST, LARGEST = 1e-100, 1e100
+# Squares beyond these bounds leave the range of float64 (10^+-308) in the solvers: of entries, and of norms where the problem
+# is scaled first.
+ENTRIES, NORMS = (1e-100, 1e100), (1e-150, 1e150)
 # What to do about a dtype that is not real.
 REMEDIES = {
     "c": ": give the real and the imaginary parts as separate rows",
@@ -224,10 +225,14 @@ def _check_range(name, entries):
     if entries.size == 0:
         return
     # Twice through the entries, which is faster than once with a copy of them.
-    largest = max(abs(float(np.max(entries))), abs(float(np.min(entries))))
-    if not np.isfinite(largest):
+    check_size(name, max(abs(float(np.max(entries))), abs(float(np.min(entries)))), ENTRIES, "its largest entry")
+
+
+def check_size(name, size, bounds, what):
+    if not np.isfinite(size):
         raise ValueError(f"{name} must be finite, it has a NaN or an infinity: leave these rows out of A and y")
-    if largest and not SMALLEST <= largest <= LARGEST:
+    smallest, largest = bounds
+    if size and not smallest <= size <= largest:
         raise ValueError(
-            f"{name} must have its largest entry between {SMALLEST:g} and {LARGEST:g}, got {largest:g}: rescale the problem"
+            f"{name} must have {what} between {smallest:g} and {largest:g}, got {size:g}: rescale the problem"
         )
