@@ -45,6 +45,7 @@ def product(source):
         "(L/2) |x|^(1/L)": {"exponent": 1.0},
         "|x|^(2/L) for u^L - v^L": {"signed": 1.0},
         "the Euclidean norm twice for a number times a vector": {"group": 2.0},
+        "half of it": {"group": 0.5},
     },
 )
 def test_hidden_penalty(one, *, factor=0.5, exponent=2.0, signed=0.5, group=1.0):
@@ -57,6 +58,7 @@ def test_hidden_penalty(one, *, factor=0.5, exponent=2.0, signed=0.5, group=1.0)
     yield at_most("groups", group * norm, (one.number**2 + (norm / one.number) ** 2) / 2)
     if one.spread == 0:
         yield equal("", np.sum(one.factors**2) / 2, least)
+        yield equal("", (one.number**2 + (norm / one.number) ** 2) / 2, group * norm)
     if one.low == 0:
         yield equal("", one.large**2 / 2, signed * abs(x) ** (2 / one.depth))
 
@@ -219,17 +221,23 @@ def test_threshold_of_one_number(one, *, power=2, exponent=lambda L: 1 - 2 / L, 
 
 
 def trapped(source, depth=None):
-    """A local minimum among the weights of some entries, and a small change of all of them."""
+    """A local minimum among the weights of some entries of u and v, and a small change of the others."""
     depth = depth or source.choice([3, 4, 5])
     A = vectors.matrix(source, 3, 5)
     n, y = A.shape[1], source.normal(len(A))
     size = np.max(np.abs(A.T @ y)) or 1.0
-    penalty, kept = size * source.log_uniform(0.05, 2), source.uniforms(0, 1, n) < 0.4
-    w = np.zeros((2, n))
+    penalty, kept = size * source.log_uniform(0.05, 2), source.uniforms(0, 1, 2 * n) < 0.4
+    w, function = np.zeros(2 * n), penalized(A, y, penalty, depth)
+
+    def inside(part):
+        w[kept] = part
+        value, slope = function(w)
+        return value, slope[kept]
+
     if kept.any():
-        start = np.abs(source.normal(2 * int(kept.sum()))) + 0.2
-        w[:, kept] = np.abs(descended(penalized(A[:, kept], y, penalty, depth), start)[0]).reshape(2, -1)
-        w[:, kept] *= w[:, kept] > 1e-4
+        found, _ = descended(inside, np.abs(source.normal(int(kept.sum()))) + 0.2)
+        w[kept] = np.abs(found) * (np.abs(found) > 1e-4)
+    w, kept = w.reshape(2, n), kept.reshape(2, n)
     # Near enough: the pull of the data on a weight e outside is at most 2 L e^(L-2) size, against the decay.
     radius = 0.2 * min((penalty / (20 * depth * size)) ** (1 / (depth - 2)) if depth > 2 else 1e-2, 1.0)
     return A, y, penalty, depth, w, kept, radius, source.normal(2, n)
@@ -238,7 +246,7 @@ def trapped(source, depth=None):
 @attack(
     "prop-decay-depth",
     hypothesis="depths 3, 4 and 5, any matrix and data, decay from 0.05 to 2 times the largest correlation, any "
-    "set of entries at zero",
+    "set of weights at zero",
     draw=trapped,
     tries=80,
     mutants={
