@@ -71,8 +71,8 @@ def gradient_flow(
     y : array_like, shape (m,)
     parametrization : HadamardPower or SignedHadamardPower
     alpha : float or array_like, shape (n,)
-        Scale of the start, at least about ``1e-11 ** (1 / (depth - 2))`` for depth > 2: smaller ones need times that no
-        integrator reaches in this coordinate, use `flow_limit`.
+        Scale of the start, without decay at least about ``1e-11 ** (1 / (depth - 2))`` for depth > 2: smaller ones need
+        times that no integrator reaches in this coordinate, use `flow_limit`.
     weight_decay : float
         The decay `lambda` of the weights, not negative.
     times : array_like, shape (k,), optional

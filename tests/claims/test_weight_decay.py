@@ -127,13 +127,9 @@ def test_local_minima_are_the_lasso(one, *, share=0.5, apart=True):
     )
 
 
-def group_minimum(source):
-    A = vectors.matrix(source, 4, 6)
-    n, y = A.shape[1], source.normal(len(A))
-    groups = np.sort(np.array([source.integer(0, 2) for _ in range(n)]))
-    groups = np.unique(groups, return_inverse=True)[1]
-    number, size = groups.max() + 1, np.linalg.norm(A.T @ y) or 1.0
-    penalty = size * source.log_uniform(0.05, 1.5)
+def grouped(A, y, groups, penalty):
+    """The loss with decay of a number times a vector in each group; value and gradient."""
+    number = groups.max() + 1
 
     def function(w):
         u, v = w[:number], w[number:]
@@ -141,7 +137,17 @@ def group_minimum(source):
         g = A.T @ r
         return r @ r / 2 + penalty / 2 * (w @ w), np.r_[np.bincount(groups, v * g), u[groups] * g] + penalty * w
 
-    w, value = descended(function, source.normal(number + n))
+    return function
+
+
+def group_minimum(source):
+    A = vectors.matrix(source, 4, 6)
+    n, y = A.shape[1], source.normal(len(A))
+    groups = np.sort(np.array([source.integer(0, 2) for _ in range(n)]))
+    groups = np.unique(groups, return_inverse=True)[1]
+    number, size = groups.max() + 1, np.linalg.norm(A.T @ y) or 1.0
+    penalty = size * source.log_uniform(0.05, 1.5)
+    w, value = descended(grouped(A, y, groups, penalty), source.normal(number + n))
     return SimpleNamespace(**locals())
 
 
@@ -188,6 +194,25 @@ def test_other_stationary_points_are_saddles():
             move[int(g[j] > 0), j] = 1e-3
             step = penalized(A, y, penalty)(np.r_[u, v] + move.ravel())[0] - base
             assert step == pytest.approx(curvature / 2 * 1e-6, rel=1e-2)
+    assert saddles > 5
+
+
+@pytest.mark.claim("prop-decay-lasso")
+def test_other_stationary_points_of_groups_are_saddles():
+    """The second group is held at zero; where its gradient is longer than the decay, the curvature is negative."""
+    rng, saddles, groups = np.random.default_rng(1), 0, np.repeat([0, 1], 3)
+    for _ in range(20):
+        A, y, penalty = rng.standard_normal((4, 6)), rng.standard_normal(4), 0.3
+        w, _ = descended(grouped(A[:, :3], y, groups[:3], penalty), rng.standard_normal(4))
+        held = np.r_[w[0], 0, w[1:], np.zeros(3)]
+        g = A[:, 3:].T @ (A[:, :3] @ (w[0] * w[1:]) - y)
+        curvature = penalty - np.linalg.norm(g)
+        if curvature < -0.01:
+            saddles += 1
+            move = 1e-3 * np.r_[0, 1, np.zeros(3), -g / np.linalg.norm(g)]
+            function = grouped(A, y, groups, penalty)
+            assert np.linalg.norm(function(held)[1]) < 1e-6
+            assert function(held + move)[0] - function(held)[0] == pytest.approx(curvature * 1e-6, rel=1e-2)
     assert saddles > 5
 
 
