@@ -262,7 +262,7 @@ def lasso_path(A: Matrix, y: ArrayLike, penalties: ArrayLike) -> np.ndarray:
 
 
 def group_lasso(A: Matrix, y: ArrayLike, groups: ArrayLike, penalty: float) -> Result:
-    r"""The minimizer of ``1/2 |A x - y|^2 + penalty sum_g |x_g|`` by CVXPY.
+    r"""A minimizer of ``1/2 |A x - y|^2 + penalty sum_g |x_g|_2`` by CVXPY.
 
     Source: Yuan and Lin (2006). Taught in the chapter "Weight decay".
 

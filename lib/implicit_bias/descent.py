@@ -260,7 +260,7 @@ class _Decay:
 
     residual = "gradient norm in the weights"
     measured_by = (
-        "norm of the gradient in the weights, relative to weight_decay times theirs, or times that of the first"
+        "norm of the gradient in the weights, relative to weight_decay times that of the weights, or of the first ones"
     )
 
     def __init__(self, parametrization, w, x, weight_decay):

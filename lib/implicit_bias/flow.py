@@ -58,7 +58,7 @@ def gradient_flow(
     faster the greater the depth and the smaller `alpha`, it may be some 1e-4.
 
     With weight decay `lambda`, at depth 2, the scale of the start has shrunk to :math:`\alpha e^{-\lambda t}` at time `t`, and
-    the equation is the same: for both signs :math:`x(t) = 2\alpha^2 e^{-2\lambda t}\sinh(A^\top\mu)`. LSODA
+    the equation is the same: for entries of both signs :math:`x(t) = 2\alpha^2 e^{-2\lambda t}\sinh(A^\top\mu)`. LSODA
     follows it; above depth 2, BDF follows the logarithms of the weights.
 
     Source: the mirror flow of Amid and Warmuth (2020) in the dual. Taught in the chapter "Sparse recovery"; with decay in the
@@ -71,8 +71,8 @@ def gradient_flow(
     y : array_like, shape (m,)
     parametrization : HadamardPower or SignedHadamardPower
     alpha : float or array_like, shape (n,)
-        Scale of the start, at least about ``1e-11 ** (1 / (depth - 2))`` for depth > 2: smaller ones need times that no
-        integrator reaches in this coordinate, use `flow_limit`.
+        Scale of the start, without decay at least about ``1e-11 ** (1 / (depth - 2))`` for depth > 2: smaller ones need
+        times that no integrator reaches in this coordinate, use `flow_limit`.
     weight_decay : float
         The decay `lambda` of the weights, not negative.
     times : array_like, shape (k,), optional
@@ -87,7 +87,8 @@ def gradient_flow(
         limit, relative to them, where the rows of `A` are made orthonormal, so that no direction counts less than others.
         Near the end, a hundredth of the distance of an entry of `x` to that of `flow_limit` counts too.
         `converged` says whether it is below 1e-8. With weight decay it is, at depth 2, the duality gap of the lasso with the
-        parameter ``weight_decay / 2``, to whose solution the flow converges, relative to the loss of ``x = 0``, and
+        parameter ``weight_decay / 2`` (with ``x >= 0`` for `HadamardPower`), to a solution of which the flow converges,
+        relative to the loss of ``x = 0``, and
         `converged` says whether it is below 1e-10; above depth 2, the largest gradient
         in a weight, relative to `weight_decay` times the largest weight (or one of the size of a solution): it says that the
         point is stationary, not that it is the best one.

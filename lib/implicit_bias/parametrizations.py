@@ -421,8 +421,8 @@ def hadamard_penalty(
 ) -> float | np.ndarray:
     r"""What weight decay asks of `x`: the least ``1/2 |w|^2`` of weights `w` that stand for `x`.
 
-    It is :math:`\tfrac12\sum_j|x_j|^{2/L}` for the powers of depth `L`, the l1-norm at depth 2, and :math:`\sum_g|x_g|_2` for
-    groups. (For the product of `L` separate factors in each entry it is `L` times the first.)
+    It is :math:`\tfrac12\sum_j|x_j|^{2/L}` for the powers of depth `L`, half the l1-norm at depth 2, and
+    :math:`\sum_g|x_g|_2` for groups. (For the product of `L` separate factors in each entry it is `L` times the first.)
 
     Source: Hoff (2017), Kolb et al. (2023). Taught in the chapter "Weight decay", Proposition "The hidden penalty".
 

@@ -45,6 +45,7 @@ def product(source):
         "(L/2) |x|^(1/L)": {"exponent": 1.0},
         "|x|^(2/L) for u^L - v^L": {"signed": 1.0},
         "the Euclidean norm twice for a number times a vector": {"group": 2.0},
+        "half of it": {"group": 0.5},
     },
 )
 def test_hidden_penalty(one, *, factor=0.5, exponent=2.0, signed=0.5, group=1.0):
@@ -57,6 +58,7 @@ def test_hidden_penalty(one, *, factor=0.5, exponent=2.0, signed=0.5, group=1.0)
     yield at_most("groups", group * norm, (one.number**2 + (norm / one.number) ** 2) / 2)
     if one.spread == 0:
         yield equal("", np.sum(one.factors**2) / 2, least)
+        yield equal("", (one.number**2 + (norm / one.number) ** 2) / 2, group * norm)
     if one.low == 0:
         yield equal("", one.large**2 / 2, signed * abs(x) ** (2 / one.depth))
 
@@ -125,13 +127,9 @@ def test_local_minima_are_the_lasso(one, *, share=0.5, apart=True):
     )
 
 
-def group_minimum(source):
-    A = vectors.matrix(source, 4, 6)
-    n, y = A.shape[1], source.normal(len(A))
-    groups = np.sort(np.array([source.integer(0, 2) for _ in range(n)]))
-    groups = np.unique(groups, return_inverse=True)[1]
-    number, size = groups.max() + 1, np.linalg.norm(A.T @ y) or 1.0
-    penalty = size * source.log_uniform(0.05, 1.5)
+def grouped(A, y, groups, penalty):
+    """The loss with decay of a number times a vector in each group; value and gradient."""
+    number = groups.max() + 1
 
     def function(w):
         u, v = w[:number], w[number:]
@@ -139,7 +137,17 @@ def group_minimum(source):
         g = A.T @ r
         return r @ r / 2 + penalty / 2 * (w @ w), np.r_[np.bincount(groups, v * g), u[groups] * g] + penalty * w
 
-    w, value = descended(function, source.normal(number + n))
+    return function
+
+
+def group_minimum(source):
+    A = vectors.matrix(source, 4, 6)
+    n, y = A.shape[1], source.normal(len(A))
+    groups = np.sort(np.array([source.integer(0, 2) for _ in range(n)]))
+    groups = np.unique(groups, return_inverse=True)[1]
+    number, size = groups.max() + 1, np.linalg.norm(A.T @ y) or 1.0
+    penalty = size * source.log_uniform(0.05, 1.5)
+    w, value = descended(grouped(A, y, groups, penalty), source.normal(number + n))
     return SimpleNamespace(**locals())
 
 
@@ -189,6 +197,25 @@ def test_other_stationary_points_are_saddles():
     assert saddles > 5
 
 
+@pytest.mark.claim("prop-decay-lasso")
+def test_other_stationary_points_of_groups_are_saddles():
+    """The second group is held at zero; where its gradient is longer than the decay, the curvature is negative."""
+    rng, saddles, groups = np.random.default_rng(1), 0, np.repeat([0, 1], 3)
+    for _ in range(20):
+        A, y, penalty = rng.standard_normal((4, 6)), rng.standard_normal(4), 0.3
+        w, _ = descended(grouped(A[:, :3], y, groups[:3], penalty), rng.standard_normal(4))
+        held = np.r_[w[0], 0, w[1:], np.zeros(3)]
+        g = A[:, 3:].T @ (A[:, :3] @ (w[0] * w[1:]) - y)
+        curvature = penalty - np.linalg.norm(g)
+        if curvature < -0.01:
+            saddles += 1
+            move = 1e-3 * np.r_[0, 1, np.zeros(3), -g / np.linalg.norm(g)]
+            function = grouped(A, y, groups, penalty)
+            assert np.linalg.norm(function(held)[1]) < 1e-6
+            assert function(held + move)[0] - function(held)[0] == pytest.approx(curvature * 1e-6, rel=1e-2)
+    assert saddles > 5
+
+
 def deep_number(source):
     L, y = source.choice([2.5, 3, 4, 6]), source.log_uniform(1e-2, 1e2)
     return L, y, source.choice([0.3, 0.9, 0.98, 1.02, 1.1, 3.0])
@@ -219,17 +246,23 @@ def test_threshold_of_one_number(one, *, power=2, exponent=lambda L: 1 - 2 / L, 
 
 
 def trapped(source, depth=None):
-    """A local minimum among the weights of some entries, and a small change of all of them."""
+    """A local minimum among the weights of some entries of u and v, and a small change of the others."""
     depth = depth or source.choice([3, 4, 5])
     A = vectors.matrix(source, 3, 5)
     n, y = A.shape[1], source.normal(len(A))
     size = np.max(np.abs(A.T @ y)) or 1.0
-    penalty, kept = size * source.log_uniform(0.05, 2), source.uniforms(0, 1, n) < 0.4
-    w = np.zeros((2, n))
+    penalty, kept = size * source.log_uniform(0.05, 2), source.uniforms(0, 1, 2 * n) < 0.4
+    w, function = np.zeros(2 * n), penalized(A, y, penalty, depth)
+
+    def inside(part):
+        w[kept] = part
+        value, slope = function(w)
+        return value, slope[kept]
+
     if kept.any():
-        start = np.abs(source.normal(2 * int(kept.sum()))) + 0.2
-        w[:, kept] = np.abs(descended(penalized(A[:, kept], y, penalty, depth), start)[0]).reshape(2, -1)
-        w[:, kept] *= w[:, kept] > 1e-4
+        found, _ = descended(inside, np.abs(source.normal(int(kept.sum()))) + 0.2)
+        w[kept] = np.abs(found) * (np.abs(found) > 1e-4)
+    w, kept = w.reshape(2, n), kept.reshape(2, n)
     # Near enough: the pull of the data on a weight e outside is at most 2 L e^(L-2) size, against the decay.
     radius = 0.2 * min((penalty / (20 * depth * size)) ** (1 / (depth - 2)) if depth > 2 else 1e-2, 1.0)
     return A, y, penalty, depth, w, kept, radius, source.normal(2, n)
@@ -238,7 +271,7 @@ def trapped(source, depth=None):
 @attack(
     "prop-decay-depth",
     hypothesis="depths 3, 4 and 5, any matrix and data, decay from 0.05 to 2 times the largest correlation, any "
-    "set of entries at zero",
+    "set of weights at zero",
     draw=trapped,
     tries=80,
     mutants={
