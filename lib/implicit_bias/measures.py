@@ -344,6 +344,8 @@ def sharpness(A: Matrix, y: ArrayLike, parametrization: Parametrization, weights
     hessian = LinearOperator((w.size, w.size), matvec=product, dtype=float)
     # A fixed start vector, of signs that no symmetry has: runs repeat, and no eigenvector is orthogonal to it.
     first = np.random.default_rng(0).standard_normal(w.size)
+    if not np.any(product(first)):
+        return 0.0  # the Hessian is zero, which ARPACK refuses
     try:
         return float(eigsh(hessian, k=1, which="LA", v0=first, return_eigenvectors=False)[0])
     except ArpackNoConvergence as error:
