@@ -182,7 +182,7 @@ def descent_limit(
     ----------
     A : array_like, sparse matrix or LinearOperator, shape (m, n)
     y : array_like, shape (m,)
-        For which ``A x = y`` has a solution.
+        For stochastic gradients one for which ``A x = y`` has a solution, or descent does not converge.
     alpha : float or array_like, shape (n,)
         Scale of the start.
     step_size : float
@@ -279,6 +279,7 @@ def label_noise_flow(A: Matrix, y: ArrayLike, *, alpha: ArrayLike, times: ArrayL
     A : array_like, sparse matrix or LinearOperator, shape (m, n)
         A `LinearOperator` is turned into a dense matrix by `min(m, n)` products.
     y : array_like, shape (m,)
+        Where ``A x = y`` has no solution, the best approximation of `y` takes its place; then all rows in each step (`b = m`).
     alpha : float or array_like, shape (n,)
         Scale of the start.
     times : array_like, shape (k,)
