@@ -182,7 +182,7 @@ def descent_limit(
     ----------
     A : array_like, sparse matrix or LinearOperator, shape (m, n)
     y : array_like, shape (m,)
-        For which ``A x = y`` has a solution.
+        For stochastic gradients one for which ``A x = y`` has a solution, or descent does not converge.
     alpha : float or array_like, shape (n,)
         Scale of the start.
     step_size : float
@@ -269,8 +269,8 @@ def label_noise_flow(A: Matrix, y: ArrayLike, *, alpha: ArrayLike, times: ArrayL
     Noise of the labels with standard deviation :math:`\sigma` moves the weights along the solutions of ``A x = y`` against
     the trace of the Hessian, in the time :math:`\tau = \frac mb\,\eta^2\sigma^2 k` after `k` steps of size :math:`\eta` with
     `b` of `m` rows. This flow has a closed form: the scale of each entry shrinks, :math:`\alpha_j(\tau) = \alpha\,
-    e^{-2|a_j|^2\tau}`, and `x` is the limit of the gradient flow from this scale. It tends to a solution of least weighted
-    l1-norm :math:`\sum_j |a_j|^2 |x_j|`, from every `alpha`.
+    e^{-2|a_j|^2\tau}`, and `x` is the limit of the gradient flow from this scale. Its weighted l1-norm :math:`\sum_j |a_j|^2
+    |x_j|` tends to the least one among the solutions, from every `alpha`.
 
     Source: Li, Wang and Arora (2022) for the flow; its closed form is proved in the chapter "Steps and noise".
 
@@ -279,6 +279,7 @@ def label_noise_flow(A: Matrix, y: ArrayLike, *, alpha: ArrayLike, times: ArrayL
     A : array_like, sparse matrix or LinearOperator, shape (m, n)
         A `LinearOperator` is turned into a dense matrix by `min(m, n)` products.
     y : array_like, shape (m,)
+        Where ``A x = y`` has no solution, the best approximation of `y` takes its place; then all rows in each step (`b = m`).
     alpha : float or array_like, shape (n,)
         Scale of the start.
     times : array_like, shape (k,)

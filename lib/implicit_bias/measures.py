@@ -285,10 +285,11 @@ def _kkt(x, gradient, columns, data_norm, nonnegative):
 def sharpness(A: Matrix, y: ArrayLike, parametrization: Parametrization, weights: ArrayLike) -> float:
     r"""Largest eigenvalue of the Hessian of ``1/2 |A x(w) - y|^2`` with respect to the weights `w`.
 
-    Descent with the step `eta` can end only where it is at most ``2 / eta``. With the Jacobian `J` of ``x(w)`` and the
-    gradient ``g = A.T (A x - y)`` the Hessian is ``J.T A.T A J`` plus the second derivative of ``<g, x(w)>``. It is known by
-    its products with vectors: in closed form for Hadamard powers, by complex steps (no differences are taken, so the
-    derivatives are exact) for all others. Up to 300 weights it is written down; above, Lanczos's method finds the eigenvalue.
+    From almost every start, descent with the step `eta` can end only where it is at most ``2 / eta``. With the Jacobian `J`
+    of ``x(w)`` and the gradient ``g = A.T (A x - y)`` the Hessian is ``J.T A.T A J`` plus the second derivative of
+    ``<g, x(w)>``. It is known by its products with vectors: in closed form for Hadamard powers, by complex steps (no
+    differences are taken, so the derivatives are exact) for all others. Up to 300 weights it is written down; above,
+    Lanczos's method finds the eigenvalue.
 
     Source: Cohen et al. (2021) for what it decides. Taught in the chapter "Steps and noise".
 
@@ -343,6 +344,8 @@ def sharpness(A: Matrix, y: ArrayLike, parametrization: Parametrization, weights
     hessian = LinearOperator((w.size, w.size), matvec=product, dtype=float)
     # A fixed start vector, of signs that no symmetry has: runs repeat, and no eigenvector is orthogonal to it.
     first = np.random.default_rng(0).standard_normal(w.size)
+    if not np.any(product(first)):
+        return 0.0  # the Hessian is zero, which ARPACK refuses
     try:
         return float(eigsh(hessian, k=1, which="LA", v0=first, return_eigenvectors=False)[0])
     except ArpackNoConvergence as error:

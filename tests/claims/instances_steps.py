@@ -46,6 +46,12 @@ def descent_of_two(w, step, steps=2000):
     return None
 
 
+def long_step(source):
+    """A start and a step so long that the imbalance grows: eta |r| is between sqrt(2) and 2."""
+    w = two_weights(source)
+    return w, source.uniform(1.45, 1.95) / max(abs(w[0] * w[1] - 1), 0.05)
+
+
 # --- Descent on u^2 - v^2 ---------------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ from implicit_bias import SignedHadamardPower, descent_limit, flow_limit, gradie
 from implicit_bias.measures import recovery_error, sharpness
 from implicit_bias.problems import sparse_recovery
 from scipy.integrate import solve_ivp, trapezoid
+from scipy.linalg import null_space
 from scipy.optimize import linprog
 
 from tests.claims import instances_steps as steps
@@ -97,6 +98,28 @@ def test_limit_of_descent_to_rounding(seed, step):
     found = descent_limit(p.A, p.y, alpha=0.3, step_size=step)
     np.testing.assert_allclose(found.x, x, atol=1e-10)
     np.testing.assert_allclose(found.scale, np.sqrt(square), rtol=1e-8)
+
+
+@pytest.mark.claim("thm-descent-limit")
+def test_limit_of_descent_whose_weights_change_their_signs():
+    """Steps with 2 eta |g| above 1, which the attacks draw rarely; without S the statement is false."""
+    rng, outside = np.random.default_rng(1), []
+    for _ in range(80):
+        A = rng.standard_normal((2, 4))
+        A /= np.linalg.norm(A, 2)
+        y, alpha = A @ rng.standard_normal(4) * 0.6, rng.uniform(0.05, 0.5)
+        step = rng.uniform(0.45, 0.9) / np.max(np.abs(A.T @ y))
+        run = steps.descend(A, y, alpha, step, steps=1000)
+        if run is None or np.min(run[0]) > 0:
+            continue
+        (u, v), a = run[0], 2 * step * run[1]
+        square = alpha**2 * np.exp(np.sum(np.log(np.abs(1 - a**2)), axis=0))
+        np.testing.assert_allclose(np.abs(u * v), square, rtol=1e-6)
+        S = np.sum(np.log(np.abs((1 - a) / (1 + a))) + 2 * a, axis=0)
+        dual = np.arcsinh((u**2 - v**2) / (2 * square))
+        outside.append([np.max(np.abs(null_space(A).T @ (dual - shift))) for shift in (S, 0)])
+    with_shift, without = np.transpose(outside)
+    assert len(outside) >= 10 and np.max(with_shift) < 1e-9 and np.min(without) > 1e-3
 
 
 @pytest.mark.claim("thm-descent-limit")

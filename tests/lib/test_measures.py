@@ -245,6 +245,14 @@ def test_sharpness_of_many_weights_by_lanczos(form, accuracy):
         assert sharpness(form(A), y, model, w) == pytest.approx(expected, rel=accuracy)
 
 
+def test_sharpness_of_many_weights_where_the_hessian_is_zero_or_a_multiple_of_the_identity():
+    model, n = SignedHadamardPower(2), 200
+    assert sharpness(np.ones((3, n)), np.zeros(3), model, np.zeros((2, n))) == 0
+    assert sharpness(np.zeros((3, n)), np.ones(3), model, np.ones((2, n))) == 0
+    assert sharpness(np.eye(n), np.zeros(n), model, np.ones((2, n))) == pytest.approx(8, rel=1e-12)
+    assert sharpness(np.eye(400), np.ones(400), HadamardPower(2), np.zeros(400)) == pytest.approx(-2, rel=1e-12)
+
+
 def hessian_by_differences(loss, w):
     """Exact for integers and a loss that is quadratic in each weight, as it is for products of matrices."""
     E, n = np.eye(w.size), w.size
