@@ -35,18 +35,17 @@ TAKE_REPETITIONS = """() => {
     window.taken = repeated.map((block) => [block, document.createComment("")]);
     for (const [block, place] of taken) block.replaceWith(place);
 }"""
-# Leaves of all drawn formulas an empty box as wide, and of listings their text, if their parts are nothing but letters with a
-# look, of which no other rule speaks.
+# Leaves of every formula in a line an empty box, and of listings their text, if their parts are nothing but letters with a look,
+# of which no other rule speaks.
 TAKE_LOOKS = """() => {
     const plain = /^(class|style|xmlns|width|height|viewBox|preserveAspectRatio|d)$/, parts = /^(span|svg|path)$/i;
-    window.taken = [...document.querySelectorAll(".katex-html, pre")]
+    window.taken = [...document.querySelectorAll(".katex-html:not(.katex-display *), pre")]
         .filter((block) => [...block.querySelectorAll("*")].every((part) =>
             parts.test(part.tagName) && [...part.attributes].every((attribute) => plain.test(attribute.name))))
         .map((block) => {
             const bare = block.cloneNode(false), box = block.getBoundingClientRect();
             if (block.matches("pre")) bare.textContent = block.textContent;
-            else bare.style.cssText = `display: inline-block; height: ${box.height}px;
-                                       width: ${Math.max(box.width, block.scrollWidth)}px`;
+            else bare.style.cssText = `display: inline-block; width: ${box.width}px; height: ${box.height}px`;
             return [block, bare];
         });
     for (const [block, bare] of taken) block.replaceWith(bare);
