@@ -469,6 +469,11 @@ def test_the_result_carries_its_certificate(form):
     assert result.optimality == pytest.approx(2 * result.gap / result.residual_norm**2, abs=1e-15)
 
 
+def test_an_entry_at_its_bound_is_active_without_a_multiplier():
+    result = nnls(np.eye(2), [1.0, 0.0])
+    assert result.dual.tolist() == [0, 0] and result.active.tolist() == [False, True]
+
+
 def test_units_of_a_power_of_two_change_no_bit():
     for seed in range(200):
         A, y = instance(seed)
