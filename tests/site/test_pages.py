@@ -35,8 +35,8 @@ TAKE_REPETITIONS = """() => {
     window.taken = repeated.map((block) => [block, document.createComment("")]);
     for (const [block, place] of taken) block.replaceWith(place);
 }"""
-# Leaves of every formula in a line an empty box, and of listings their text, if their parts are nothing but letters with a look,
-# of which no other rule speaks.
+# Leaves of every formula in a line an empty box, and of listings their text, if their parts are nothing but letters with a
+# look, of which no other rule speaks.
 TAKE_LOOKS = """() => {
     const plain = /^(class|style|xmlns|width|height|viewBox|preserveAspectRatio|d)$/, parts = /^(span|svg|path)$/i;
     window.taken = [...document.querySelectorAll(".katex-html:not(.katex-display *), pre")]
