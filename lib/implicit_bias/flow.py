@@ -491,10 +491,15 @@ class _DecayingWeights(_Scaled):
         L = self.parametrization.depth
         return -L * self._weights(logs) ** (L - 2) * self._gradient(self.x(logs, t)) - self.decay
 
+    @cached_property
+    def _gram(self):
+        """The second derivative of the loss with respect to `x`, for each pair of weights."""
+        lifted = np.tile(self.A.toarray() if issparse(self.A) else self.A, self._halves) * self.signs
+        return lifted.T @ lifted
+
     def jacobian(self, t, logs):
         L, w = self.parametrization.depth, self._weights(logs)
-        lifted = np.tile(self.A.toarray() if issparse(self.A) else self.A, self._halves) * self.signs
-        coupled = (L * w ** (L - 2))[:, None] * (lifted.T @ lifted) * (L * w**L)
+        coupled = (L * w ** (L - 2))[:, None] * self._gram * (L * w**L)
         own = L * (L - 2) * w ** (L - 2) * self._gradient(self.x(logs, t))
         return -coupled - np.diag(own)
 
