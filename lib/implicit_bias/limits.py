@@ -308,11 +308,13 @@ def label_noise_flow(A: Matrix, y: ArrayLike, *, alpha: ArrayLike, times: ArrayL
     if alpha.ndim == 2:
         raise ValueError(f"alpha must be a number or have shape ({n},), got {alpha.shape}: one flow at a time")
     entries = as_entries(A)
-    fall = 2 * column_norms(entries) ** 2 * times[:, None]
+    rates = 2 * column_norms(entries) ** 2
+    fall = rates * times[:, None]
     if np.max(fall - np.log(alpha)) > 340:
+        with np.errstate(divide="ignore"):
+            latest = np.min((340 + np.log(alpha)) / rates)
         raise ValueError(
-            f"times must be at most about {340 / (2 * np.max(column_norms(entries)) ** 2):.3g} here, got {times[-1]:g}: "
-            "the scale of an entry would leave float64"
+            f"times must be at most about {latest:.3g} here, got {times[-1]:g}: the scale of an entry would leave float64"
         )
     found = flow_limit(entries, y, SignedHadamardPower(2), alpha=alpha * np.exp(-fall))
     x = found.x.astype(A.dtype)

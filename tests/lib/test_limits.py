@@ -512,3 +512,16 @@ def test_noisy_labels_follow_their_flow_in_the_mean():
 def test_limits_of_descent_and_noise_refuse(argument, call):
     with pytest.raises(ValueError, match=rf"^{argument}\b"):
         call()
+
+
+@pytest.mark.parametrize("alpha", [1.0, 1e-90])
+def test_the_latest_time_of_label_noise_is_the_one_that_is_named(alpha):
+    def flow(time):
+        return label_noise_flow([[1.0, 1.0]], [1.0], alpha=alpha, times=[0.0, time])
+
+    with pytest.raises(ValueError, match="times must be at most about") as caught:
+        flow(300.0)
+    latest = float(str(caught.value).split("about ")[1].split()[0])
+    assert flow(0.99 * latest).converged
+    with pytest.raises(ValueError, match="times"):
+        flow(1.01 * latest)
