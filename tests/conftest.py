@@ -10,10 +10,9 @@ def group(nodeid):
     """Tests of one group share something that takes long to make: they run on one core, one after the other."""
     file, _, test = nodeid.partition("::")
     name = Path(file).stem
-    if name in ("test_reproducible", "test_arithmetic") or test.startswith("test_the_sliders_of_a_chapter"):
+    of_sliders = test.startswith("test_the_sliders_of_a_chapter")
+    if of_sliders or name in ("test_reproducible", "test_arithmetic", "test_predictions"):
         return "the build elsewhere"
-    if name in ("test_predictions", "test_solutions"):
-        return "the chapters, executed"
     if name == "test_students":
         return nodeid
     page = re.search(r"[\w/]+\.html", test)
@@ -39,7 +38,7 @@ def pytest_xdist_make_scheduler(config, log):
 
 def pytest_collection_modifyitems(items):
     """Fast tests first, then those that build books, then those in a browser; on several cores the longest before all."""
-    longest = ("the build elsewhere", "tests/site/test_pdf.py", "tests/lab/test_lab.py", "the chapters, executed")
+    longest = ("the build elsewhere", "tests/site/test_pdf.py", "tests/lab/test_lab.py")
 
     def order(item):
         long = "PYTEST_XDIST_WORKER" in os.environ and group(item.nodeid) in longest

@@ -2,6 +2,8 @@
 
 import functools
 import http.server
+import itertools
+import json
 import os
 import shutil
 import subprocess
@@ -15,7 +17,7 @@ from book.browser import NOT_BUILT, SITE, pages
 from book.weight import weigh
 from playwright.sync_api import Page
 
-from tests.shared import ROOT
+from tests.shared import CHAPTERS, MOVING, ROOT
 
 PHONE, SCREEN, PAPER = {"width": 390, "height": 844}, {"width": 1280, "height": 800}, {"width": 718, "height": 1000}
 
@@ -156,21 +158,46 @@ NOTE_STATES = """
 import json
 import os
 
-from slidefig._figure import _Panel
+from slidefig._figure import _Panel, _unwrapped
 from slidefig._page import with_prefix
 
-picture = _Panel.picture
+picture, figure = _Panel.picture, _Panel._figure
+
+
+def drawn(panel, state):
+    found, panel.said = figure(panel, state)
+    return found, panel.said
 
 
 def noted(panel, state):
     tree, text = picture(panel, state)
+    names = [slider.name for slider in panel.sliders]
+    values, opening = (dict(zip(names, places)) for places in (state, panel.opening))
+    svg = with_prefix(str(tree), "0" * 8)
     with open(os.path.join(os.environ["STATES"], str(os.getpid())), "a") as file:
-        file.write(json.dumps([panel.description, with_prefix(str(tree), "0" * 8), text]) + "\\n")
+        note = [_unwrapped(panel.draw).__name__, panel.description, values, opening, svg, text, panel.said or ""]
+        file.write(json.dumps(note, default=lambda number: number.item()) + "\\n")
     return tree, text
 
 
-_Panel.picture = noted
+_Panel.picture, _Panel._figure = noted, drawn
 """
+
+
+class State(NamedTuple):
+    """A panel as the library has drawn it."""
+
+    values: dict  # of the sliders
+    opening: dict  # where these begin
+    svg: str
+    text: str  # below the panel
+    said: str  # by the chapter, a part of that text
+
+
+class Drawn(NamedTuple):
+    draw: str  # the name of the function
+    description: str
+    states: list[State]
 
 
 def build(book, environment):
@@ -209,3 +236,19 @@ def elsewhere(tmp_path_factory):
     states.mkdir()
     environment = {"PYTHONHASHSEED": "1", "STATES": str(states)}
     return Elsewhere(book, files(build(book, environment)), states, environment)
+
+
+@pytest.fixture(scope="session")
+def drawn(elsewhere):
+    """The panels of each chapter."""
+    kernels = []
+    for file in elsewhere.states.iterdir():
+        notes = [json.loads(line) for line in file.read_text().splitlines()]
+        panels = itertools.groupby(notes, key=lambda note: note[:2])
+        kernels.append([Drawn(*panel, [State(*note[2:]) for note in states]) for panel, states in panels])
+    chapters = {name: " ".join((CHAPTERS / f"{name}.md").read_text(encoding="utf-8").split()) for name in MOVING}
+    found = {}
+    for panels in kernels:
+        (name,) = [name for name, text in chapters.items() if all(panel.description in text for panel in panels)]
+        found[name] = panels
+    return found

@@ -283,30 +283,18 @@ def test_printing_calls_for_the_chosen_states(page):
 # --- The chapters
 
 
-def panels_drawn(states):
-    """For each kernel that drew: the descriptions of its panels in their order, and the states of each."""
-    for file in states.iterdir():
-        drawn = [json.loads(line) for line in file.read_text().splitlines()]
-        yield [
-            (description, [(normal(picture), text) for _, picture, text in states])
-            for description, states in itertools.groupby(drawn, key=lambda state: state[0])
-        ]
-
-
-@pytest.fixture(scope="session")
-def drawn(elsewhere):
-    return list(panels_drawn(elsewhere.states))
-
-
 @pytest.mark.parametrize("chapter", MOVING)
 def test_the_sliders_of_a_chapter_show_what_the_library_computes(browser, site, drawn, chapter):
     page = browser.new_page()
     page.goto((site / "chapters" / f"{chapter}.html").as_uri())
     shown = page.locator(".explore-panel svg").evaluate_all("svgs => svgs.map((svg) => svg.getAttribute('aria-label'))")
-    (panels,) = [panels for panels in drawn if [description for description, _ in panels] == shown]
-    states = iter([states for _, states in panels])
+    assert shown == [panel.description for panel in drawn[chapter]]
+    panels = iter(drawn[chapter])
     for group in page.locator(".explore-group").all():
-        expected = [next(states) for _ in group.locator(".explore-panel").all()]
+        expected = [
+            [(normal(state.svg), state.text) for state in next(panels).states]
+            for _ in group.locator(".explore-panel").all()
+        ]
         if group.locator("input").count():
             walk(group, expected)
         else:

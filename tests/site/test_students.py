@@ -1,4 +1,7 @@
-"""The notebooks for students: they run, and their exercises are checked, on a machine without a network."""
+"""The notebooks for students: they run, and their exercises are checked, on a machine without a network.
+
+So does the code in all solutions, in the namespace that a reader has at the end of the chapter.
+"""
 
 import re
 
@@ -6,7 +9,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from tests.shared import CHAPTERS, EXERCISED
+from tests.shared import CHAPTERS, CHECKS, EXERCISED
 
 SOLUTION = re.compile(r"^(`{3,})\{solution\} ex-(\S+)\n(.*?)^\1$", re.DOTALL | re.MULTILINE)
 
@@ -29,6 +32,14 @@ def refuse(event, arguments):
 sys.addaudithook(refuse)
 """
 
+# An exercise asks for a descent that diverges.
+STRICT = """\
+import warnings
+
+warnings.simplefilter("error", RuntimeWarning)
+warnings.filterwarnings("ignore", "gradient_descent: Diverged", RuntimeWarning)
+"""
+
 TRY_THE_NETWORK = """\
 import urllib.request
 
@@ -41,10 +52,10 @@ asked.pop()
 
 
 def solutions(chapter):
-    """The code of the solutions, by the names that their checks have."""
+    """The blocks of code of each solution, by the names that checks have."""
     text = (CHAPTERS / f"{chapter}.md").read_text(encoding="utf-8")
     code = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-    return {label.replace("-", "_"): "".join(code.findall(body)) for _, label, body in SOLUTION.findall(text)}
+    return {label.replace("-", "_"): code.findall(body) for _, label, body in SOLUTION.findall(text)}
 
 
 def said(cell):
@@ -58,14 +69,16 @@ def test_a_student_is_told_right_and_wrong_without_a_network(site, tmp_path, mon
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # as in make lab
     notebook = nbformat.read(site / "chapters" / "exercises" / f"{chapter}.ipynb", as_version=4)
     new, solved = nbformat.v4.new_code_cell, solutions(chapter)
-    cells, tried = [new(CUT_OFF), offline := new(TRY_THE_NETWORK)], {}
+    cells, tried = [new(CUT_OFF), new(STRICT), offline := new(TRY_THE_NETWORK)], {}
     for cell in notebook.cells:
         cells.append(cell)
         call = re.search(r"^check\.(\w+)\(", cell.source, re.MULTILINE) if cell.cell_type == "code" else None
         if call:
             assert cell.source.count("...  # your answer") == 1
-            tried[call[1]] = cell, new(cell.source.replace("...", "-3.0", 1)), new(solved[call[1]])
+            tried[call[1]] = cell, new(cell.source.replace("...", "-3.0", 1)), new("".join(solved.pop(call[1])))
             cells += tried[call[1]][1:]
+    assert not solved.keys() & CHECKS.keys(), "an exercise with a check lacks its cell"
+    cells += [new(block) for blocks in solved.values() for block in blocks]
     cells.append(unheard := new("print(asked)"))
     notebook.cells = cells
     assert len(tried) >= 3
@@ -74,7 +87,9 @@ def test_a_student_is_told_right_and_wrong_without_a_network(site, tmp_path, mon
     client.on_notebook_start = lambda notebook: setattr(client.kc, "allow_stdin", True)  # as if a student sat before it
     client.execute()
 
-    shown = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])]
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert not any("nan" in output.text for output in outputs if output.get("name") == "stdout")
+    shown = [output.get("data", {}) for output in outputs]
     assert any("application/vnd.jupyter.widget-view+json" in data for data in shown), "no slider moves"
     assert "there is no network" in offline.outputs[0].text
     assert unheard.outputs[0].text == "[]\n"
