@@ -113,6 +113,7 @@ class Chapter:
         for element in [self.body, *self.body.find_all(True)]:
             if id(element) not in drawn:
                 self.rename(element)
+        self.html = str(self.body)
 
     def rename(self, element: Tag):
         for attribute in element.attrs.keys() & NAMES:

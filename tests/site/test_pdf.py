@@ -2,6 +2,7 @@
 
 import re
 
+import pypdfium2
 import pytest
 from book.pdf import print_book
 from pypdf import PdfReader
@@ -10,19 +11,26 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def book(browser, site, tmp_path_factory):
+def printed(browser, site, tmp_path_factory):
     # Beside the site, which its style sheets and pictures are taken from.
     target = site.parent / tmp_path_factory.mktemp("pdf").name / "book.pdf"
     target.parent.mkdir()
     print_book(browser, target)
-    yield PdfReader(target)
+    yield target
     target.unlink()
     target.parent.rmdir()
 
 
 @pytest.fixture(scope="module")
-def pages(book):
-    return [page.extract_text() for page in book.pages]
+def book(printed):
+    return PdfReader(printed)
+
+
+@pytest.fixture(scope="module")
+def pages(printed):
+    """The text of each page."""
+    with pypdfium2.PdfDocument(printed) as document:
+        return [page.get_textpage().get_text_range().replace("\r\n", "\n") for page in document]
 
 
 def bookmarks(book):
