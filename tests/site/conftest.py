@@ -1,10 +1,12 @@
 """The built site, a server for it, and visits of its pages that serve all tests of a page."""
 
 import functools
+import html
 import http.server
 import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +19,7 @@ from book.browser import NOT_BUILT, SITE, pages
 from book.weight import weigh
 from playwright.sync_api import Page
 
-from tests.shared import CHAPTERS, MOVING, ROOT
+from tests.shared import MOVING, ROOT
 
 PHONE, SCREEN, PAPER = {"width": 390, "height": 844}, {"width": 1280, "height": 800}, {"width": 718, "height": 1000}
 
@@ -239,16 +241,16 @@ def elsewhere(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def drawn(elsewhere):
+def drawn(site, elsewhere):
     """The panels of each chapter."""
     kernels = []
     for file in elsewhere.states.iterdir():
         notes = [json.loads(line) for line in file.read_text().splitlines()]
         panels = itertools.groupby(notes, key=lambda note: note[:2])
         kernels.append([Drawn(*panel, [State(*note[2:]) for note in states]) for panel, states in panels])
-    chapters = {name: " ".join((CHAPTERS / f"{name}.md").read_text(encoding="utf-8").split()) for name in MOVING}
     found = {}
-    for panels in kernels:
-        (name,) = [name for name, text in chapters.items() if all(panel.description in text for panel in panels)]
-        found[name] = panels
+    for name in MOVING:
+        page = html.unescape((site / "chapters" / f"{name}.html").read_text(encoding="utf-8"))
+        described = re.findall(r'<svg [^>]*role="img" aria-label="(.*?)"', page)
+        (found[name],) = [panels for panels in kernels if [panel.description for panel in panels] == described]
     return found
