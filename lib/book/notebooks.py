@@ -18,7 +18,6 @@ import jupytext
 import nbformat
 from docutils import nodes
 from docutils.utils import new_document
-from implicit_bias import check
 from myst_nb.core.variables import format_plain_text
 from pybtex.plugin import find_plugin
 from sphinx import addnodes
@@ -122,6 +121,8 @@ def text_cells(text: str) -> list[nbformat.NotebookNode]:
 def answer_cell(label: str, in_code: bool) -> nbformat.NotebookNode:
     """The cell for the answer to an exercise: ``ex-scale`` is checked by ``check.scale``."""
     name = label.removeprefix("ex-").replace("-", "_")
+    from implicit_bias import check  # a second, which a build that writes no notebook need not spend
+
     function = getattr(check, name, None)
     if getattr(function, "__module__", None) == check.__name__:
         arguments = list(inspect.signature(function).parameters)
