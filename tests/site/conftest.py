@@ -156,20 +156,15 @@ NOTE_STATES = """
 import json
 import os
 
-from slidefig._figure import _Panel
-from slidefig._page import with_prefix
-
-picture = _Panel.picture
+import slidefig
 
 
-def noted(panel, state):
-    tree, text = picture(panel, state)
+def note(*drawn):
     with open(os.path.join(os.environ["STATES"], str(os.getpid())), "a") as file:
-        file.write(json.dumps([panel.description, with_prefix(str(tree), "0" * 8), text]) + "\\n")
-    return tree, text
+        file.write(json.dumps(drawn) + "\\n")
 
 
-_Panel.picture = noted
+slidefig.watch(note)
 """
 
 
