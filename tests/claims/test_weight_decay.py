@@ -1,7 +1,7 @@
 """Attacks on the statements of the chapter "Weight decay".
 
-Paths are those of the weights, by an explicit integrator, or of the dual equation by a stiff one at tight tolerances, written
-out here; minima are those of a general-purpose optimizer, compared with the lasso of another program.
+Paths are those of the weights, by an explicit integrator, or of the dual equation by a stiff one at tight tolerances,
+written out without the library; minima are those of a general-purpose optimizer, compared with the lasso of another program.
 """
 
 from types import SimpleNamespace
@@ -14,6 +14,7 @@ from implicit_bias.problems import noisy_digits, sparse_recovery
 from scipy.integrate import solve_ivp
 from scipy.optimize import brentq, minimize
 
+from benchmarks.decay import dual_path
 from tests.claims import instances_vectors as vectors
 from tests.claims.attacks import at_most, attack, equal, holds
 from tests.claims.instances_vectors import DEPTHS, l1
@@ -389,30 +390,7 @@ def test_end_of_the_flow_with_decay(one, *, share=0.5):
 
 
 def stiff(A, y, alpha, penalty, times, rtol=1e-12):
-    """The dual equation with decay by Radau's method: points and residuals."""
-
-    def parts(t, mu):
-        s, scale = A.T @ mu, 2 * np.log(alpha) - 2 * penalty * t
-        return np.exp(scale + s), np.exp(scale - s)
-
-    def velocity(t, mu):
-        up, down = parts(t, mu)
-        return 4 * (y - A @ (up - down))
-
-    def jacobian(t, mu):
-        return -4 * (A * sum(parts(t, mu))) @ A.T
-
-    run = solve_ivp(
-        velocity,
-        (0, times[-1]),
-        np.zeros(len(y)),
-        "BDF",
-        times,
-        jac=jacobian,
-        rtol=rtol,
-        atol=10 * rtol / max(alpha, 1) ** 2,
-    )
-    return np.array([np.subtract(*parts(t, mu)) for t, mu in zip(run.t, run.y.T, strict=True)])
+    return dual_path(A, y, alpha, penalty, times, "BDF", rtol=rtol, atol=10 * rtol / max(alpha, 1) ** 2)
 
 
 def fitted_and_decaying(source):
@@ -541,14 +519,15 @@ def test_predicted_moments(one, *, simple=0.04, largest=0.009, lagged=0.03, rati
 
 @pytest.mark.claim("obs-grokking-times")
 @pytest.mark.parametrize(
-    "alpha, penalty, seen, simple", [(3, 0.01, 580.5, 560.7), (3, 0.02, 301.1, 280.4), (10, 0.02, 361.3, 340.6)]
+    "alpha, penalty, seen, simple, late",
+    [(3, 0.01, 580.5, 560.7, 0.8), (3, 0.02, 301.1, 280.4, 2.2), (10, 0.02, 361.3, 340.6, 1.8)],
 )
-def test_table_of_moments(alpha, penalty, seen, simple):
-    """The three settings: what is seen, the simple prediction, and the one with the lag, which is within 4 %."""
+def test_table_of_moments(alpha, penalty, seen, simple, late):
+    """The three settings: what is seen, the simple prediction, and by how many percent the one with the lag is too early."""
     first, lagged, found = predicted(alpha, penalty)
     assert found == pytest.approx(seen, abs=0.5)
     assert first == pytest.approx(simple, abs=0.5)
-    assert lagged == pytest.approx(found, rel=0.04)
+    assert 100 * (1 - lagged / found) == pytest.approx(late, abs=0.1)
     early = stiff(INSTANCE.A, INSTANCE.y, alpha, penalty, [0, 0.1])[-1]
     assert np.linalg.norm(INSTANCE.A @ early - INSTANCE.y) < 0.05 * np.linalg.norm(INSTANCE.y)
 
