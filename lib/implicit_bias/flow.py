@@ -62,7 +62,7 @@ def gradient_flow(
 
     With weight decay `lambda`, at depth 2, the scale of the start has shrunk to :math:`\alpha e^{-\lambda t}` at time `t`, and
     the equation is the same: for entries of both signs :math:`x(t) = 2\alpha^2 e^{-2\lambda t}\sinh(A^\top\mu)`. LSODA
-    follows it; above depth 2, BDF follows the logarithms of the weights.
+    follows it, and above depth 2 the logarithms of the weights.
 
     For groups ``x_g = u_g v_g`` it is followed in vectors :math:`s_g` with :math:`u_g = \alpha e^{-\lambda t}\cosh|s_g|` and
     :math:`v_g = \alpha e^{-\lambda t}\sinh|s_g|\,s_g/|s_g|`, from ``s = 0``, by LSODA: `n` unknowns, of the size of a
@@ -142,7 +142,7 @@ def gradient_flow(
         # LSODA begins with explicit steps, which are right as long as the scale is large, and is compiled.
         flow, method = _DecayingDual(as_entries(A), y, parametrization, alpha, weight_decay), LSODA
     else:
-        flow, method = _DecayingWeights(as_entries(A), y, parametrization, alpha, weight_decay), BDF
+        flow, method = _DecayingWeights(as_entries(A), y, parametrization, alpha, weight_decay), LSODA
     if times is None:
         run = _until_settled(flow, method, flow.first_state, **flow.tolerances)
     else:
