@@ -28,8 +28,8 @@ class TooSlow(Exception):
     """Raised inside the right-hand side when the cap is reached."""
 
 
-def reference(A, y, alpha, decay, times):
-    """A tight Radau run of the dual equation, ``x = 2 alpha^2 exp(-2 decay t) sinh(A.T mu)``."""
+def dual_path(A, y, alpha, decay, times, method="Radau", rtol=1e-10, atol=1e-13):
+    """A tight run of the dual equation, ``x = 2 alpha^2 exp(-2 decay t) sinh(A.T mu)``; tests of theorems use it, too."""
 
     def parts(t, mu):
         s, scale = A.T @ mu, 2 * np.log(alpha) - 2 * decay * t
@@ -42,7 +42,7 @@ def reference(A, y, alpha, decay, times):
     def jacobian(t, mu):
         return -4 * (A * sum(parts(t, mu))) @ A.T
 
-    run = solve_ivp(velocity, (0, times[-1]), np.zeros(len(y)), "Radau", times, jac=jacobian, rtol=1e-10, atol=1e-13)
+    run = solve_ivp(velocity, (0, times[-1]), np.zeros(len(y)), method, times, jac=jacobian, rtol=rtol, atol=atol)
     return np.array([np.subtract(*parts(t, mu)) for t, mu in zip(run.t, run.y.T, strict=True)])
 
 
@@ -67,7 +67,7 @@ def distance(path, truth):
 def compare(n, m, alpha, decay, end):
     problem = sparse_recovery(n=n, m=m, s=5, seed=0)
     A, y, times = problem.A, problem.y, np.r_[0, np.geomspace(1e-3, end, 300)]
-    truth, model = reference(A, y, alpha, decay, times), SignedHadamardPower(2)
+    truth, model = dual_path(A, y, alpha, decay, times), SignedHadamardPower(2)
     second, result = min(
         (cpu_time(lambda: gradient_flow(A, y, model, alpha=alpha, weight_decay=decay, times=times)) for _ in range(3)),
         key=lambda one: one[0],

@@ -4,6 +4,7 @@ In the dual coordinate the flow on a non-convex loss in `n` or `2n` weights is t
 unknowns. It is stiff (off the support the time scales grow like ``1/alpha``), so an implicit integrator follows it with
 some hundred steps where an explicit one in the weights needs 1e4 to 1e5. Weight decay shrinks the scale of the start in the
 dual coordinate and changes nothing else; above depth 2 the flow with decay is followed in the logarithms of the weights.
+Groups have no dual coordinate of `m` unknowns, but one of `n`.
 """
 
 import warnings
@@ -21,10 +22,10 @@ from scipy.sparse import issparse
 from ._matrices import as_entries, gram, largest_entry
 from ._projection import Projection
 from ._types import Matrix
-from ._validation import as_alpha, as_data, as_matrix, as_parametrization, as_positive, as_reals
+from ._validation import as_alpha, as_data, as_matrix, as_parametrization, as_positive, as_reals, as_scale
 from .baselines import minimum_norm
 from .measures import _certify, column_norms
-from .parametrizations import DualPoint, HadamardPower, SignedHadamardPower
+from .parametrizations import DualPoint, GroupHadamard, HadamardPower, SignedHadamardPower
 from .results import NOTHING, Path, Result
 
 # Below this value of alpha^(L-2) the subtraction 1 - s in the dual coordinate loses all digits that a plot can show.
@@ -35,6 +36,8 @@ LONGEST = 1e40  # a flow that has not converged at this time (in units of the pr
 TOLERANCE, SMALLEST_LASSO_GAP = 1e-8, 1e-10
 DISTANCE = "distance to the limit: that of A x relative to A x(inf), in orthonormal rows, or the certificate if larger"
 LASSO_GAP = "duality gap of least squares with the penalty weight_decay / 2 |x|_1, relative to the loss of x = 0"
+GROUP_GAP = "duality gap of least squares with the penalty weight_decay sum_g |x_g|_2, relative to the loss of x = 0"
+CERTIFICATE = "optimality of the certificate of least squares"
 STATIONARY = (
     "largest gradient in the weights, relative to the decay of the largest weight or of one of the solution's size"
 )
@@ -45,7 +48,7 @@ MAX_EVALUATIONS = 50_000  # some hundred times what a flow needs; an integrator 
 def gradient_flow(
     A: Matrix,
     y: ArrayLike,
-    parametrization: HadamardPower | SignedHadamardPower,
+    parametrization: HadamardPower | SignedHadamardPower | GroupHadamard,
     *,
     alpha: ArrayLike,
     weight_decay: float = 0.0,
@@ -59,7 +62,11 @@ def gradient_flow(
 
     With weight decay `lambda`, at depth 2, the scale of the start has shrunk to :math:`\alpha e^{-\lambda t}` at time `t`, and
     the equation is the same: for entries of both signs :math:`x(t) = 2\alpha^2 e^{-2\lambda t}\sinh(A^\top\mu)`. LSODA
-    follows it; above depth 2, BDF follows the logarithms of the weights.
+    follows it, and above depth 2 the logarithms of the weights.
+
+    For groups ``x_g = u_g v_g`` it is followed in vectors :math:`s_g` with :math:`u_g = \alpha e^{-\lambda t}\cosh|s_g|` and
+    :math:`v_g = \alpha e^{-\lambda t}\sinh|s_g|\,s_g/|s_g|`, from ``s = 0``, by LSODA: `n` unknowns, of the size of a
+    logarithm.
 
     Source: the mirror flow of Amid and Warmuth (2020) in the dual. Taught in the chapter "Sparse recovery"; with decay in the
     chapter "Weight decay".
@@ -69,10 +76,10 @@ def gradient_flow(
     A : array_like, sparse matrix or LinearOperator, shape (m, n)
         A `LinearOperator` is turned into a dense matrix by `min(m, n)` products.
     y : array_like, shape (m,)
-    parametrization : HadamardPower or SignedHadamardPower
+    parametrization : HadamardPower, SignedHadamardPower or GroupHadamard
     alpha : float or array_like, shape (n,)
-        Scale of the start, without decay at least about ``1e-11 ** (1 / (depth - 2))`` for depth > 2: smaller ones need
-        times that no integrator reaches in this coordinate, use `flow_limit`.
+        Scale of the start, for groups a number; without decay at least about ``1e-11 ** (1 / (depth - 2))`` for depth > 2:
+        smaller ones need times that no integrator reaches in this coordinate, use `flow_limit`.
     weight_decay : float
         The decay `lambda` of the weights, not negative.
     times : array_like, shape (k,), optional
@@ -91,7 +98,8 @@ def gradient_flow(
         relative to the loss of ``x = 0``, and
         `converged` says whether it is below 1e-10; above depth 2, the largest gradient
         in a weight, relative to `weight_decay` times the largest weight (or one of the size of a solution): it says that the
-        point is stationary, not that it is the best one.
+        point is stationary, not that it is the best one. For groups it is the certificate alone, below 1e-8, and with decay the
+        duality gap of the group lasso with the parameter `weight_decay`, below 1e-10.
 
     Raises
     ------
@@ -119,12 +127,14 @@ def gradient_flow(
     [0.95]
     """
     weight_decay = as_positive("weight_decay", weight_decay, zero=True)
-    A, y, parametrization, alpha = _checked(A, y, parametrization, alpha, empty=not weight_decay)
+    A, y, parametrization, alpha = _checked(A, y, parametrization, alpha, empty=not weight_decay, groups=True)
     if times is not None:
         times = _as_times(times)
     if 0 in A.shape:
         return _at_rest(A, y, parametrization, alpha, times)
-    if not weight_decay:
+    if isinstance(parametrization, GroupHadamard):
+        flow, method = _Groups(as_entries(A), y, parametrization, alpha, weight_decay), LSODA
+    elif not weight_decay:
         flow = _Dual(as_entries(A), y, parametrization, alpha)
         # Radau takes each step afresh: BDF's extrapolated history overruns the end of the domain (depth > 2).
         method = BDF if parametrization.depth == 2 else Radau
@@ -132,7 +142,7 @@ def gradient_flow(
         # LSODA begins with explicit steps, which are right as long as the scale is large, and is compiled.
         flow, method = _DecayingDual(as_entries(A), y, parametrization, alpha, weight_decay), LSODA
     else:
-        flow, method = _DecayingWeights(as_entries(A), y, parametrization, alpha, weight_decay), BDF
+        flow, method = _DecayingWeights(as_entries(A), y, parametrization, alpha, weight_decay), LSODA
     if times is None:
         run = _until_settled(flow, method, flow.first_state, **flow.tolerances)
     else:
@@ -215,11 +225,17 @@ def accelerated_flow(
     return _result("accelerated_flow", A, y, dual, run, times[passed], x, x)
 
 
-def _checked(A, y, parametrization, alpha, empty=True):
-    """The input of both flows, with one scale of the start for each coordinate."""
+def _checked(A, y, parametrization, alpha, empty=True, groups=False):
+    """The input of both flows, with one scale of the start for each coordinate, or one for all groups."""
     A = as_matrix(A, empty=empty)
     n = A.shape[1]
     y = as_data(y, A).astype(float)
+    if groups and isinstance(parametrization, GroupHadamard):
+        alpha = as_scale(alpha)
+        if alpha.ndim:
+            raise ValueError(f"alpha must be a number for groups, got shape {alpha.shape}: one flow at a time")
+        parametrization.start(alpha, n)  # which sees whether the groups fit
+        return A, y, parametrization, alpha
     parametrization = as_parametrization(parametrization, potential=True)
     alpha = as_alpha(alpha, n)
     if alpha.ndim == 2:
@@ -448,15 +464,23 @@ class _DecayingDual(_Dual):
         return residual @ residual / 2 + self.decay / 2 * np.sum(np.abs(x))
 
     def optimality(self, x, state):
-        """The duality gap of the lasso. The residual, made short enough, is a point of the dual problem."""
         residual = self.y - self.A @ x
         correlations = self.A.T @ residual
         steepest = np.max(correlations if self.parametrization.nonnegative else np.abs(correlations))
-        share = min(1.0, self.decay / 2 / max(steepest, np.finfo(float).tiny))
-        # Loss and penalty minus the dual function, as a sum without cancellation.
-        gap = ((1 - share) * residual) @ ((1 - share) * residual) / 2
-        gap += np.sum(self.decay / 2 * np.abs(x) - share * correlations * x)
-        return float(max(gap, 0.0) / self.size_of_loss) if self.size_of_loss else 0.0
+        gap = _duality_gap(residual, self.decay / 2, np.abs(x), correlations * x, steepest)
+        return gap / self.size_of_loss if self.size_of_loss else 0.0
+
+
+def _duality_gap(residual, level, sizes, along, steepest):
+    """The gap of ``1/2 |residual|^2 + level sum(sizes)``. The residual, made short enough, is a point of the dual problem.
+
+    `sizes` are the norms of entries or groups, `along` the inner products of `x` with the correlations there, and `steepest`
+    is the largest norm of the latter.
+    """
+    share = min(1.0, level / max(steepest, np.finfo(float).tiny))
+    # Loss and penalty minus the dual function, as a sum without cancellation.
+    gap = ((1 - share) * residual) @ ((1 - share) * residual) / 2 + np.sum(level * sizes - share * along)
+    return max(float(gap), 0.0)
 
 
 class _DecayingWeights(_Scaled):
@@ -507,6 +531,87 @@ class _DecayingWeights(_Scaled):
         L, w = self.parametrization.depth, self._weights(logs)
         gradient = L * w ** (L - 1) * self._gradient(x) + self.decay * w
         return float(np.max(np.abs(gradient)) / (self.decay * max(1.0, np.max(w))))
+
+
+class _Groups(_Scaled):
+    r"""The flow of groups in vectors `s_g`, from zero: ``x_g = alpha(t)^2 / 2 sinh(2 |s_g|) s_g / |s_g|``.
+
+    The scale is ``alpha(t)^2 = u_g^2 - |v_g|^2``, and no weight is too small for it. With the gradient `g`, along `s_g` it
+    moves by ``-g``, across by ``-|s_g| coth |s_g| g``.
+    """
+
+    def __init__(self, A, y, parametrization, alpha, weight_decay):
+        super().__init__(A, y, parametrization, alpha)
+        self.decay, self.groups, self.sums = weight_decay / self.clock, parametrization.groups, parametrization.sums
+        self.measured_by, self.tolerance = (GROUP_GAP, SMALLEST_LASSO_GAP) if weight_decay else (CERTIFICATE, TOLERANCE)
+        self.together = self.groups[:, None] == self.groups
+        self.columns = column_norms(self.A)
+        self.first_state = np.zeros(A.shape[1])
+        # The error of s is the relative error of x, or where the start is larger than the data, multiplied by it.
+        self.tolerances = {"rtol": 1e-9, "atol": 3e-8 / max(1.0, np.exp(self.log_start))}
+
+    def _polar(self, s, t):
+        """Length and direction of each group, the logarithm of the scale, and ``|x_g|`` divided by the length."""
+        length = np.sqrt(self.sums(s**2))
+        direction = s / np.where(length > 0, length, 1.0)[self.groups]
+        scale = self.log_start - 2 * self.decay * t
+        length = np.minimum(length, 9.0 + max(-scale / 2, 0.0))  # predictions overshoot, as in the dual coordinate
+        relative = np.divide(-np.expm1(-4 * length), 4 * length, out=np.ones_like(length), where=length > 0)
+        return length, direction, scale, np.exp(scale + 2 * length) * relative
+
+    def x(self, s, t=0.0):
+        length, direction, _, slope = self._polar(s, t)
+        return (length * slope)[self.groups] * direction
+
+    def velocity(self, t, s):
+        self.count()
+        length, direction, _, slope = self._polar(s, t)
+        gradient = self.A.T @ (self.A @ ((length * slope)[self.groups] * direction) - self.y)
+        along = self.sums(direction * gradient)[self.groups] * direction
+        across = np.divide(length, np.tanh(length), out=np.ones_like(length), where=length > 0)
+        return -along - across[self.groups] * (gradient - along)
+
+    @cached_property
+    def _gram(self):
+        return gram(self.A.T, np.ones(self.A.shape[0]))
+
+    def jacobian(self, t, s):
+        length, direction, scale, slope = self._polar(s, t)
+        gradient = self.A.T @ (self.A @ ((length * slope)[self.groups] * direction) - self.y)
+        inner = self.sums(direction * gradient)
+        rest = gradient - inner[self.groups] * direction
+        near = length < 1e-3  # the leading terms are right to 1e-7, the quotients are not
+        far = np.where(near, 1.0, length)
+        across = np.where(near, 1 + length**2 / 3, far / np.tanh(far))
+        bend = np.where(near, -length / 3, (1 - across) / far)
+        change = np.where(near, 2 * length / 3, 1 / np.tanh(far) - 4 * far * np.exp(-2 * far) / np.expm1(-2 * far) ** 2)
+        steepest = np.exp(scale + 2 * length) * (1 + np.exp(-4 * length)) / 2
+
+        def each(values):  # of a group, for each of its entries
+            return values[self.groups]
+
+        # The derivative of the gradient, and of what is done to it: both are multiples of the identity and of the projection
+        # onto the direction, in each group.
+        moved = each(slope) * self._gram + self.sums(self._gram * direction)[:, self.groups] * (
+            each(steepest - slope) * direction
+        )
+        onto = self.sums(direction * moved.T).T[self.groups] * direction[:, None]
+        result = each(across)[:, None] * moved + each(1 - across)[:, None] * onto
+        twist = np.outer(each(change) * rest - each(bend * inner) * direction, direction)
+        twist += np.outer(each(bend) * direction, rest)
+        result += np.where(self.together, twist, 0.0) + np.diag(each(bend * inner))
+        return -result
+
+    def optimality(self, x, state):
+        residual = self.A @ x - self.data
+        if not self.decay:
+            certificate = _certify(x, residual, self.A.T @ residual, self.columns, np.linalg.norm(self.data), False)
+            return 0.0 if certificate.at_floor else float(certificate.optimality)
+        residual = self.y - self.A @ x
+        correlations = self.A.T @ residual
+        sizes, steepest = np.sqrt(self.sums(x**2)), np.max(np.sqrt(self.sums(correlations**2)))
+        loss = self.y @ self.y / 2
+        return _duality_gap(residual, self.decay, sizes, self.sums(correlations * x), steepest) / loss if loss else 0.0
 
 
 class _AcceleratedDual(_Dual):

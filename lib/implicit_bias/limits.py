@@ -149,7 +149,8 @@ class DescentLimit(Result):
     Attributes
     ----------
     scale : ndarray, shape (n,)
-        The scale :math:`\alpha_\infty` that the start has in the end, ``sqrt(|u v|)``.
+        The scale :math:`\alpha_\infty` that the start has in the end, ``sqrt(|u v|)``, to about 1e-10 of the scale of the
+        start. A step that nearly kills a weight makes it small, and the rounding of that one gradient large.
     shift : ndarray, shape (n,)
         The part of `S`, and of ``ln |u / v|``, that is orthogonal to the range of ``A.T``: what no `mu` can make up for.
     """
@@ -186,11 +187,8 @@ def descent_limit(
     alpha : float or array_like, shape (n,)
         Scale of the start.
     step_size : float
-    batch_size, seed : int, optional
-        For stochastic gradients, as in `gradient_descent`.
-    max_iterations : int
-    tol : float
-        As in `gradient_descent`, of the run before the last correction.
+    batch_size, seed, max_iterations, tol
+        As in `gradient_descent`, for the run before the last correction.
 
     Returns
     -------

@@ -132,12 +132,7 @@ class _Power:
 
     def log_start(self, alpha: ArrayLike) -> float | np.ndarray:
         """``log(alpha^L)``, the scale of `x(0)`; refused where ``alpha^L`` or its reciprocal is beyond float64."""
-        log_start = self.depth * np.log(alpha)
-        if np.any(np.abs(log_start) > 690):
-            raise ValueError(
-                f"alpha ** depth must be between 1e-299 and 1e299, got alpha {alpha} at depth {self.depth}"
-            )
-        return log_start
+        return _log_start(alpha, self.depth)
 
     def dual_rate(self, alpha: ArrayLike) -> float | np.ndarray:
         r"""The factor `c` in ``ds/dt = -c A.T (A x - y)``: 4 for depth 2, else ``L (L-2) alpha^(L-2)``."""
@@ -381,8 +376,8 @@ class GroupHadamard:
     def __repr__(self):
         return f"GroupHadamard({self.groups.tolist()})"
 
-    def _sums(self, entries):
-        """The sum over each group."""
+    def sums(self, entries: np.ndarray) -> np.ndarray:
+        """The sum over each group, shape (..., number of groups)."""
         return np.add.reduceat(entries[..., self._order], self._first, axis=-1)
 
     def _split(self, w):
@@ -396,6 +391,10 @@ class GroupHadamard:
         ones = np.r_[np.ones(self.number), np.zeros(n)]
         return alpha * ones
 
+    def log_start(self, alpha: ArrayLike) -> float | np.ndarray:
+        """``log(alpha^2)``, the scale of the squared weights; refused where it or its reciprocal is beyond float64."""
+        return _log_start(alpha, 2)
+
     def value(self, w: np.ndarray) -> np.ndarray:
         """The vector of all ``u_g v_g``."""
         u, v = self._split(w)
@@ -404,7 +403,7 @@ class GroupHadamard:
     def size(self, w: np.ndarray) -> float | np.ndarray:
         """The largest ``(u_g^2 + |v_g|^2) / 2``, which bounds the norm of ``x_g``."""
         u, v = self._split(w)
-        return np.max(u**2 + self._sums(v**2), axis=-1) / 2
+        return np.max(u**2 + self.sums(v**2), axis=-1) / 2
 
     def curvature(self, size: float | np.ndarray) -> float | np.ndarray:
         """The squared Jacobian of `value`, at most ``2 M`` where `size` is at most `M`."""
@@ -413,7 +412,7 @@ class GroupHadamard:
     def pullback(self, w: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         """Gradient with respect to the weights: ``<v_g, gradient_g>`` and ``u_g gradient_g``."""
         u, v = self._split(w)
-        return np.concatenate([self._sums(v * gradient), u[..., self.groups] * gradient], axis=-1)
+        return np.concatenate([self.sums(v * gradient), u[..., self.groups] * gradient], axis=-1)
 
 
 def hadamard_penalty(
@@ -453,7 +452,7 @@ def hadamard_penalty(
     if isinstance(parametrization, GroupHadamard):
         if x.shape[-1] != len(parametrization.groups):
             raise ValueError(f"x must have {len(parametrization.groups)} entries like groups, got shape {x.shape}")
-        return np.sum(np.sqrt(parametrization._sums(x**2)), axis=-1)[()]
+        return np.sum(np.sqrt(parametrization.sums(x**2)), axis=-1)[()]
     if not isinstance(parametrization, _Power):
         raise ValueError(
             f"parametrization must be a HadamardPower, SignedHadamardPower or GroupHadamard, got {parametrization!r}"
@@ -487,10 +486,7 @@ class _Product:
                 f"{self._sizes} must give a matrix with as many entries as A has columns, {n}: got {self!r}"
             )
         alpha = as_scale(alpha)
-        if np.any(np.abs(self.depth * np.log(alpha)) > 690):
-            raise ValueError(
-                f"alpha ** depth must be between 1e-299 and 1e299, got alpha {alpha} at depth {self.depth}"
-            )
+        _log_start(alpha, self.depth)  # which refuses what is beyond float64
         return alpha * np.concatenate([W.ravel() for W in self._unit_start()])
 
     def size(self, w: np.ndarray) -> float | np.ndarray:
@@ -676,6 +672,13 @@ class SymmetricProduct(_Product):
 
     def _unit_start(self):
         return [np.eye(*self.shapes[0])]
+
+
+def _log_start(alpha, depth):
+    log_start = depth * np.log(alpha)
+    if np.any(np.abs(log_start) > 690):
+        raise ValueError(f"alpha ** depth must be between 1e-299 and 1e299, got alpha {alpha} at depth {depth}")
+    return log_start
 
 
 def _flat(W):

@@ -9,11 +9,11 @@ lines moves it.
 of its methods. ``extensions = ["slidefig"]`` in the settings of Sphinx is not needed, but lets all pages share two files.
 """
 
-from slidefig._figure import Look, State
+from slidefig._figure import Look, State, watch
 from slidefig._page import ID_PREFIX
 from slidefig._sphinx import setup
 
-__all__ = ["ID_PREFIX", "Look", "State", "explore", "setup", "states"]
+__all__ = ["ID_PREFIX", "Look", "State", "explore", "setup", "states", "watch"]
 
 explore = Look().explore
 states = Look().states

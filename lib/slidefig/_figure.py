@@ -79,6 +79,39 @@ _STYLE = {
 }
 
 
+_watching = []
+
+
+def watch(saw):
+    """Let a function see every picture that is drawn from now on, for tests of a book.
+
+    Parameters
+    ----------
+    saw : callable
+        Called as ``saw(draw, state)`` with the function that draws and a `State`, in the order of drawing. A page shows
+        some pictures only in part, and some not at all: this is what they were.
+
+    Returns
+    -------
+    callable
+        Without arguments; it ends the watch.
+
+    Examples
+    --------
+    >>> def draw(fig, m=1):
+    ...     '''A line of slope m.'''
+    ...     fig.subplots().plot([0, m])
+    >>> seen = []
+    >>> end = watch(lambda draw, state: seen.append((draw.__name__, state.values, state.text)))
+    >>> _ = states(draw, m=[1, 2])
+    >>> end()
+    >>> seen
+    [('draw', {'m': 1}, 'm 1'), ('draw', {'m': 2}, 'm 2')]
+    """
+    _watching.append(saw)
+    return functools.partial(_watching.remove, saw)
+
+
 class State(NamedTuple):
     """A panel at one place of its sliders, as `states` returns it."""
 
@@ -106,7 +139,7 @@ class Look:
     style : dict, optional
         Settings of matplotlib (``rcParams``), such as line styles, that go before those of this package.
     played : collection of str, optional
-        The names of arguments that are a time: on a page a button beside their sliders lets them run.
+        The names of arguments that are a time: a button beside their sliders lets them run.
 
     Raises
     ------
@@ -284,13 +317,20 @@ class _Slider:
     def say(self, value):
         return self._sentence.format(shown(value))
 
+    def nearest(self, value):
+        """Return the position of the grid value nearest to `value`, or None where nothing is near."""
+        if value in self.values:
+            return self.values.index(value)
+        if self.numbers and isinstance(value, Real):
+            scale = math.log if self.geometric and value > 0 else float
+            return int(np.argmin([abs(scale(v) - scale(value)) for v in self.values]))
+        return None
+
     def open_at(self, value):
         """Let the slider start at the grid value nearest to `value`."""
-        if value in self.values:
-            self.opening = self.values.index(value)
-        elif self.numbers and isinstance(value, Real):
-            scale = math.log if self.geometric and value > 0 else float
-            self.opening = int(np.argmin([abs(scale(v) - scale(value)) for v in self.values]))
+        position = self.nearest(value)
+        if position is not None:
+            self.opening = position
 
     @property
     def numbers(self):
@@ -364,7 +404,11 @@ class _Panel:
         tree = _svg.render(fig, self.colors, self.prefix)
         tree.attributes |= {"role": "img", "aria-label": self.description}
         said = ", ".join(slider.say(value) for slider, value in zip(self.sliders, state, strict=True))
-        return tree, ": ".join(part for part in (said, text) if part)
+        text = ": ".join(part for part in (said, text) if part)
+        for saw in _watching:
+            values = {slider.name: value for slider, value in zip(self.sliders, state, strict=True)}
+            saw(self.draw, State(values, str(tree).replace(NO_PREFIX, ""), text))
+        return tree, text
 
     def _figure(self, state):
         fig = Figure(dpi=72, layout="constrained")

@@ -17,6 +17,7 @@ from slidefig._values import shown
 
 _WIDTH = 960  # CSS pixels: what two panels of the usual size need beside each other
 _GAP = 16
+_PLAY, _SHORTEST = 4000, 150  # milliseconds from one end of a slider to the other, and for one of its pictures
 _LETTER, _LINE = 15, 20  # CSS pixels: the size of the letters below a panel, and of a line of them
 
 
@@ -30,7 +31,8 @@ class LiveFigure:
             views = [_View(panel, controls, look) for panel in group]
             opening += [(view.tree, view.text) for view in views]
             row = ipywidgets.HBox([view.widget for view in views], layout=ipywidgets.Layout(flex_flow="row wrap"))
-            boxes.append(ipywidgets.VBox([*controls.values(), row]))
+            rows = [_with_play(slider, control) if slider.played else control for slider, control in controls.items()]
+            boxes.append(ipywidgets.VBox([*rows, row]))
         # What is there by now, most of it modules, stays. To search it for cycles takes longer than to draw, every few
         # moves.
         gc.collect()
@@ -61,7 +63,8 @@ class _View:
         style = (
             # JupyterLab says on its body whether it is dark.
             "<style>[data-jp-theme-light='false'] .explore{color-scheme:dark}"
-            ".explore svg{max-width:100%;height:auto}</style>"
+            ".explore svg{max-width:100%;height:auto}"
+            "@media (prefers-reduced-motion:reduce){.explore-play{visibility:hidden}}</style>"
         )
         live = f"<div>{html.escape(self.text)}</div>"
         self.widget.value = with_prefix(
@@ -121,3 +124,28 @@ def _widget(slider):
             return ipywidgets.FloatLogSlider(min=low, max=high, step=(high - low) / 200, readout_format=".3g", **look)
     options = [(shown(value), value) for value in slider.values]
     return ipywidgets.SelectionSlider(options=options, **look)
+
+
+def _with_play(slider, control):
+    """Return the control with a button that lets it run over its grid, until the reader moves it."""
+    last = len(slider.values) - 1
+    play = ipywidgets.Play(
+        max=last,
+        value=slider.opening,
+        interval=max(_PLAY // last, _SHORTEST),
+        show_repeat=False,
+        tooltip=f"Play {slider.label}",
+    )
+    play.add_class("explore-play")
+
+    def run(change):
+        if slider.nearest(control.value) != change.new:
+            control.value = slider.values[change.new]
+
+    def follow(change):
+        if change.new != slider.values[play.value]:  # moved by hand
+            play.playing, play.value = False, slider.nearest(change.new)
+
+    play.observe(run, "value")
+    control.observe(follow, "value")
+    return ipywidgets.HBox([control, play])

@@ -1,7 +1,7 @@
 """Attacks on the statements of the chapter "Weight decay".
 
-Paths are those of the weights, by an explicit integrator, or of the dual equation by a stiff one at tight tolerances, written
-out here; minima are those of a general-purpose optimizer, compared with the lasso of another program.
+Paths are those of the weights, by an explicit integrator, or of the dual equation by a stiff one at tight tolerances,
+written out without the library; minima are those of a general-purpose optimizer, compared with the lasso of another program.
 """
 
 from types import SimpleNamespace
@@ -9,10 +9,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from implicit_bias import SignedHadamardPower, flow_limit, lasso_path
-from implicit_bias.problems import sparse_recovery
+from implicit_bias.networks import ReLUNetwork
+from implicit_bias.problems import noisy_digits, sparse_recovery
 from scipy.integrate import solve_ivp
 from scipy.optimize import brentq, minimize
 
+from benchmarks.decay import dual_path
 from tests.claims import instances_vectors as vectors
 from tests.claims.attacks import at_most, attack, equal, holds
 from tests.claims.instances_vectors import DEPTHS, l1
@@ -388,30 +390,7 @@ def test_end_of_the_flow_with_decay(one, *, share=0.5):
 
 
 def stiff(A, y, alpha, penalty, times, rtol=1e-12):
-    """The dual equation with decay by Radau's method: points and residuals."""
-
-    def parts(t, mu):
-        s, scale = A.T @ mu, 2 * np.log(alpha) - 2 * penalty * t
-        return np.exp(scale + s), np.exp(scale - s)
-
-    def velocity(t, mu):
-        up, down = parts(t, mu)
-        return 4 * (y - A @ (up - down))
-
-    def jacobian(t, mu):
-        return -4 * (A * sum(parts(t, mu))) @ A.T
-
-    run = solve_ivp(
-        velocity,
-        (0, times[-1]),
-        np.zeros(len(y)),
-        "BDF",
-        times,
-        jac=jacobian,
-        rtol=rtol,
-        atol=10 * rtol / max(alpha, 1) ** 2,
-    )
-    return np.array([np.subtract(*parts(t, mu)) for t, mu in zip(run.t, run.y.T, strict=True)])
+    return dual_path(A, y, alpha, penalty, times, "BDF", rtol=rtol, atol=10 * rtol / max(alpha, 1) ** 2)
 
 
 def fitted_and_decaying(source):
@@ -540,13 +519,171 @@ def test_predicted_moments(one, *, simple=0.04, largest=0.009, lagged=0.03, rati
 
 @pytest.mark.claim("obs-grokking-times")
 @pytest.mark.parametrize(
-    "alpha, penalty, seen, simple", [(3, 0.01, 580.5, 560.7), (3, 0.02, 301.1, 280.4), (10, 0.02, 361.3, 340.6)]
+    "alpha, penalty, seen, simple, late",
+    [(3, 0.01, 580.5, 560.7, 0.8), (3, 0.02, 301.1, 280.4, 2.2), (10, 0.02, 361.3, 340.6, 1.8)],
 )
-def test_table_of_moments(alpha, penalty, seen, simple):
-    """The three settings: what is seen, the simple prediction, and the one with the lag, which is within 4 %."""
+def test_table_of_moments(alpha, penalty, seen, simple, late):
+    """The three settings: what is seen, the simple prediction, and by how many percent the one with the lag is too early."""
     first, lagged, found = predicted(alpha, penalty)
     assert found == pytest.approx(seen, abs=0.5)
     assert first == pytest.approx(simple, abs=0.5)
-    assert lagged == pytest.approx(found, rel=0.04)
+    assert 100 * (1 - lagged / found) == pytest.approx(late, abs=0.1)
     early = stiff(INSTANCE.A, INSTANCE.y, alpha, penalty, [0, 0.1])[-1]
     assert np.linalg.norm(INSTANCE.A @ early - INSTANCE.y) < 0.05 * np.linalg.norm(INSTANCE.y)
+
+
+# --- A network --------------------------------------------------------------------------------------------------------
+
+
+def network_with_decay(source, smooth=False):
+    """A small network with one rectified layer under decay, in short steps."""
+    d, hidden, out, samples = (source.integer(1, 3) for _ in range(4))
+    Z, y = source.normal(d, samples), source.normal(out, samples) * source.log_uniform(0.1, 10)
+    size = source.log_uniform(0.05, 3)
+    W1, W2 = size * source.normal(hidden, d), size * source.choice([0.0, 1e-2, 1.0]) * source.normal(out, hidden)
+    if source.choice([False, True]) and d == out == samples == 1:
+        Z, y, W1 = np.abs(Z), np.abs(y), np.abs(W1)
+        W2 = np.abs(W2)
+    penalty = source.choice([0.5, 1.0, source.log_uniform(0.1, 5)]) * np.linalg.norm(y) * np.linalg.norm(Z, 2)
+    end = source.log_uniform(0.03, 8) / penalty
+
+    def velocity(W1, W2):
+        before = W1 @ Z
+        after, slope = (
+            (np.logaddexp(0, before), 1 / (1 + np.exp(-before))) if smooth else (np.maximum(before, 0), before > 0)
+        )
+        residual = W2 @ after - y
+        return -(W2.T @ residual * slope) @ Z.T - penalty * W1, -residual @ after.T - penalty * W2
+
+    # Heun's method: at a kink of the rectifier on which the solution slides, a method with control of its error gets stuck.
+    t, path = 0.0, [(0.0, W1, W2)]
+    while t < end and len(path) < 1500:
+        fastest = np.linalg.norm(Z, 2) ** 2 * (np.sum(W1**2) + np.sum(W2**2)) + np.linalg.norm(y) * np.linalg.norm(Z, 2)
+        step = min(0.03 / (fastest + penalty), end - t)
+        V1, V2 = velocity(W1, W2)
+        U1, U2 = velocity(W1 + step * V1, W2 + step * V2)
+        W1, W2, t = W1 + step / 2 * (V1 + U1), W2 + step / 2 * (V2 + U2), t + step
+        path.append((t, W1, W2))
+    times, into, out_of = (np.array(part) for part in zip(*path[:: max(1, len(path) // 10)], strict=True))
+    into, out_of = np.sum(into**2, axis=2), np.sum(out_of**2, axis=1)
+    return SimpleNamespace(**locals())
+
+
+@attack(
+    "prop-decay-network",
+    hypothesis="one to three inputs, hidden neurons, outputs and samples, starts from 0.05 to 3, outgoing weights also "
+    "zero and tiny, decay from 0.1 to 5 times the size of the data, up to eight units of the decay; the weights in short steps",
+    draw=network_with_decay,
+    tries=40,
+    mutants={
+        "the differences shrink like exp(-lambda t)": {"power": 1.0},
+        "|y|^2 / (4 lambda) in the upper bound": {"data": 0.25},
+        "the norm shrinks like the scale": {"data": 0.0},
+        "|w(0)|^2 in the lower bound": {"whole": True},
+        "a smooth rectifier": {"draw": lambda source: network_with_decay(source, smooth=True)},
+    },
+)
+def test_network_with_decay(one, *, power=2.0, data=0.5, whole=False):
+    left = np.exp(-power * one.penalty * one.times)
+    differences, norms = one.into - one.out_of, np.sum(one.into + one.out_of, axis=1)
+    size = np.max(norms)
+    yield at_most("", np.abs(differences - left[:, None] * differences[0]), 2e-3 * size)
+    left = np.exp(-2 * one.penalty * one.times)
+    lowest = norms[0] if whole else np.sum(np.abs(differences[0]))
+    yield at_most("lower bound of the norm", left * lowest, norms, slack=2e-3)
+    yield at_most(
+        "upper bound of the norm",
+        norms,
+        left * norms[0] + (1 - left) * data * np.sum(one.y**2) / one.penalty,
+        slack=1e-6,
+    )
+
+
+DIGITS = noisy_digits(100, label_noise=0.0, seed=0)
+SEEN, OTHERS = (
+    (Z - DIGITS.inputs.mean(axis=0)) / np.linalg.norm(Z - DIGITS.inputs.mean(axis=0), axis=1, keepdims=True)
+    for Z in (DIGITS.inputs, DIGITS.test_inputs)
+)
+ONE_HOT = np.eye(10)[DIGITS.labels] - 0.1
+
+
+def learned_digits(rng, alpha, penalty, end, checks, twins=False):
+    """A network with 60 hidden neurons, written out; shares of wrong digits and the norm of the weights along the way."""
+    first, second = alpha * rng.standard_normal((64, 60)) / 8, alpha * rng.standard_normal((60, 10)) / np.sqrt(60)
+    if twins:
+        first[:, 30:], second[30:] = first[:, :30], -second[:30]
+    t, rows = 0.0, []
+    while len(rows) < checks + 1:
+        if t >= len(rows) * end / checks:
+            hidden = np.maximum(SEEN @ first, 0)
+            answers = (hidden @ second).argmax(axis=1), (np.maximum(OTHERS @ first, 0) @ second).argmax(axis=1)
+            size = np.sqrt(np.sum(first**2) + np.sum(second**2))
+            wrong = np.mean(answers[0] != DIGITS.labels), np.mean(answers[1] != DIGITS.test_labels)
+            rows.append((t, *wrong, size))
+        step = 3 / (np.sum(first**2) + np.sum(second**2))
+        hidden = np.maximum(SEEN @ first, 0)
+        residual = hidden @ second - ONE_HOT
+        pulls = SEEN.T @ (residual @ second.T * (hidden > 0)), hidden.T @ residual
+        first, second = (W - step * (pull + penalty * W) for W, pull in zip((first, second), pulls, strict=True))
+        t += step
+    return np.array(rows).T
+
+
+def grokking_digits(source):
+    seed, alpha, penalty = source.integer(0, 10**6), source.log_uniform(8, 16), source.log_uniform(0.2, 0.4)
+    scales = np.array([2, 2.5, 3, 3.5, 4])
+    without = [learned_digits(np.random.default_rng(seed), a, 0.0, 30 / a**2, 1)[2, -1] for a in scales]
+    good = np.exp(np.interp(0.2, without, np.log(scales)))
+    run, twins = (
+        learned_digits(np.random.default_rng(seed), alpha, penalty, 2.6 / penalty, 120, twins=kind)
+        for kind in (False, True)
+    )
+    return alpha, penalty, np.log(alpha / good) / penalty, run, twins
+
+
+@attack(
+    "obs-grokking-digits",
+    hypothesis="random starts from 8 to 16, decay from 0.2 to 0.4, other random numbers than in the chapter; the network "
+    "and its descent written out, with shorter steps",
+    draw=grokking_digits,
+    tries=3,
+    mutants={
+        "the prediction is right up to 1 %": {"precision": 0.01},
+        "twice the prediction": {"factor": 2.0},
+        "the norm is exp(-lambda t) times the first one": {"low": 0.97},
+        "as many others are wrong if the output is zero at the start": {"silent": True},
+    },
+)
+def test_grokking_on_digits(one, *, precision=0.1, factor=1.0, low=0.9, silent=False):
+    _, penalty, predicted, (times, seen, others, norm), twins = one
+    if silent:
+        times, seen, others, norm = twins
+    fitted = np.argmax(seen == 0)
+    yield holds("", others[fitted] > 2 / 3)
+    yield holds("", not np.any(seen[times >= 1]))
+    k = np.flatnonzero(others >= 0.2)[-1]
+    seen_at = np.interp(-0.2, -others[k : k + 2], times[k : k + 2])
+    yield at_most("error of the prediction", abs(factor * predicted - seen_at), precision * seen_at)
+    share = norm[k] / norm[0] * np.exp(penalty * times[k])
+    yield holds("", low <= share <= 1)
+    if not silent:
+        yield holds("", np.max(twins[2][np.argmax(twins[1] == 0) :]) < 0.3)
+
+
+@pytest.mark.claim("obs-grokking-digits")
+@pytest.mark.parametrize("alpha", [4.0, 8.0])
+def test_balance_of_the_neurons_of_the_chapter(alpha):
+    """The network of the library and the steps of the chapter: the differences shrink by the factor of the proposition."""
+    network = ReLUNetwork(SEEN.T, (60, 10), seed=0)
+    w, t = network.start(alpha, 1000), 0.0
+
+    def differences(w):
+        into, out_of = network.factors(w)
+        return np.sum(into**2, axis=1) - np.sum(out_of**2, axis=0)
+
+    first = differences(w)
+    while t < 2:
+        step = 4 / (w @ w)
+        w = w - step * (network.pullback(w, network.value(w) - ONE_HOT.T.ravel()) + 0.2 * w)
+        t += step
+    assert np.max(np.abs(differences(w) * np.exp(0.4 * t) - first)) < 0.02 * np.max(np.abs(first))

@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from implicit_bias import (
+    GroupHadamard,
     HadamardPower,
     SignedHadamardPower,
     accelerated_flow,
     flow_limit,
     gradient_flow,
+    group_lasso,
     minimum_norm,
 )
 from scipy.integrate import solve_ivp
@@ -407,3 +409,95 @@ def test_form_of_the_matrix_does_not_matter_with_decay(form, depth):
     np.testing.assert_allclose(
         gradient_flow(form(A), y, SignedHadamardPower(depth), **options).path.x, expected, atol=1e-5
     )
+
+
+# --- Groups
+
+GROUPS = GroupHadamard([0, 1, 0, 2, 1, 2])
+DECAYS = pytest.mark.parametrize("weight_decay", [0.0, 1e-3, 0.5])
+
+
+@pytest.mark.parametrize("alpha", [1e-3, 0.3, 3.0])
+@DECAYS
+def test_path_of_groups_is_that_of_the_weights(alpha, weight_decay):
+    A, y = instance()
+    times = np.r_[0, np.geomspace(1e-3, 20, 12)]
+    path = gradient_flow(A, y, GROUPS, alpha=alpha, weight_decay=weight_decay, times=times).path
+    n = len(GROUPS.groups)
+    which = (np.arange(GROUPS.number)[:, None] == GROUPS.groups).astype(float)
+
+    def velocity(t, w):
+        u, v = w[:-n], w[-n:]
+        g = A.T @ (A @ (u[GROUPS.groups] * v) - y)
+        return np.r_[-which @ (v * g), -u[GROUPS.groups] * g] - weight_decay * w
+
+    start = np.r_[np.full(GROUPS.number, alpha), np.zeros(n)]
+    run = solve_ivp(velocity, (0, times[-1]), start, "LSODA", times, rtol=1e-11, atol=1e-14)
+    expected = run.y[:-n].T[:, GROUPS.groups] * run.y[-n:].T
+    np.testing.assert_allclose(path.x, expected, atol=1e-6 * np.max(np.abs(expected)))
+    np.testing.assert_allclose(path.loss, np.sum((path.x @ A.T - y) ** 2, axis=1) / 2)
+
+
+@DECAYS
+def test_groups_of_one_entry_are_the_signed_model(weight_decay):
+    """A product of two factors is a difference of squares, at half of the scale and in twice the time."""
+    A, y = instance()
+    times = np.r_[0, np.geomspace(1e-2, 50, 10)]
+    single = gradient_flow(A, y, GroupHadamard(range(6)), alpha=0.4, weight_decay=weight_decay, times=times).path.x
+    signed = gradient_flow(
+        A, y, SignedHadamardPower(2), alpha=0.2, weight_decay=2 * weight_decay, times=times / 2
+    ).path.x
+    np.testing.assert_allclose(single, signed, atol=1e-4 * np.max(np.abs(signed)))
+
+
+@pytest.mark.parametrize("alpha", [1e-6, 0.5, 30.0])
+@pytest.mark.parametrize("weight_decay", [1e-3, 0.1, 100.0])
+def test_groups_end_at_the_group_lasso(alpha, weight_decay):
+    rng = np.random.default_rng(0)
+    A, y, groups = rng.standard_normal((4, 9)), rng.standard_normal(4), np.repeat([0, 1, 2], 3)
+    result = gradient_flow(A, y, GroupHadamard(groups), alpha=alpha, weight_decay=weight_decay)
+    assert result.converged and result.optimality <= 1e-10
+    expected = group_lasso(A, y, groups, weight_decay).x
+    np.testing.assert_allclose(result.x, expected, atol=1e-4 * max(np.max(np.abs(expected)), 1e-3))
+
+
+def test_groups_without_decay_end_at_a_solution():
+    A, y = instance()
+    result = gradient_flow(A, y, GROUPS, alpha=1e-2)
+    assert result.converged and "certificate" in result.measured_by
+    assert np.linalg.norm(A @ result.x - y) < 1e-6 * np.linalg.norm(y)
+    early = gradient_flow(A, y, GROUPS, alpha=1e-2, times=[0.1])
+    assert not early.converged and early.optimality > 1e-3
+
+
+def test_a_tiny_start_of_groups_wakes_up_in_time():
+    times, alpha = np.array([20.0, 40.0, 60.0]), 1e-8
+    path = gradient_flow(np.eye(2), [1.0, 0.0], GroupHadamard([0, 0]), alpha=alpha, times=times).path.x
+    # Along one direction u^2 - v^2 = alpha^2 and x = alpha^2 / 2 sinh(2 s) with ds/dt = 1 - x, a logistic equation.
+    with np.errstate(over="ignore"):  # a step that is refused
+        run = solve_ivp(
+            lambda t, s: 1 - alpha**2 / 2 * np.sinh(2 * s), (0, 60), [0.0], "Radau", times, rtol=1e-11, atol=1e-12
+        )
+    np.testing.assert_allclose(path[:, 0], alpha**2 / 2 * np.sinh(2 * run.y[0]), rtol=1e-5)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@DECAYS
+def test_form_and_units_do_not_matter_for_groups(form, weight_decay):
+    A, y = instance()
+    expected = gradient_flow(A, y, GROUPS, alpha=0.3, weight_decay=weight_decay, times=TIMES).path.x
+    options = {"alpha": 0.3 * 1e-4, "weight_decay": weight_decay * 1e3 * 1e-5, "times": TIMES / (1e3 * 1e-5)}
+    found = gradient_flow(form(1e3 * A), 1e-5 * y, GROUPS, **options).path.x
+    np.testing.assert_allclose(found / 1e-8, expected, atol=1e-5)
+
+
+def test_jacobian_of_groups_is_the_derivative_of_the_velocity():
+    from implicit_bias.flow import _Groups
+
+    A, y = instance()
+    flow, rng = _Groups(A, y, GROUPS, np.float64(0.3), 0.2), np.random.default_rng(1)
+    for size in (1e-5, 1e-2, 1.0, 3.0):
+        s = size * rng.standard_normal(6)
+        steps = 1e-4 * size * np.eye(6)
+        expected = np.array([(flow.velocity(0.3, s + h) - flow.velocity(0.3, s - h)) / (2e-4 * size) for h in steps]).T
+        np.testing.assert_allclose(flow.jacobian(0.3, s), expected, atol=1e-4 * np.max(np.abs(expected)))

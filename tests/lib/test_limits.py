@@ -1,6 +1,7 @@
 """The limit of the flow by its optimality conditions, the bound by its properties, the plateaus by hand."""
 
 import warnings
+from decimal import Decimal, localcontext
 from itertools import pairwise
 
 import numpy as np
@@ -398,6 +399,24 @@ def test_limit_of_stochastic_descent():
     x, scale, _ = descended(p.A, p.y, 0.2, 0.01, rows=2, seed=7, steps=found.iterations + 6000)
     np.testing.assert_allclose(found.x, x, atol=1e-10)
     np.testing.assert_allclose(found.scale, scale, rtol=1e-8)
+
+
+@pytest.mark.parametrize("seed", [8, 11, 120, 129])
+def test_a_scale_that_a_step_nearly_kills_is_right_relative_to_the_start(seed):
+    """Signs change, and the scale falls to as little as 1e-4 of the start; the recursion with fifty digits."""
+    rng = np.random.default_rng(seed)
+    A = rng.standard_normal((2, 4)) / np.sqrt(2)
+    y, step = A @ [1.0, 1.0, 0.0, 0.0], rng.uniform(0.1, 0.6)
+    found = descent_limit(A, y, alpha=0.3, step_size=step)
+    assert found.converged and np.min(found.scale) < 0.02 * 0.3
+    digits = np.vectorize(lambda number: Decimal(float(number)), otypes=[object])
+    with localcontext(prec=50):
+        matrix, data, u, v = digits(A), digits(y), digits(np.full(4, 0.3)), digits(np.full(4, 0.3))
+        for _ in range(found.iterations + 60):
+            a = 2 * Decimal(step) * matrix.T.dot(matrix.dot(u * u - v * v) - data)
+            u, v = u * (1 - a), v * (1 + a)
+        scale = np.array([float(abs(product).sqrt()) for product in u * v])
+    np.testing.assert_allclose(found.scale, scale, rtol=0, atol=1e-10 * 0.3)
 
 
 @pytest.mark.parametrize("form", [csr_array, aslinearoperator])

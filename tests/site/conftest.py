@@ -157,32 +157,22 @@ def paper(browser, site, path):
 
 # Every state of a figure, as the library draws it and before anything is left out of it for the page.
 NOTE_STATES = """
+import inspect
 import json
 import os
 
-from slidefig._figure import _Panel, _unwrapped
-from slidefig._page import with_prefix
-
-picture, figure = _Panel.picture, _Panel._figure
+import slidefig
 
 
-def drawn(panel, state):
-    found, panel.said = figure(panel, state)
-    return found, panel.said
-
-
-def noted(panel, state):
-    tree, text = picture(panel, state)
-    names = [slider.name for slider in panel.sliders]
-    values, opening = (dict(zip(names, places)) for places in (state, panel.opening))
-    svg = with_prefix(str(tree), "0" * 8)
+def note(draw, state):
+    places = {name: parameter.default for name, parameter in inspect.signature(draw).parameters.items()}
+    opening = {name: places[name] for name in state.values}
     with open(os.path.join(os.environ["STATES"], str(os.getpid())), "a") as file:
-        note = [_unwrapped(panel.draw).__name__, panel.description, values, opening, svg, text, panel.said or ""]
-        file.write(json.dumps(note, default=lambda number: number.item()) + "\\n")
-    return tree, text
+        drawn = [draw.__name__, inspect.getdoc(draw), state.values, opening, state.svg, state.text]
+        file.write(json.dumps(drawn, default=lambda number: number.item()) + "\\n")
 
 
-_Panel.picture, _Panel._figure = noted, drawn
+slidefig.watch(note)
 """
 
 
@@ -190,10 +180,9 @@ class State(NamedTuple):
     """A panel as the library has drawn it."""
 
     values: dict  # of the sliders
-    opening: dict  # where these begin
+    opening: dict  # near which these begin
     svg: str
     text: str  # below the panel
-    said: str  # by the chapter, a part of that text
 
 
 class Drawn(NamedTuple):
@@ -252,5 +241,7 @@ def drawn(site, elsewhere):
     for name in MOVING:
         page = html.unescape((site / "chapters" / f"{name}.html").read_text(encoding="utf-8"))
         described = re.findall(r'<svg [^>]*role="img" aria-label="(.*?)"', page)
-        (found[name],) = [panels for panels in kernels if [panel.description for panel in panels] == described]
+        (found[name],) = [
+            panels for panels in kernels if [" ".join(panel.description.split()) for panel in panels] == described
+        ]
     return found

@@ -34,8 +34,9 @@ def said(states):
     def said(chapter, draw, **places):
         drawn = states(chapter, draw)
         places = drawn[0].opening | places
-        text = min(drawn, key=lambda state: distance(state.values, places)).said.replace("−", "-")
-        return [float(number) for number in re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]\d+)?", text)]
+        text = min(drawn, key=lambda state: distance(state.values, places)).text.replace("−", "-")
+        of_figure = text.partition(": ")[2]  # before it stands where the sliders are
+        return [float(number) for number in re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]\d+)?", of_figure)]
 
     return said
 

@@ -288,7 +288,7 @@ def test_the_sliders_of_a_chapter_show_what_the_library_computes(browser, site, 
     page = browser.new_page()
     page.goto((site / "chapters" / f"{chapter}.html").as_uri())
     shown = page.locator(".explore-panel svg").evaluate_all("svgs => svgs.map((svg) => svg.getAttribute('aria-label'))")
-    assert shown == [panel.description for panel in drawn[chapter]]
+    assert shown == [" ".join(panel.description.split()) for panel in drawn[chapter]]
     panels = iter(drawn[chapter])
     for group in page.locator(".explore-group").all():
         expected = [

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from implicit_bias import look as book
 from matplotlib.figure import Figure
 from PIL import Image
-from slidefig import ID_PREFIX, Look, _figure, _page, _svg, _values
+from slidefig import ID_PREFIX, Look, _figure, _page, _svg, _values, watch
 
 from tests.shared import typical
 
@@ -637,6 +637,47 @@ def test_a_live_error_is_shown():
     assert "ZeroDivisionError: &lt;m&gt; is two" in view.value
     slider.value = 3
     assert "<svg" in view.value
+
+
+@pytest.mark.usefixtures("live")
+@pytest.mark.parametrize("times", [np.geomspace(1, 100, 5), np.linspace(0, 1, 5), [0, 1, 5, 6, 7], range(5)])
+def test_a_live_time_can_be_played(times):
+    def draw(fig, t=times[1], m=1):
+        """x"""
+        return f"m is {m}"
+
+    look, times = Look(played=["t"]), [value.item() if isinstance(value, np.generic) else value for value in times]
+    found = list(parts(look.explore(draw, t=times, m=[1, 2]).widget))
+    (play,) = (widget for widget in found if type(widget).__name__ == "Play")
+    slider, _, view = (widget for widget in found if hasattr(widget, "description") and widget is not play)
+    assert (play.value, play.min, play.max, play.step) == (1, 0, 4, 1)
+    assert play.interval >= 150 and "explore-play" in play._dom_classes and play.tooltip == "Play t"
+    assert "@media (prefers-reduced-motion:reduce){.explore-play{visibility:hidden}}" in view.value
+    play.playing = True
+    for k in (2, 3, 4, 0, 1):
+        play.value = k
+        assert slider.value == pytest.approx(times[k]) and play.playing
+        assert f"t {_values.shown(times[k])}" in view.value
+    between = times[3] if type(slider).__name__ in ("SelectionSlider", "IntSlider") else 0.9 * times[3] + 0.1 * times[2]
+    slider.value = between  # by hand: it stops there, and would go on from there
+    assert not play.playing and play.value == 3
+    assert slider.value == pytest.approx(between)
+
+
+@pytest.mark.usefixtures("live")
+def test_what_is_no_time_is_not_played():
+    assert "Play" not in {
+        type(widget).__name__ for widget in parts(explore(typical, alpha=ALPHAS, depth=[2, 3]).widget)
+    }
+
+
+def test_every_picture_can_be_watched():
+    seen = []
+    end = watch(lambda *drawn: seen.append(drawn))
+    ((panel,),) = LOOK.states(typical, alpha=ALPHAS, depth=[2, 3])
+    end()
+    LOOK.states(simple)
+    assert seen == [(typical, state) for state in panel]
 
 
 @pytest.mark.usefixtures("live")
