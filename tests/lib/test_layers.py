@@ -19,6 +19,7 @@ LAYERS = [
     "networks",
     "measures",
     "nnls",
+    "many",
     "baselines",
     "regression",
     "descent",
