@@ -2,8 +2,8 @@
 
 Gradient descent and gradient flow on overparameterized models, the points they converge to, and what the field would use
 instead. The modules are layered, and each imports only from those before it: `problems`, `images`, `features`,
-`parametrizations`, `networks`, `measures`, `nnls`, `many`, `baselines`, `regression`, `descent`, `flow`, `limits`,
-`spectrum`, `check`, `look`.
+`parametrizations`, `networks`, `measures`, `nnls`, `many`, `estimators`, `baselines`, `regression`, `descent`, `flow`,
+`limits`, `spectrum`, `check`, `look`.
 """
 
 from importlib.metadata import version as _version

@@ -20,6 +20,7 @@ LAYERS = [
     "measures",
     "nnls",
     "many",
+    "estimators",
     "baselines",
     "regression",
     "descent",

@@ -61,13 +61,14 @@ def test_the_solvers_need_numpy_and_scipy_only():
         ("sklearn", "baselines", lambda: implicit_bias.lasso_path([[1.0]], [1.0], [0.1])),
         ("sklearn", "baselines", lambda: noisy_digits(10, label_noise=0, seed=0)),
         ("cvxpy", "baselines", lambda: implicit_bias.nuclear_norm(np.eye(4), np.ones(4), (2, 2))),
+        ("sklearn", "baselines", lambda: importlib.import_module("implicit_bias.estimators")),
         ("slidefig", "figures", lambda: importlib.import_module("implicit_bias.look")),
         ("matplotlib", "figures", lambda: importlib.import_module("implicit_bias.look")),
     ],
 )
 def test_what_is_missing_says_which_extra_brings_it(monkeypatch, package, extra, call):
     for name in list(sys.modules):
-        if name.split(".")[0] in (package, "slidefig") or name == "implicit_bias.look":
+        if name.split(".")[0] in (package, "slidefig") or name in ("implicit_bias.look", "implicit_bias.estimators"):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ImportError, match=rf"{package}\b.*\. .*pip install '\.\[{extra}\]'") as caught:
