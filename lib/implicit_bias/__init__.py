@@ -3,7 +3,7 @@
 Gradient descent and gradient flow on overparameterized models, the points they converge to, and what the field would use
 instead. The modules are layered, and each imports only from those before it: `problems`, `images`, `features`,
 `parametrizations`, `networks`, `measures`, `nnls`, `many`, `estimators`, `baselines`, `regression`, `descent`, `flow`,
-`limits`, `spectrum`, `check`, `look`.
+`limits`, `spectrum`, `check`, `look`, `diagram`.
 """
 
 from importlib.metadata import version as _version

@@ -1,6 +1,5 @@
 """Non-negative least squares for many right-hand sides: what depends on the matrix alone is computed once."""
 
-import sys
 import warnings
 from functools import cached_property
 
@@ -8,6 +7,7 @@ import numpy as np
 from scipy.optimize import nnls as lawson_hanson
 
 from ._accurate import _factor, _without
+from ._extras import watched
 from ._matrices import as_entries
 from ._normalized import HIDDEN, MET, SMALL
 from ._validation import NORMS, as_matrix, as_outputs, check_size
@@ -72,9 +72,10 @@ class Columns:
         for size in (np.max(sizes), np.min(sizes, where=sizes > 0, initial=1.0)):
             check_size("y", size, NORMS, "a size")
         together = self.small or self.gram is not None
-        parts, last = [], None
-        for start in watched(range(0, len(sizes), TOGETHER if together else 1), len(sizes), progress):
-            part = slice(start, start + (TOGETHER if together else 1))
+        step, parts, last = (TOGETHER if together else 1), [], None
+        starts = range(0, len(sizes), step)
+        for start in watched(starts, len(sizes), step, "nnls") if progress else starts:
+            part = slice(start, start + step)
             if together:
                 parts.append(self._together(Y[:, part], np.where(sizes[part] > 0, sizes[part], 1), tol))
             else:
@@ -275,21 +276,3 @@ def joined(parts):
         warnings.warn(f"nnls: {message}.", RuntimeWarning, stacklevel=4)
     fields |= {name: int(np.sum(fields[name])) for name in ("products", "iterations")}
     return NonnegativeResult(converged=not len(failed), message=f"{message}.", measured_by="relative gap", **fields)
-
-
-def watched(starts, total, progress):
-    """The numbers, with a bar of tqdm if that is asked for and installed, else with lines."""
-    if not progress:
-        yield from starts
-        return
-    try:
-        from tqdm.auto import tqdm
-    except ImportError:
-        for start in starts:
-            print(f"nnls: {start} of {total}", file=sys.stderr)
-            yield start
-        return
-    with tqdm(total=total, desc="nnls") as bar:
-        for start in starts:
-            yield start
-            bar.update(min(starts.step, total - start))

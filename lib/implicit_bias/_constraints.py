@@ -7,7 +7,8 @@ import numpy as np
 from scipy.sparse import diags_array, issparse, vstack
 from scipy.sparse.linalg import LinearOperator
 
-from ._columns import PER_COLUMN, joined, watched
+from ._columns import PER_COLUMN, joined
+from ._extras import watched
 from ._matrices import as_entries
 from ._normalized import HIDDEN, MET, SMALL
 from ._validation import as_data, as_matrix, as_outputs, as_positive, as_reals
@@ -29,7 +30,8 @@ def constrained(solve, A, y, *, weights, tikhonov, sum_to, upper, progress, **op
         return solve(A, y, progress=progress, **options)
     if several:
         parts = []
-        for k in watched(range(y.shape[1]), y.shape[1], progress):
+        each = range(y.shape[1])
+        for k in watched(each, len(each), name="nnls") if progress else each:
             found = _quietly(
                 constrained,
                 solve,

@@ -29,6 +29,7 @@ LAYERS = [
     "spectrum",
     "check",
     "look",
+    "diagram",
 ]
 SHARED = {"results"}  # records, for every layer
 PLOTTING = {"matplotlib", "ipywidgets", "IPython", "slidefig"}
