@@ -48,6 +48,7 @@ class LibraryDirective(SphinxDirective):
                 "```{eval-rst}",
                 f".. automodule:: {full}",
                 "   :members:",
+                "   :exclude-members: set_fit_request, set_score_request",  # scikit-learn puts them there
             ]
             lines += ["```", ""]
         container = nodes.Element()

@@ -2,8 +2,8 @@
 
 Gradient descent and gradient flow on overparameterized models, the points they converge to, and what the field would use
 instead. The modules are layered, and each imports only from those before it: `problems`, `images`, `features`,
-`parametrizations`, `networks`, `measures`, `nnls`, `baselines`, `regression`, `descent`, `flow`, `limits`, `spectrum`,
-`check`, `look`.
+`parametrizations`, `networks`, `measures`, `nnls`, `many`, `estimators`, `baselines`, `regression`, `descent`, `flow`,
+`limits`, `spectrum`, `check`, `look`, `diagram`.
 """
 
 from importlib.metadata import version as _version
@@ -12,6 +12,7 @@ from .baselines import basis_pursuit, group_lasso, lasso_path, maximum_margin, m
 from .descent import gradient_descent
 from .flow import accelerated_flow, gradient_flow
 from .limits import descent_limit, flow_limit, l1_bound, label_noise_flow, saddle_to_saddle
+from .many import NNLS
 from .nnls import nnls
 from .parametrizations import (
     GroupHadamard,
@@ -28,6 +29,7 @@ from .spectrum import diagonal_descent, diagonal_flow, learning_time
 __version__ = _version("implicit-bias-book")
 
 __all__ = [
+    "NNLS",
     "GroupHadamard",
     "HadamardPower",
     "Linear",

@@ -3,15 +3,19 @@
 `explore` and `states` are those of the package `slidefig`, with this look.
 """
 
+from collections.abc import Callable
+from pathlib import Path
+
 from numpy.typing import ArrayLike
 
 from ._extras import extra
 
 with extra("figures"):
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from slidefig import Look
 
-__all__ = ["COLORS", "DARK_COLORS", "DEPTH", "above_rounding", "explore", "show_gray", "states"]
+__all__ = ["COLORS", "DARK_COLORS", "DEPTH", "above_rounding", "explore", "save", "show_gray", "states"]
 
 #: What a colour means. In a figure each turns with the page, because a dark one needs lighter colours. They stay apart for
 #: colour-blind readers; a line style or a marker says the same once more.
@@ -107,6 +111,26 @@ def show_gray(ax: Axes, image: ArrayLike, largest: float = 1.0) -> None:
     ax.imshow(image, cmap="gray", vmin=0, vmax=largest)
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
+
+
+def save(draw: Callable[[Figure], object], path: str | Path) -> None:
+    """Draw a picture without sliders into a file, of the kind that its name says.
+
+    Parameters
+    ----------
+    draw : callable
+        Called with a figure of matplotlib.
+    path : str or Path
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     save(lambda fig: fig.subplots().plot([1.0, 2.0]), f"{folder}/line.svg")
+    """
+    fig = Figure(figsize=(8, 4), layout="constrained")
+    draw(fig)
+    fig.savefig(path)
 
 
 def above_rounding(value: float, floor: float = 1e-12, digits: int = 2) -> str:

@@ -8,6 +8,7 @@ the energy is a polynomial of degree four), and an exact solution on the support
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 
 import numpy as np
@@ -17,6 +18,8 @@ from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator
 
 from ._accurate import accurate_point, active_set
+from ._columns import Columns
+from ._constraints import constrained
 from ._normalized import MET, SIMILAR, SMALL, NormalizedProblem, OrdinaryProblem, Point
 from ._support import LARGEST_GRAM, finish, meet, pivot_by_products
 from ._types import Matrix
@@ -64,6 +67,12 @@ def nnls(
     x0: ArrayLike | None = None,
     alpha: ArrayLike | None = None,
     callback: Callable[[Progress], object] | None = None,
+    weights: ArrayLike | None = None,
+    tikhonov: ArrayLike | None = None,
+    sum_to: float | None = None,
+    upper: ArrayLike | None = None,
+    maxiter: int | None = None,
+    progress: bool = False,
 ) -> NonnegativeResult:
     r"""Minimize ``|A x - y|`` over ``x >= 0``.
 
@@ -88,7 +97,8 @@ def nnls(
     A : array_like, sparse matrix or LinearOperator, shape (m, n)
         Of a `LinearOperator` only the products ``A @ v`` and ``A.T @ r`` are used. With a float32 matrix the iteration
         starts in float32.
-    y : array_like, shape (m,)
+    y : array_like, shape (m,) or (m, k)
+        With k > 1 columns each is solved for itself, and what depends on `A` alone is computed once.
     tol : float
         Stop when the gap is at most `tol`, or 1e-8, of the loss ``1/2 |A x - y|^2`` and the KKT residual at most `tol`, see
         `implicit_bias.measures.certificate`; or when ``|A x - y|`` is at most ``tol^(3/2) |y|``. A small matrix is solved to
@@ -102,6 +112,19 @@ def nnls(
         constant that fits the data best.
     callback : callable, optional
         Called at each iteration with an object that has `x`, `kkt_residual`, `iterations` and `products`.
+    weights : array_like, shape (m,), optional
+        Minimize ``sum(weights * (A x - y)**2)`` instead, with weights that are not negative.
+    tikhonov : float or array_like, shape (n,), optional
+        Add ``sum(tikhonov * x**2)`` to the sum of squares, with numbers that are not negative.
+    sum_to : float, optional
+        Only vectors with ``sum(x) = sum_to`` are admitted. They meet it up to rounding: it is no row of large weight.
+    upper : float or array_like, shape (n,), optional
+        Only vectors with ``x <= upper`` are admitted; `inf` is no bound. Not together with `sum_to`, `x0`, `alpha` or
+        `callback`.
+    maxiter : int, optional
+        The name that `scipy.optimize.nnls` has for `max_iterations`.
+    progress : bool
+        Whether to tell how many columns of `y` are solved: by a bar, if the package tqdm is installed, else by lines.
 
     Returns
     -------
@@ -128,13 +151,42 @@ def nnls(
     >>> result = nnls([[1.0, 0.0], [0.0, 1.0]], [2.0, -1.0])
     >>> result.x.tolist(), result.residual_norm, result.converged
     ([2.0, 0.0], 1.0, True)
+
+    With weights, or shares that sum to one, or bounds on both sides:
+
+    >>> nnls([[1.0], [1.0]], [1.0, 4.0], weights=[2.0, 1.0]).x.tolist()
+    [2.0]
+    >>> x, residual_norm = nnls([[1.0, 0.0], [0.0, 1.0]], [2.0, 1.5], sum_to=1.0)
+    >>> x.round(12).tolist()
+    [0.75, 0.25]
+    >>> nnls([[1.0, 0.0], [0.0, 1.0]], [2.0, -1.0], upper=0.5).x.tolist()
+    [0.5, 0.0]
     """
+    if maxiter is not None:
+        if max_iterations is not None:
+            raise ValueError("maxiter must not be given together with max_iterations: both say the same")
+        max_iterations = as_positive("maxiter", maxiter, integer=True, zero=True)
     tol = as_positive("tol", tol)
     if tol < SMALLEST_TOLERANCE:
         raise ValueError(f"tol must be at least {SMALLEST_TOLERANCE:g}, got {tol:g}")
     limit = LIMIT if max_iterations is None else as_positive("max_iterations", max_iterations, integer=True, zero=True)
     if callback is not None and not callable(callback):
         raise ValueError(f"callback must be callable, got {callback!r}")
+    if not weights is tikhonov is sum_to is upper is None:
+        options = {
+            "tol": tol,
+            "max_iterations": limit,
+            "x0": x0,
+            "alpha": alpha,
+            "callback": callback,
+            "progress": progress,
+        }
+        return constrained(nnls, A, y, weights=weights, tikhonov=tikhonov, sum_to=sum_to, upper=upper, **options)
+    if np.ndim(y) == 2 and np.shape(y)[1] != 1:
+        for name, value in (("x0", x0), ("alpha", alpha), ("callback", callback)):
+            if value is not None:
+                raise ValueError(f"{name} must not be given with several columns of y: call once for each column")
+        return Columns(A, partial(nnls, max_iterations=limit)).solve(y, tol, progress)
     if issparse(A) and prod(A.shape) <= SMALL:
         A = A.toarray()
     x = None

@@ -70,19 +70,23 @@ class Result:
 class NonnegativeResult(Result):
     """What `nnls` found: a `Result` with what one asks of a least-squares solver.
 
+    It unpacks as that of `scipy.optimize.nnls` does, ``x, residual_norm = nnls(A, y)``. For data of shape (m, k), `x`, `dual`
+    and `active` have a column for each column of the data, and the numbers become arrays of shape (k,), except `products`.
+
     Attributes
     ----------
     residual_norm : float
-        ``|A x - y|``, of the `x` that is returned.
+        ``|A x - y|``, of the `x` that is returned; with `weights` and `tikhonov` the root of the whole sum that is minimized.
     kkt_residual : float
         See `implicit_bias.measures.kkt_residual`.
     gap : float
-        No vector within reach has a loss ``1/2 |A x - y|^2`` that is smaller by more, see
+        No vector within reach that meets the constraints has a loss ``1/2 |A x - y|^2`` that is smaller by more, see
         `implicit_bias.measures.certificate`.
     dual : ndarray, shape (n,)
         The multipliers of the constraints, ``A.T (A x - y)``: not negative, and zero where `x` is positive, up to rounding.
+        Where `x` has its largest value `upper`, they are not positive; with `sum_to`, the multiplier of the sum is subtracted.
     active : ndarray of bool, shape (n,)
-        Where the constraint is active: ``x = 0``.
+        Where the constraint is active: ``x = 0``, or ``x = upper``.
     products : int
         Products with `A` or its transpose, each counted once: the price of the run.
     """
@@ -93,3 +97,6 @@ class NonnegativeResult(Result):
     dual: np.ndarray | None = None
     active: np.ndarray | None = None
     products: int = 0
+
+    def __getitem__(self, index: int) -> np.ndarray | float:
+        return (self.x, self.residual_norm)[index]

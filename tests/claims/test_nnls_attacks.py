@@ -249,6 +249,94 @@ def many_admissible(source):
     return SimpleNamespace(**locals())
 
 
+# --- Shares and bounds by plain problems ------------------------------------------------------------------------------
+
+
+def shares_and_bounds(source):
+    """Any matrix with data inside or outside of what it reaches; any weight of the sum; bounds, some zero, some infinite."""
+    A = vectors.matrix(source, 6, 5)
+    n = A.shape[1]
+    y = (
+        A @ source.uniforms(0, 1, n)
+        if source.choice([False, True])
+        else source.normal(len(A)) * source.log_uniform(0.1, 10)
+    )
+    weight = source.log_uniform(1e-2, 1e2) * (np.linalg.norm(A) + np.linalg.norm(y))
+    b = source.uniforms(0, 1, n) * source.log_uniform(0.03, 3)
+    infinite = source.uniforms(0, 1, n) > 0.8
+    return SimpleNamespace(**locals(), size=np.linalg.norm(A) + np.linalg.norm(y))
+
+
+def least_share(A, y):
+    """The least residual of shares, over all supports: on each the last share is what the others leave."""
+    values = []
+    for size in range(1, A.shape[1] + 1):
+        for on in combinations(range(A.shape[1]), size):
+            rest, last = A[:, on[:-1]] - A[:, on[-1:]], y - A[:, on[-1]]
+            x = np.linalg.lstsq(rest, last)[0]
+            x = np.append(x, 1 - np.sum(x))
+            if np.min(x) >= -1e-12:
+                values.append(np.linalg.norm(A[:, on] @ x - y))
+    return min(values)
+
+
+@attack(
+    "prop-nnls-exact",
+    hypothesis="any matrix of up to 5 columns and any data, met or not, the weight c from 1e-2 to 1e2 of their size; the "
+    "minimizer by an active-set method, the least residual over all supports",
+    draw=shares_and_bounds,
+    tries=200,
+    mutants={
+        "the row of ones below A itself": {"shift": 0.0},
+        "B = A + y 1^T": {"shift": -1.0},
+        "without the division by the sum": {"scaled": False},
+        "the sum of z is 1": {"length": False},
+    },
+)
+def test_shares_are_one_plain_problem(one, *, shift=1.0, scaled=True, length=True):
+    B = np.vstack([one.A - shift * one.y[:, None], np.full(one.n, one.weight)])
+    target = np.append((1 - shift) * one.y if shift == 0 else 0 * one.y, one.weight)
+    z = active_set(B, target, maxiter=1000)[0]
+    rho, total = least_share(one.A, one.y), np.sum(z)
+    yield holds("", total > 0)
+    x = z / total if scaled else z
+    yield equal("", np.sum(x), 1.0, 1e-9)
+    yield at_most("", abs(np.linalg.norm(one.A @ x - one.y) - rho), 1e-6 * one.size)
+    yield equal("", total, one.weight**2 / (one.weight**2 + rho**2) if length else 1.0, 1e-5)
+
+
+@attack(
+    "prop-nnls-exact",
+    hypothesis="up to 5 independent columns, with equal, opposite and long ones moved apart; bounds that are small, large and "
+    "infinite; each problem by an active-set method, the box by bounded least squares",
+    draw=shares_and_bounds,
+    tries=200,
+    mutants={
+        "plain least squares, clipped": {"exchanges": 0},
+        "one exchange is enough": {"exchanges": 1},
+        "exchanged entries never return": {"back": False},
+        "the values fall": {"sign": -1.0},
+    },
+)
+def test_bounds_are_a_chain_of_plain_problems(one, *, exchanges=60, back=True, sign=1.0):
+    A = np.vstack([one.A, 1e-3 * one.size * np.eye(one.n)])
+    y, b = np.append(one.y, np.zeros(one.n)), np.where(one.infinite, np.inf, one.b)
+    held, values, ended = np.zeros(one.n, dtype=bool), [], False
+    for _ in range(exchanges + 1):
+        signs, start = np.where(held, -1.0, 1.0), np.where(held, b, 0.0)
+        x = start + signs * active_set(A * signs, y - A @ start, maxiter=1000)[0]
+        values.append(np.linalg.norm(A @ x - y))
+        outside = np.where(held, x < -1e-10, x > b + 1e-10) & (back | ~held)
+        if ended := not outside.any():
+            break
+        held = held ^ outside
+    yield holds("", ended or exchanges < 60)
+    yield holds("", np.all(sign * np.diff(values) > -1e-9 * one.size))
+    x = np.clip(x, 0, b)
+    expected = lsq_linear(A, y, (0, np.maximum(b, 1e-12)), method="bvls", tol=1e-14).x
+    yield at_most("", np.linalg.norm(A @ x - y) - np.linalg.norm(A @ expected - y), 1e-7 * one.size)
+
+
 # --- Among several solutions ------------------------------------------------------------------------------------------
 
 

@@ -19,6 +19,8 @@ LAYERS = [
     "networks",
     "measures",
     "nnls",
+    "many",
+    "estimators",
     "baselines",
     "regression",
     "descent",
@@ -27,6 +29,7 @@ LAYERS = [
     "spectrum",
     "check",
     "look",
+    "diagram",
 ]
 SHARED = {"results"}  # records, for every layer
 PLOTTING = {"matplotlib", "ipywidgets", "IPython", "slidefig"}

@@ -12,6 +12,7 @@ from pathlib import Path
 import implicit_bias
 import numpy as np
 import pytest
+from implicit_bias import diagram
 from implicit_bias.problems import noisy_digits
 
 ROOT = Path(__file__).parents[2]
@@ -61,13 +62,15 @@ def test_the_solvers_need_numpy_and_scipy_only():
         ("sklearn", "baselines", lambda: implicit_bias.lasso_path([[1.0]], [1.0], [0.1])),
         ("sklearn", "baselines", lambda: noisy_digits(10, label_noise=0, seed=0)),
         ("cvxpy", "baselines", lambda: implicit_bias.nuclear_norm(np.eye(4), np.ones(4), (2, 2))),
+        ("sklearn", "baselines", lambda: importlib.import_module("implicit_bias.estimators")),
+        ("distributed", "cluster", lambda: next(diagram._results([0], 20, 1, None, 1))),
         ("slidefig", "figures", lambda: importlib.import_module("implicit_bias.look")),
         ("matplotlib", "figures", lambda: importlib.import_module("implicit_bias.look")),
     ],
 )
 def test_what_is_missing_says_which_extra_brings_it(monkeypatch, package, extra, call):
     for name in list(sys.modules):
-        if name.split(".")[0] in (package, "slidefig") or name == "implicit_bias.look":
+        if name.split(".")[0] in (package, "slidefig") or name in ("implicit_bias.look", "implicit_bias.estimators"):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ImportError, match=rf"{package}\b.*\. .*pip install '\.\[{extra}\]'") as caught:
@@ -97,7 +100,7 @@ def test_the_wheel_holds_the_library_and_its_figures_and_nothing_else(tmp_path):
         "slidefig",
         "implicit_bias_book",
     }
-    assert {path.name for path in (ROOT / "lib" / "implicit_bias").glob("*.py")} | {"py.typed"} == {
+    assert {path.name for path in (ROOT / "lib" / "implicit_bias").glob("*.py")} | {"py.typed", "diagram.csv"} == {
         name.partition("/")[2] for name in names if name.startswith("implicit_bias/")
     }
     assert {"slidefig/static/explore.css", "slidefig/static/explore.js"} <= set(names)
