@@ -18,6 +18,7 @@ from slidefig._values import shown
 _WIDTH = 960  # CSS pixels: what two panels of the usual size need beside each other
 _GAP = 16
 _PLAY, _SHORTEST = 4000, 150  # milliseconds from one end of a slider to the other, and for one of its pictures
+_STEPS = 200  # that a slider over reals has at least
 _LETTER, _LINE = 15, 20  # CSS pixels: the size of the letters below a panel, and of a line of them
 
 
@@ -114,14 +115,18 @@ def _widget(slider):
     }
     if slider.numbers and math.isfinite(sum(slider.values)):
         low, high = min(slider.values), max(slider.values)
+        between = len(slider.values) - 1
+        steps = between * math.ceil(
+            _STEPS / between
+        )  # the values of the grid are among them: a browser takes no others
         integers = all(isinstance(value, Integral) for value in slider.values)
         if integers and sorted(slider.values) == list(range(low, high + 1)):
             return ipywidgets.IntSlider(min=low, max=high, **look)
         if not integers and slider.even:
-            return ipywidgets.FloatSlider(min=low, max=high, step=(high - low) / 200, readout_format=".3g", **look)
+            return ipywidgets.FloatSlider(min=low, max=high, step=(high - low) / steps, readout_format=".3g", **look)
         if not integers and slider.geometric:
             low, high = math.log10(low), math.log10(high)
-            return ipywidgets.FloatLogSlider(min=low, max=high, step=(high - low) / 200, readout_format=".3g", **look)
+            return ipywidgets.FloatLogSlider(min=low, max=high, step=(high - low) / steps, readout_format=".3g", **look)
     options = [(shown(value), value) for value in slider.values]
     return ipywidgets.SelectionSlider(options=options, **look)
 
@@ -143,8 +148,11 @@ def _with_play(slider, control):
             control.value = slider.values[change.new]
 
     def follow(change):
-        if change.new != slider.values[play.value]:  # moved by hand
-            play.playing, play.value = False, slider.nearest(change.new)
+        at = slider.nearest(change.new)
+        on_grid = change.new == slider.values[at] or (slider.numbers and math.isclose(change.new, slider.values[at]))
+        # A browser answers with the value that it was given, rounded, and perhaps late.
+        if not (on_grid and 0 <= play.value - at <= 1):
+            play.playing, play.value = False, at
 
     play.observe(run, "value")
     control.observe(follow, "value")

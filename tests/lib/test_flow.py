@@ -501,3 +501,26 @@ def test_jacobian_of_groups_is_the_derivative_of_the_velocity():
         steps = 1e-4 * size * np.eye(6)
         expected = np.array([(flow.velocity(0.3, s + h) - flow.velocity(0.3, s - h)) / (2e-4 * size) for h in steps]).T
         np.testing.assert_allclose(flow.jacobian(0.3, s), expected, atol=1e-4 * np.max(np.abs(expected)))
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_groups_of_any_size_end_where_the_conditions_of_the_group_lasso_hold(seed):
+    """Zero, equal and very different columns, rows that repeat, data out of reach; any units, starts and decays."""
+    rng = np.random.default_rng(seed)
+    m, n = rng.integers(1, 8), rng.integers(2, 12)
+    A = rng.standard_normal((m, n))
+    A[:, 0] = [A[:, 1], 0 * A[:, 1], A[:, 0], A[:, 0]][seed % 4]
+    A[-1] = A[0] if seed % 3 else A[-1]
+    A *= 10 ** rng.uniform(-2, 2, n) if seed % 5 == 0 else 1
+    A, y = A * 10.0 ** rng.integers(-20, 20), rng.standard_normal(m) * 10.0 ** rng.integers(-10, 10)
+    groups = np.unique(rng.integers(0, max(1, n // 2), n), return_inverse=True)[1]
+    sizes = np.max(np.abs(A)), np.max(np.abs(y))
+    alpha = np.sqrt(sizes[1] / sizes[0]) * 10 ** rng.uniform(-9, 2)
+    decay = sizes[0] * sizes[1] * 10 ** rng.uniform(-4, 1)
+    result = gradient_flow(A, y, GroupHadamard(groups), alpha=alpha, weight_decay=decay)
+    assert result.converged
+    g, steepest = A.T @ (A @ result.x - y), np.linalg.norm(A.T @ y)
+    for group in range(groups.max() + 1):
+        own, x = g[groups == group], result.x[groups == group]
+        assert np.linalg.norm(own) <= decay + 1e-4 * steepest
+        assert np.linalg.norm(np.linalg.norm(x) * own + decay * x) <= 1e-4 * steepest * (np.linalg.norm(result.x) or 1)
