@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import decay, descent, flow, limit, matrices, nnls, pursuit, regression
+from benchmarks import columns, decay, descent, flow, limit, matrices, nnls, pursuit, regression
 
 PARTS = {
     "limit": limit.run,
@@ -13,6 +13,7 @@ PARTS = {
     "matrices": matrices.run,
     "regression": regression.run,
     "nnls": nnls.run,
+    "columns": columns.run,
 }
 
 chosen = sys.argv[1:] or PARTS
