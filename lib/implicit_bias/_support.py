@@ -8,7 +8,7 @@ from scipy.linalg.lapack import dpbtrf, dpbtrs, dpotrf, dpotrs, dpstrf
 from scipy.optimize import nnls as lawson_hanson
 
 from ._accurate import accurate_point
-from ._normalized import HIDDEN, Point
+from ._normalized import HIDDEN, SMALL, Point
 from .measures import EPSILON, REACH, SLACK, SMALL_GAP
 
 ROUNDING = 1e-15  # times the sum of x: a multiplier above minus this is taken as zero
@@ -32,7 +32,6 @@ class WorkingSet:
         self.problem, self.chosen = problem, chosen
         self.G = problem.gram(chosen, chosen)
         self.c = problem.correlation[chosen]
-        self.small = len(problem.b) * len(chosen) <= LARGEST_ACTIVE_SET
         self.few = False  # independent columns
         self._look()
 
@@ -45,6 +44,7 @@ class WorkingSet:
 
     def _look(self):
         """In the order of the columns, where does each row of `G` end? Sparse matrices often have a band."""
+        self.small = len(self.problem.b) * len(self.chosen) <= LARGEST_ACTIVE_SET
         self.order = np.argsort(self.chosen)
         if self.G[self.order[0], self.order[-1]] == 0:
             met = (self.G != 0)[np.ix_(self.order, self.order)]
@@ -159,10 +159,7 @@ class WorkingSet:
 
     def from_columns(self):
         """The solution from the columns themselves, which a condition number above 1e8 does not hide; None for too many."""
-        if len(self.problem.b) * len(self.chosen) > LARGEST_ACTIVE_SET:
-            return None
-        with contextlib.suppress(RuntimeError):  # too many iterations
-            return lawson_hanson(self.problem.columns(self.chosen), self.problem.b)[0]
+        return by_active_set(self.problem.columns(self.chosen), self.problem.b) if self.small else None
 
     def sharper(self, point):
         """The last solution with multipliers that do not suffer from the rounding of `x`.
@@ -237,10 +234,15 @@ def finish(problem, near, tol):
 
 def one_by_one(problem, near, tol):
     """The solution by the active-set method of SciPy, where a Gram matrix would be of low rank."""
-    x = None
-    with contextlib.suppress(RuntimeError):  # too many iterations
-        x = lawson_hanson(problem.columns(np.arange(problem.n)), problem.b)[0]
-    return near if x is None else _sharper(problem, problem.point(x))
+    return _sharper(problem, problem.point(by_active_set(problem.columns(np.arange(problem.n)), problem.b)))
+
+
+def by_active_set(B, b):
+    """Lawson and Hanson's method; zero where it takes too many iterations."""
+    try:
+        return lawson_hanson(B, b, maxiter=(30 if B.size <= SMALL else 3) * B.shape[1])[0]
+    except RuntimeError:
+        return np.zeros(B.shape[1])
 
 
 def meet(problem, near, tol):

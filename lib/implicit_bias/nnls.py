@@ -13,13 +13,12 @@ from math import prod
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import nnls as lawson_hanson
 from scipy.sparse import issparse
 
 from ._accurate import accurate_point, active_set
 from ._backends import Dense
 from ._normalized import MET, SIMILAR, SMALL, NormalizedProblem, OrdinaryProblem, Point
-from ._support import LARGEST_ACTIVE_SET, finish, meet, one_by_one, pivot_by_products
+from ._support import LARGEST_ACTIVE_SET, by_active_set, finish, meet, one_by_one, pivot_by_products
 from ._types import Matrix
 from ._validation import as_positive, as_reals
 from .results import NonnegativeResult
@@ -72,14 +71,10 @@ def nnls(
     r"""Minimize ``|A x - y|`` over ``x >= 0``.
 
     Preconditioned nonlinear conjugate gradients on the weights of ``x = w^2``, in variables for which the columns of `A`
-    have length 1. When the products with `A` have cost as much as an exact solution on the present support would, that is
-    tried: block pivoting on the Gram matrix of these columns. It ends the run if it passes the same test as the iteration,
-    else that goes on. Where a Gram matrix is dear, as that of a sparse matrix is, conjugate gradients solve the equations of
-    block pivoting; and where the support has as many columns as there are rows, data that are nearly met are met at once.
-
-    Small matrices (up to 250000 entries, whatever they are; a `LinearOperator` is applied to the identity) are left to the
-    active-set method of SciPy, unless `x0`, `alpha` or `callback` is given, and where that leaves more than rounding, to one
-    of our own with residuals in twice the precision.
+    have length 1. As soon as that is cheaper than going on, the problem is solved exactly on the present support, by the
+    method that fits it; what comes out has to pass the same test. Small matrices (up to 250000 entries, whatever they are)
+    are left to the active-set method of SciPy, unless `x0`, `alpha` or `callback` is given, and where that leaves more than
+    rounding, to one of our own with residuals in twice the precision.
 
     Among several solutions this method does not prefer the one of least l1-norm, as gradient flow does; for that there is
     `implicit_bias.flow_limit`.
@@ -90,8 +85,7 @@ def nnls(
     Parameters
     ----------
     A : array_like, sparse matrix or LinearOperator, shape (m, n)
-        Of a `LinearOperator` only the products ``A @ v`` and ``A.T @ r`` are used. With a float32 matrix the iteration
-        starts in float32.
+        Of a `LinearOperator` only the products ``A @ v`` and ``A.T @ r`` are used. A float32 matrix is copied to float64.
     y : array_like, shape (m,)
     tol : float
         Stop when the gap is at most `tol`, or 1e-8, of the loss ``1/2 |A x - y|^2`` and the KKT residual at most `tol`, see
@@ -143,7 +137,7 @@ def nnls(
         A = A.toarray()
     x = None
     if x0 is alpha is callback is None and (problem := OrdinaryProblem.of(A, y)):
-        x = _lawson_hanson(A, y)
+        x = by_active_set(A, y)
         point = problem.point(x)
         if point.settled:
             return _report(problem, point, tol, 0, "Found by an active-set method")
@@ -240,7 +234,7 @@ def _active_set(problem, start, tol=None, x=None):
         # Columns of similar size stay as they are: what comes out is SciPy's solution, bit for bit.
         common = problem.d / problem.d.max()
         common = common if common.min() * SIMILAR > 1 else 1.0
-        x = _lawson_hanson(B * common, problem.b) * common if x is None else x * problem.d / problem.unit
+        x = by_active_set(B * common, problem.b) * common if x is None else x * problem.d / problem.unit
     best = problem.point(x) if start is None else start
     for method in (lambda problem, point: accurate_point(problem, point.x), active_set):
         if best.settled:
@@ -249,16 +243,9 @@ def _active_set(problem, start, tol=None, x=None):
         best = point if method is not active_set or point.beats(best) else best
         if not best.settled and best.shift > np.sqrt(best.loss) / 2:
             # Nothing but the rounding of large entries is left: others, that are smaller, may make up for it.
-            point = accurate_point(problem, best.x + _lawson_hanson(B * (best.x == 0), -best.r))
+            point = accurate_point(problem, best.x + by_active_set(B * (best.x == 0), -best.r))
             best = point if point.beats(best) else best
     return best
-
-
-def _lawson_hanson(B, b):
-    try:
-        return lawson_hanson(B, b, maxiter=30 * B.shape[1])[0]
-    except RuntimeError:  # too many iterations
-        return np.zeros(B.shape[1])
 
 
 def _minimize(problem, start, tol, limit, callback):
