@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from implicit_bias import images, problems
 from implicit_bias.problems import Problem
-from scipy.sparse import random_array
+from scipy.sparse import diags_array, random_array
 from sklearn.datasets import load_digits, load_sample_image
 
 SEED = 5
@@ -62,6 +62,45 @@ def very_sparse(m, n, per_column):
     rng = np.random.default_rng(SEED)
     A = random_array((m, n), density=per_column / m, format="csr", rng=rng)
     return _planted(A, n // 4, rng, 1e-2, f"{m} x {n}, {per_column} entries in a column")
+
+
+def half(m, n):
+    """Half of the entries of the truth are positive, all columns correlated, noise of size 1."""
+    rng = np.random.default_rng(SEED)
+    A = rng.random((m, n))
+    x_true = np.where(rng.random(n) < 0.5, rng.random(n), 0)
+    y = A @ x_true + rng.standard_normal(m)
+    return Problem(A, y, x_true, f"{m} x {n}, half of the entries positive, seed {SEED}")
+
+
+def dense_rows(m, n, density):
+    """A sparse matrix whose columns meet each other in most rows, so that its Gram matrix is dense."""
+    rng = np.random.default_rng(SEED)
+    A = random_array((m, n), density=density, format="csr", rng=rng)
+    return _planted(A, n // 4, rng, 1e-2, f"{m} x {n}, {density:.0%} of the entries")
+
+
+def sum_to_one(m, n):
+    """Shares of `n` spectra in a measured one of `m` channels; a last row asks for a sum of 1 by its weight."""
+    spectra = problems.spectral_unmixing(n, m, 5, seed=SEED, noise=1e-3)
+    size = np.sum(spectra.x_true)
+    A, y = np.vstack([spectra.A, np.full((1, n), 1e4)]), np.r_[spectra.y / size, 1e4]
+    return Problem(A, y, spectra.x_true / size, f"{spectra.drawn}, and a row for the sum")
+
+
+def blurred_spectrum(n, width):
+    """Lines in a spectrum, as an instrument shows them that spreads each by a normal distribution."""
+    rng = np.random.default_rng(SEED)
+    reach = np.arange(-int(4 * width), int(4 * width) + 1)
+    values = np.exp(-((reach / width) ** 2) / 2)
+    A = diags_array(np.repeat(values[:, None], n, axis=1), offsets=reach, shape=(n, n)).tocsr()
+    return _planted(A, n // 50, rng, 1e-2, f"{n} channels, lines of width {width:g}")
+
+
+def benchopt_default():
+    """What benchopt's benchmark of non-negative least squares simulates, in its default size."""
+    rng = np.random.default_rng(27)
+    return _planted(rng.standard_normal((100, 5000)), 50, rng, 0.1, "100 x 5000, Gaussian")
 
 
 def digits_by_others():
@@ -115,11 +154,23 @@ INSTANCES = {
         "unmixing", True, (224, 500), lambda: problems.spectral_unmixing(500, 224, 5, seed=SEED, noise=1e-3)
     ),
     "inverse laplace": Instance("inverse laplace", True, (200, 400), lambda: inverse_laplace(200, 400)),
+    "uniform 66x3": Instance("small", True, (66, 3), lambda: half(66, 3)),
+    "uniform 4000x1500": Instance("uniform", True, (4000, 1500), lambda: half(4000, 1500)),
+    "condition 1e2": Instance("ill-conditioned", True, (3000, 2000), lambda: ill_conditioned(3000, 2000, 1e2)),
+    "inverse laplace 700x600": Instance("inverse laplace", True, (700, 600), lambda: inverse_laplace(700, 600)),
+    "sum to one 3001x120": Instance("unmixing", True, (3001, 120), lambda: sum_to_one(3000, 120)),
+    "sum to one 121x3000": Instance("unmixing", True, (121, 3000), lambda: sum_to_one(120, 3000)),
+    "benchopt": Instance("gaussian", True, (100, 5000), benchopt_default),
+    "spectrum": Instance("deblurring", True, (3000, 3000), lambda: blurred_spectrum(3000, 6.0)),
     "stars": Instance("deblurring", True, (4096, 4096), lambda: blurred(images.star_field(64, 60, seed=SEED), 1e-3)),
     "photograph": Instance("deblurring", False, (4096, 4096), lambda: blurred(photograph(64), 1e-3)),
     "tomography": Instance(
         "tomography", False, (4140, 4096), lambda: images.tomography(images.phantom(64), 45, seed=SEED, noise=0.1)
     ),
+    "tomography without noise": Instance(
+        "tomography", True, (1798, 1600), lambda: images.tomography(images.phantom(40), 31, seed=SEED)
+    ),
+    "sparse 8000x1032": Instance("very sparse", True, (8000, 1032), lambda: dense_rows(8000, 1032, 0.26)),
     "sparse 20000x10000": Instance("very sparse", True, (20_000, 10_000), lambda: very_sparse(20_000, 10_000, 20)),
     "sparse 1e5x1e5": Instance("very sparse", False, (100_000, 100_000), lambda: very_sparse(100_000, 100_000, 10)),
     "digit by others": Instance("digits", True, (64, 1796), digits_by_others),

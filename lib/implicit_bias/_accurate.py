@@ -6,7 +6,6 @@ row by itself.
 
 import numpy as np
 from scipy.linalg.lapack import dgeqp3, dorgqr, dtrtrs
-from scipy.sparse import issparse
 
 from ._normalized import Point
 from .measures import EPSILON
@@ -27,8 +26,7 @@ def accurate_point(problem, x):
     `x` is the rounding of.
     """
     on = np.flatnonzero(x)
-    columns, d = problem.columns(on)
-    B = (columns.toarray() if issparse(columns) else columns) / d
+    B = problem.columns(on)
     heavy = _by_size(B)
     order = np.argsort(heavy)
     nu = r = residual(B[heavy], x[on], problem.b[heavy])[0]
@@ -91,7 +89,7 @@ def active_set(problem, start):
     Each solution is corrected by its residual, both in twice the precision, which makes up for what the factorization rounds.
     The multipliers are those before the last rounding.
     """
-    B = problem.A / problem.d
+    B = problem.columns(np.arange(problem.n))
     heavy = _by_size(B)
     B, b = B[heavy], problem.b[heavy]
     barred = np.zeros(problem.n, dtype=bool)

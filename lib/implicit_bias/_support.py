@@ -1,24 +1,25 @@
-"""Non-negative least squares on a small set of columns, exactly: the finish of `nnls`."""
+"""Non-negative least squares on a small set of columns, exactly: how a run of `nnls` ends."""
 
 import contextlib
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
-from scipy.linalg.lapack import dpstrf
+from scipy.linalg.lapack import dpbtrf, dpbtrs, dpotrf, dpotrs, dpstrf
 from scipy.optimize import nnls as lawson_hanson
 
 from ._accurate import accurate_point
-from ._normalized import HIDDEN, Point
+from ._normalized import HIDDEN, SMALL, Point
 from .measures import EPSILON, REACH, SLACK, SMALL_GAP
 
 ROUNDING = 1e-15  # times the sum of x: a multiplier above minus this is taken as zero
 LARGEST_ACTIVE_SET = 4_000_000  # entries of a matrix to which the active-set method of SciPy is applied
 ALLOWANCE = 30  # price of a working set, in products, that needs no justification
 STAGE = 0.05  # by so much conjugate gradients reduce the multipliers before the signs are looked at,
-SLOW = 15  # in at most so many iterations
+SLOW = 25  # in at most so many iterations
 PATIENCE = 5  # rounds of pivoting without so much
 FEWER = 0.9  # times as many wrong signs
-LARGEST_GRAM = 15_000  # columns; their Gram matrix takes 1.8 GB
+MOST = 0.8  # of the columns: then all are taken at once
+FEW = 0.25  # of the columns: independent ones, so few that they are found one by one
 
 
 class WorkingSet:
@@ -27,54 +28,82 @@ class WorkingSet:
     It solves ``min 1/2 x.T G x - c.T x`` over ``x >= 0``, which is the least-squares problem on these columns.
     """
 
-    def __init__(self, problem):
-        self.problem = problem
-        self.chosen = np.empty(0, dtype=int)
-        self.blocks = []  # the columns as they were added, and their norms
-        self.G = np.empty((0, 0))
-        self.c = np.empty(0)
+    def __init__(self, problem, chosen):
+        self.problem, self.chosen = problem, chosen
+        self.G = problem.gram(chosen, chosen)
+        self.c = problem.correlation[chosen]
+        self.few = False  # independent columns
+        self._look()
 
     def add(self, chosen):
-        """Append these columns."""
-        block, d = self.problem.columns(chosen)
-        cross = [_dense(old.T @ block) / np.outer(old_d, d) for old, old_d in self.blocks]
-        G = _dense(block.T @ block)
-        G /= d
-        G /= d[:, None]
-        if cross:
-            cross = np.concatenate(cross)
-            G = np.block([[self.G, cross], [cross.T, G]])
-        self.G = G
-        self.c = np.concatenate([self.c, block.T @ self.problem.b / d])
-        self.blocks.append((block, d))
+        """Append these columns; their part of `c` is still missing."""
+        cross = self.problem.gram(self.chosen, chosen)
+        self.G = np.block([[self.G, cross], [cross.T, self.problem.gram(chosen, chosen)]])
         self.chosen = np.concatenate([self.chosen, chosen])
+        self._look()
 
-    def image(self, x):
-        """The combination of the columns with the coefficients `x`."""
-        parts = np.split(x, np.cumsum([len(d) for _, d in self.blocks])[:-1])
-        return sum(block @ (part / d) for (block, d), part in zip(self.blocks, parts, strict=True))
+    def _look(self):
+        """In the order of the columns, where does each row of `G` end? Sparse matrices often have a band."""
+        self.small = len(self.problem.b) * len(self.chosen) <= LARGEST_ACTIVE_SET
+        self.order = np.argsort(self.chosen)
+        if self.G[self.order[0], self.order[-1]] == 0:
+            met = (self.G != 0)[np.ix_(self.order, self.order)]
+            self.end = len(met) - 1 - np.argmax(met[:, ::-1], axis=1)
+        else:
+            self.end = np.full(len(self.G), len(self.G) - 1)
 
-    def from_gram(self, x):
-        """The solution, from a guess whose positive entries are the guessed support; None where pivoting cycles twice."""
-        found = self.pivot(x > 0)
-        return self.pivot(self.interior_point(x)) if found is None else found
+    def full(self, x):
+        """The vector with these entries, and zero elsewhere."""
+        full = np.zeros(self.problem.n)
+        full[self.chosen] = x
+        return full
 
-    def from_columns(self, x):
-        """The solution from the columns themselves, which a condition number above 1e8 does not hide; None for too many."""
-        if len(self.problem.b) * len(x) > LARGEST_ACTIVE_SET:
+    def factor(self, on, diagonal=0.0):
+        """What solves with the Gram matrix of the columns `on`, plus a diagonal one; None where they depend on each other."""
+        inside = on[self.order]
+        ends = np.cumsum(inside)
+        width = int(np.max(ends[self.end[inside]] - ends[inside], initial=0))
+        if 3 * width < ends[-1]:
+            on, k = self.order[inside], ends[-1]
+            rows = np.minimum(np.arange(k) + np.arange(width + 1)[:, None], k - 1)
+            band = self.G[on[rows], on]
+            band[0] += diagonal[on] if np.ndim(diagonal) else diagonal
+            factor, failed = dpbtrf(band, lower=1, overwrite_ab=1)
+            least, solve = np.min(factor[0], initial=1.0), dpbtrs
+        else:
+            on = np.flatnonzero(on)
+            matrix = self.G.copy() if len(on) == len(self.G) else self.G.take(on, axis=0).take(on, axis=1)
+            matrix.ravel()[:: len(on) + 1] += diagonal
+            factor, failed = dpotrf(matrix.T, lower=1, overwrite_a=1, clean=0)
+            least, solve = np.min(np.diag(factor), initial=1.0), dpotrs
+        if failed or (np.ndim(diagonal) == 0 and least < 1e-7):
             return None
-        columns = np.concatenate([_dense(block) / d for block, d in self.blocks], axis=1)
-        with contextlib.suppress(RuntimeError):  # too many iterations
-            return lawson_hanson(columns, self.problem.b)[0]
 
-    def pivot(self, positive, rounds=50):
+        def solution(c):
+            x = np.zeros(len(c))
+            x[on] = solve(factor, c[on], lower=1)[0]
+            return x
+
+        return solution
+
+    def solve(self, guess):
+        """The solution from the Gram matrix, `guess` having about its support; None where pivoting cycles twice."""
+        found = self.pivot(guess > 0, self.small)
+        return self.pivot(self.interior_point(guess)) if found is None and not self.few else found
+
+    def pivot(self, positive, dependent=True, rounds=50):
         """Block pivoting: exchange all entries with a wrong sign, while that makes them fewer; None if it cycles.
+
+        Of columns that depend on each other some are left out, or all where `dependent` is not set.
 
         Source: Portugal, Judice and Vicente (1994); Kim and Park (2011).
         """
         positive, best, left = positive.copy(), np.inf, PATIENCE
         for _ in range(rounds):
-            x = self.least_squares(positive)
+            self.last = self.factor(positive) or (self._independent(positive) if dependent else None)
+            if self.last is None or self.few:
+                break
+            x = self.last(self.c)
             multiplier = self.G @ x - self.c
             wrong = np.where(positive, x < 0, multiplier < -ROUNDING * (1 + np.sum(np.abs(x))))
             number = np.count_nonzero(wrong)
@@ -87,26 +116,50 @@ class WorkingSet:
             positive ^= wrong
         return None
 
-    def least_squares(self, positive):
-        """The solution without signs on the columns that are `positive`; where they depend on each other, on some of them."""
+    def _independent(self, positive):
+        """`factor` of some of the columns on which the others depend, unless they are few."""
         on = np.flatnonzero(positive)
-        chosen = np.ix_(on, on)
-        try:
-            factor = cho_factor(self.G[chosen].T, lower=True, overwrite_a=True, check_finite=False)
-            independent = np.min(np.diag(factor[0]), initial=1.0) > 1e-7
-        except LinAlgError:
-            independent = False
-        if not independent:
-            factor, order, rank, _ = dpstrf(self.G[chosen], tol=1e-14 * len(on), lower=1)
-            on, factor = on[order[:rank] - 1], (factor[:rank, :rank], True)
-        self.last = on, factor
-        return self.solve(self.c)
+        factor, order, rank, _ = dpstrf(self.G[np.ix_(on, on)], tol=1e-14 * len(on), lower=1)
+        self.few = self.small and rank <= FEW * len(on)
+        on, factor = on[order[:rank] - 1], np.asfortranarray(factor[:rank, :rank])
 
-    def solve(self, c):
-        """The same for another right-hand side, on the columns of the last one."""
-        x, (on, factor) = np.zeros(len(c)), self.last
-        x[on] = cho_solve(factor, c[on], check_finite=False)
-        return x
+        def solution(c):
+            x = np.zeros(len(c))
+            x[on] = dpotrs(factor, c[on], lower=1)[0]
+            return x
+
+        return solution
+
+    def interior_point(self, x, steps=40):
+        """Which entries are positive at the solution, by Mehrotra's predictor and corrector."""
+        n, everything = len(x), np.ones(len(x), dtype=bool)
+        x = np.maximum(x, 1e-3 * np.max(x))
+        z = np.maximum(self.G @ x - self.c, 1e-3 * np.max(np.abs(self.c)))
+        for _ in range(steps):
+            gap = x @ z / n
+            if np.max(np.minimum(x, z)) < 1e-13:  # far below any tolerance: which of the two is larger is decided
+                break
+            infeasible = self.G @ x - self.c - z
+            solve = self.factor(everything, z / x)
+            if solve is None:
+                break
+
+            def direction(target, infeasible=infeasible, solve=solve, x=x, z=z):
+                # G dx - dz = -infeasible and z dx + x dz = target
+                dx = solve(target / x - infeasible)
+                return dx, (target - z * dx) / x
+
+            dx, dz = direction(-x * z)
+            step = min(_to_boundary(x, dx), _to_boundary(z, dz))
+            centering = ((x + step * dx) @ (z + step * dz) / n / gap) ** 3
+            dx, dz = direction(centering * gap - x * z - dx * dz)
+            step = min(1.0, 0.995 * min(_to_boundary(x, dx), _to_boundary(z, dz)))
+            x, z = x + step * dx, z + step * dz
+        return x > z
+
+    def from_columns(self):
+        """The solution from the columns themselves, which a condition number above 1e8 does not hide; None for too many."""
+        return by_active_set(self.problem.columns(self.chosen), self.problem.b) if self.small else None
 
     def sharper(self, point):
         """The last solution with multipliers that do not suffer from the rounding of `x`.
@@ -119,69 +172,86 @@ class WorkingSet:
         if not rounding < SMALL_GAP / 10 * np.sqrt(point.loss):
             return point
         for _ in range(2):
-            nu = nu - self.image(self.solve(g[self.chosen]))
+            nu = nu - self.problem.forward(self.full(self.last(g[self.chosen])))
             g = self.problem.backward(nu)
         shift = float(np.linalg.norm(nu - point.r)) + rounding
         return Point(point.x, point.r, g, self.problem, EPSILON**2, shift)
 
-    def interior_point(self, x, steps=40):
-        """Which entries are positive at the solution, by Mehrotra's predictor and corrector."""
-        n = len(x)
-        x = np.maximum(x, 1e-3 * np.max(x))
-        z = np.maximum(self.G @ x - self.c, 1e-3 * np.max(np.abs(self.c)))
-        for _ in range(steps):
-            gap = x @ z / n
-            if np.max(np.minimum(x, z)) < 1e-13:  # far below any tolerance: which of the two is larger is decided
-                break
-            infeasible = self.G @ x - self.c - z
-            try:
-                factor = cho_factor(self.G + np.diag(z / x), lower=True, check_finite=False)
-            except LinAlgError:
-                break
-
-            def direction(target, infeasible=infeasible, factor=factor, x=x, z=z):
-                # G dx - dz = -infeasible and z dx + x dz = target
-                dx = cho_solve(factor, target / x - infeasible, check_finite=False)
-                return dx, (target - z * dx) / x
-
-            dx, dz = direction(-x * z)
-            step = min(_to_boundary(x, dx), _to_boundary(z, dz))
-            centering = ((x + step * dx) @ (z + step * dz) / n / gap) ** 3
-            dx, dz = direction(centering * gap - x * z - dx * dz)
-            step = min(1.0, 0.995 * min(_to_boundary(x, dx), _to_boundary(z, dz)))
-            x, z = x + step * dx, z + step * dz
-        return x > z
-
 
 def finish(problem, near, tol):
-    """The solution of the whole problem from a point near it: on its support, to which missing columns are added.
+    """The best point found from a point near the solution: on its support, to which missing columns are added.
 
     The Gram matrix is tried first. Where it is too ill-conditioned, the active-set method of SciPy on the columns follows.
 
     Source: the working sets of Lawson and Hanson (1974), taken in blocks.
-
-    Returns
-    -------
-    Point
-        The best one, which is `near` if no better was found.
     """
-    working = WorkingSet(problem)
-    working.add(np.flatnonzero(near.x > near.g))
-    best, complete = _extend(working, near, working.from_gram, tol)
-    if complete and not best.holds(tol):
-        best = _sharper(problem, best)
-    if complete and not best.holds(tol):
-        best, _ = _extend(working, best, working.from_columns, tol)
+    support = near.x > near.g
+    if np.mean(support) > MOST:
+        support[:] = True
+    working = WorkingSet(problem, np.flatnonzero(support))
+    best, guess, by_columns, least, failures = near, near.x[working.chosen], False, np.inf, 0
+    budget = ALLOWANCE + 10 * problem.matrix.price_of_gram(len(guess))
+    for _ in range(20):
+        x = working.from_columns() if by_columns else working.solve(guess)
+        if x is None:
+            if by_columns:
+                break
+            by_columns, failures = True, 0
+            continue
+        guess = x
+        point = problem.point(working.full(guess))
+        if by_columns:
+            point = _sharper(problem, point)
+        elif point.certificate.kkt_residual <= tol and not point.holds(tol):
+            point = working.sharper(point)
+        failures = 0 if point.certificate.kkt_residual < least / 2 else failures + 1
+        least = min(least, point.certificate.kkt_residual)
+        best = point if point.beats(best) else best
+        if best.holds(tol):
+            break
+        outside = point.g.copy()
+        outside[working.chosen] = 0
+        # What the gap needs; below that, rounding.
+        needed = max(tol * min(1, point.certificate.loss / (2 * REACH * np.sum(point.x))), ROUNDING * np.sum(point.x))
+        missing = np.flatnonzero(outside < -needed / 2)
+        if failures == 3:
+            if by_columns or len(missing):
+                break
+            best = _sharper(problem, best)
+            if best.holds(tol):
+                break
+            by_columns, failures = True, 0
+        if len(missing):
+            missing = missing[np.argsort(outside[missing], kind="stable")[: max(50, len(guess) // 2)]]
+            if problem.matrix.price_of_gram(len(guess) + len(missing)) > budget:
+                break
+            guess = np.concatenate([guess, -outside[missing]])  # any positive number: a guess of the support
+            working.add(missing)
+        # The Gram matrix has lost half of the digits. The gradient has not, and says what the right-hand side must be.
+        working.c = working.G @ point.x[working.chosen] - point.g[working.chosen]
     return best
 
 
-def meet(problem, near):
+def one_by_one(problem, near, tol):
+    """The solution by the active-set method of SciPy, where a Gram matrix would be of low rank."""
+    return _sharper(problem, problem.point(by_active_set(problem.columns(np.arange(problem.n)), problem.b)))
+
+
+def by_active_set(B, b):
+    """Lawson and Hanson's method; zero where it takes too many iterations."""
+    try:
+        return lawson_hanson(B, b, maxiter=(30 if B.size <= SMALL else 3) * B.shape[1])[0]
+    except RuntimeError:
+        return np.zeros(B.shape[1])
+
+
+def meet(problem, near, tol):
     """The point that meets the data with the least relative change of `near`, where as many columns as rows or more are used.
 
     It is `near` where that leaves the non-negative vectors.
     """
     point = problem.point(np.where(near.x > near.g, near.x, 0.0))
-    columns = problem.A * (point.x / problem.d)
+    columns = problem.matrix.A * (point.x / problem.d)
     with contextlib.suppress(LinAlgError):
         factor = cho_factor(columns @ columns.T, lower=True, check_finite=False)
         for _ in range(2):
@@ -236,59 +306,10 @@ def _equations(problem, point, on, tol):
     return x, None
 
 
-def _extend(working, best, solve, tol, rounds=15):
-    """The best of `best` and the points found by solving on the working set and adding the columns that it lacks.
-
-    And whether it lacks none at the end, or is too ill-conditioned to tell.
-    """
-    problem, least, failures = working.problem, np.inf, 0
-    guess = best.x[working.chosen]
-    budget = ALLOWANCE + 10 * problem.gram_price(len(guess))
-    for _ in range(rounds):
-        guess = solve(guess)
-        if guess is None:
-            break
-        x = np.zeros(problem.n)
-        x[working.chosen] = guess
-        point = problem.point(x, working.image(guess))
-        if solve == working.from_columns:
-            point = _sharper(problem, point)
-        elif point.certificate.kkt_residual <= tol and not point.holds(tol):
-            point = working.sharper(point)
-        certificate = point.certificate
-        failures = 0 if certificate.kkt_residual < least / 2 else failures + 1
-        least = min(least, certificate.kkt_residual)
-        if point.beats(best):
-            best = point
-        # The Gram matrix has lost half of the digits. The gradient has not, and says what the right-hand side must be.
-        working.c = working.G @ guess - point.g[working.chosen]
-        outside = point.g.copy()
-        outside[working.chosen] = 0
-        # What the gap needs; below that, rounding.
-        needed = max(tol * min(1, certificate.loss / (2 * REACH * np.sum(point.x))), ROUNDING * np.sum(point.x))
-        missing = np.flatnonzero(outside < -needed / 2)
-        if best.holds(tol) or failures == 3:
-            return best, not len(missing)
-        if len(missing):
-            missing = missing[np.argsort(outside[missing], kind="stable")[: max(50, len(guess) // 2)]]
-            size = len(guess) + len(missing)
-            if size > LARGEST_GRAM or problem.gram_price(size) > budget:
-                return best, False
-            corrected = working.c
-            working.add(missing)
-            working.c[: len(guess)] = corrected
-            guess = np.concatenate([guess, -outside[missing]])  # any positive number: a guess of the support
-    return best, True
-
-
 def _sharper(problem, point):
     """The point with a sharper certificate, unless its support is too large for that."""
     small = len(problem.b) * np.count_nonzero(point.x) <= LARGEST_ACTIVE_SET
     return accurate_point(problem, point.x) if small else point
-
-
-def _dense(G):
-    return G if isinstance(G, np.ndarray) else G.toarray()
 
 
 def _to_boundary(x, dx):

@@ -6,6 +6,7 @@ the energy is a polynomial of degree four), and an exact solution on the support
 """
 
 import warnings
+from bisect import bisect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -13,30 +14,32 @@ from math import prod
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import nnls as lawson_hanson
 from scipy.sparse import issparse
-from scipy.sparse.linalg import LinearOperator
 
 from ._accurate import accurate_point, active_set
+from ._backends import Dense
 from ._columns import Columns
 from ._constraints import constrained
 from ._normalized import MET, SIMILAR, SMALL, NormalizedProblem, OrdinaryProblem, Point
-from ._support import LARGEST_GRAM, finish, meet, pivot_by_products
+from ._support import LARGEST_ACTIVE_SET, by_active_set, finish, meet, one_by_one, pivot_by_products
 from ._types import Matrix
 from ._validation import as_positive, as_reals
 from .results import NonnegativeResult
 
 SMALLEST_TOLERANCE = 1e-14  # float64 cannot resolve less
-SINGLE_PRECISION = 1e-5  # KKT residual down to which products in float32 are good enough
 SMALLEST_WEIGHT = 1e-8  # relative to the largest; a weight that is zero would stay so
 LIFT = 1e-3  # of the largest weight: where weights begin that were zero in a given point
 CANCELLED = 1e-2  # of the squared length that the sum of as many columns of length 1 has, were they orthogonal
-HURRY = 10  # times as soon comes the finish where only the gap is left, which the iteration closes slowly
+FAST = 3  # times smaller is the KKT residual after twice as many products
+EARLY = 0.5  # of its price is enough to try a finish where the iteration is slower,
+HURRY = 0.1  # or where only the gap is left, which the iteration closes slowly
 DEAR = 200  # products that a Gram matrix may cost before conjugate gradients on the support are tried
+ONE_BY_ONE = 3  # products for each column that an active-set method lets in
 LOOK = 10  # products before that
 WITHIN_REACH = 1e-2  # squared residual from which the data can be met at once
 LARGEST_STEP = 10  # in weights: along a direction that A does not see the minimum is anywhere
 TINY = 1e-300  # instead of a division by zero
+LARGEST_GRAM = 15_000  # columns; their Gram matrix takes 1.8 GB
 LIMIT = 10_000  # iterations
 
 
@@ -77,14 +80,10 @@ def nnls(
     r"""Minimize ``|A x - y|`` over ``x >= 0``.
 
     Preconditioned nonlinear conjugate gradients on the weights of ``x = w^2``, in variables for which the columns of `A`
-    have length 1. When the products with `A` have cost as much as an exact solution on the present support would, that is
-    tried: block pivoting on the Gram matrix of these columns. It ends the run if it passes the same test as the iteration,
-    else that goes on. Where a Gram matrix is dear, as that of a sparse matrix is, conjugate gradients solve the equations of
-    block pivoting; and where the support has as many columns as there are rows, data that are nearly met are met at once.
-
-    Small matrices (up to 250000 entries, whatever they are; a `LinearOperator` is applied to the identity) are left to the
-    active-set method of SciPy, unless `x0`, `alpha` or `callback` is given, and where that leaves more than rounding, to one
-    of our own with residuals in twice the precision.
+    have length 1. As soon as that is cheaper than going on, the problem is solved exactly on the present support, by the
+    method that fits it; what comes out has to pass the same test. Small matrices (up to 250000 entries, whatever they are)
+    are left to the active-set method of SciPy, unless `x0`, `alpha` or `callback` is given, and where that leaves more than
+    rounding, to one of our own with residuals in twice the precision.
 
     Among several solutions this method does not prefer the one of least l1-norm, as gradient flow does; for that there is
     `implicit_bias.flow_limit`.
@@ -95,8 +94,7 @@ def nnls(
     Parameters
     ----------
     A : array_like, sparse matrix or LinearOperator, shape (m, n)
-        Of a `LinearOperator` only the products ``A @ v`` and ``A.T @ r`` are used. With a float32 matrix the iteration
-        starts in float32.
+        Of a `LinearOperator` only the products ``A @ v`` and ``A.T @ r`` are used. A float32 matrix is copied to float64.
     y : array_like, shape (m,) or (m, k)
         With k > 1 columns each is solved for itself, and what depends on `A` alone is computed once.
     tol : float
@@ -191,7 +189,7 @@ def nnls(
         A = A.toarray()
     x = None
     if x0 is alpha is callback is None and (problem := OrdinaryProblem.of(A, y)):
-        x = _lawson_hanson(A, y)
+        x = by_active_set(A, y)
         point = problem.point(x)
         if point.settled:
             return _report(problem, point, tol, 0, "Found by an active-set method")
@@ -199,18 +197,18 @@ def nnls(
     start = _given_start(problem, x0, alpha)
     best, iterations, how = None, 0, "Stopped"
     if problem.empty.all():
-        best, how = problem.point(np.zeros(problem.n)), "No column has a positive product with y: x = 0 is the solution"
+        best, how = problem.zero(), "No column has a positive product with y: x = 0 is the solution"
     elif start is not None or callback is not None or not problem.small:
         best, iterations, how = _minimize(problem, start, tol, limit, callback)
     if problem.small:
         # From where the iteration has ended, and from zero.
         for begin in (None,) if best is None else (best, None):
             if best is None or (limit and not best.settled):
-                point = _active_set(problem, begin, x)
+                point = _active_set(problem, begin, x=x)
                 if best is None or point.beats(best):
                     best, how = point, "Found by an active-set method"
     if best.loss > problem.b @ problem.b:
-        best, how = problem.point(np.zeros(problem.n)), "Nothing better than x = 0 was found"
+        best, how = problem.zero(), "Nothing better than x = 0 was found"
     return _report(problem, best, tol, iterations, how)
 
 
@@ -264,13 +262,13 @@ def _lifted(problem, x):
     return np.maximum(w, LIFT * np.max(w)) * ~problem.empty
 
 
-def _default_start(problem, correlation):
+def _default_start(problem):
     """The constant that fits the data best, or the best multiple of ``max(B.T b, 0)``.
 
     The second one where the first is not positive, or where the columns nearly cancel: then the constant that fits best is
     huge, in a direction of which `B` sees nothing but rounding.
     """
-    for x in (np.where(problem.empty, 0.0, 1.0), np.maximum(correlation, 0)):
+    for x in (np.where(problem.empty, 0.0, 1.0), np.maximum(problem.correlation, 0)):
         image = problem.forward(x)
         fit = image @ problem.b
         if fit > 0 and image @ image > CANCELLED * np.sum(x):
@@ -278,17 +276,17 @@ def _default_start(problem, correlation):
     return np.sqrt(x * (fit / (image @ image)))
 
 
-def _active_set(problem, start, x=None):
+def _active_set(problem, start, tol=None, x=None):
     """The best point by the active-set method of SciPy, or by our own from that point or `start`, if one is not enough.
 
     What SciPy's method has found may be given as `x`, in the units of `A` and `y`.
     """
-    B = problem.A / problem.d
+    B = problem.columns(np.arange(problem.n))
     if start is None:
         # Columns of similar size stay as they are: what comes out is SciPy's solution, bit for bit.
         common = problem.d / problem.d.max()
         common = common if common.min() * SIMILAR > 1 else 1.0
-        x = _lawson_hanson(B * common, problem.b) * common if x is None else x * problem.d / problem.unit
+        x = by_active_set(B * common, problem.b) * common if x is None else x * problem.d / problem.unit
     best = problem.point(x) if start is None else start
     for method in (lambda problem, point: accurate_point(problem, point.x), active_set):
         if best.settled:
@@ -297,77 +295,87 @@ def _active_set(problem, start, x=None):
         best = point if method is not active_set or point.beats(best) else best
         if not best.settled and best.shift > np.sqrt(best.loss) / 2:
             # Nothing but the rounding of large entries is left: others, that are smaller, may make up for it.
-            point = accurate_point(problem, best.x + _lawson_hanson(B * (best.x == 0), -best.r))
+            point = accurate_point(problem, best.x + by_active_set(B * (best.x == 0), -best.r))
             best = point if point.beats(best) else best
     return best
 
 
-def _lawson_hanson(B, b):
-    try:
-        return lawson_hanson(B, b, maxiter=30 * B.shape[1])[0]
-    except RuntimeError:  # too many iterations
-        return np.zeros(B.shape[1])
-
-
 def _minimize(problem, start, tol, limit, callback):
     """Conjugate gradients from `start`, and a finish on the support: the best point, the iterations, how it was found."""
-    zero = problem.point(np.zeros(problem.n), np.zeros(len(problem.b)))
+    zero = problem.zero()
     if np.min(zero.g, initial=0.0) >= 0:
         return zero, 0, "No column has a positive product with y: x = 0 is the solution"
-    start = _default_start(problem, -zero.g) if start is None else start
-    iterations, paid, patience, look, kept = 0, problem.products, 1, problem.products + LOOK, zero
-    while True:
-        for steps, (w, point) in enumerate(_conjugate_gradients(problem, start)):
-            if callback is not None:
-                kkt = float(point.certificate.kkt_residual)
-                callback(Progress(problem.in_units(point.x), kkt, iterations + steps, problem.products))
-            near = point.near
-            done = (problem.single and near <= SINGLE_PRECISION) or (near <= tol and point.holds(tol))
-            if done or iterations + steps == limit:
-                break
-            k = np.count_nonzero(point.x > point.g)
-            price = problem.gram_price(k)
-            if price > DEAR and problem.products >= look and not problem.single:
-                before = problem.products
-                wide = problem.dense and k >= len(problem.b) and point.loss < WITHIN_REACH
-                finished = meet(problem, point) if wide else pivot_by_products(problem, point, tol)
-                if finished.holds(tol):
-                    return finished, iterations + steps, "Solved on the support"
-                look, paid = 2 * problem.products, paid + problem.products - before
-                kept = finished if finished.beats(kept) else kept
-                continue
-            hurry = near <= tol < 1e-3 * np.sqrt(point.loss) and not isinstance(problem.A, LinearOperator)
-            spent = (problem.products - paid) * (HURRY if hurry else 1)
-            if 0 < k <= LARGEST_GRAM and spent >= patience * price:
-                finished = _active_set(problem, point) if problem.small else finish(problem, point, tol)
-                if problem.small or finished.holds(tol):
-                    return finished, iterations + steps, "Solved on the support"
-                paid, patience = problem.products, 2 * patience
-                kept = finished if finished.beats(kept) else kept
-                if finished.beats(point):
-                    w = _lifted(problem, finished.x)
-                    break
-        else:
-            return _better(problem, point, kept), iterations + steps, "Rounding stopped the iteration"
-        iterations, start = iterations + steps, w
-        if problem.single:
-            problem.single = False
-        elif done:
+    path = _conjugate_gradients(problem, _default_start(problem) if start is None else start)
+    due, point, kept, how = Due(problem), zero, zero, f"Stopped after {limit} iterations"
+    for iterations in range(limit + 1):
+        w, point = next(path, (None, point))
+        if w is None:
+            how = "Rounding stopped the iteration"
+            break
+        if callback is not None:
+            kkt = float(point.certificate.kkt_residual)
+            callback(Progress(problem.in_units(point.x), kkt, iterations, problem.products))
+        if point.near <= tol and point.holds(tol):
             # The residual was carried along from step to step. The certificate is computed afresh, without the weights that
             # are on their way to zero if it passes without them.
-            clean = problem.point(np.where(point.x > point.g, point.x, 0.0))
-            if clean.holds(tol):
-                return clean, iterations, "The iteration converged"
-            if steps == 0:
-                return point, iterations, "The iteration converged"
-        if iterations == limit:
-            return _better(problem, point, kept), iterations, f"Stopped after {limit} iterations"
-
-
-def _better(problem, point, kept):
-    """The point, computed afresh, or one that was kept from an unfinished finish."""
+            for x in (np.where(point.x > point.g, point.x, 0.0), point.x):
+                fresh = problem.point(x)
+                if fresh.holds(tol):
+                    return fresh, iterations, "The iteration converged"
+            path = _conjugate_gradients(problem, w)
+        elif iterations < limit and (method := due.method(point, tol)):
+            finished = due.run(method, point, tol)
+            if problem.small or finished.holds(tol):
+                return finished, iterations, "Solved on the support"
+            kept = finished if finished.beats(kept) else kept
+            if finished.beats(point):
+                path = _conjugate_gradients(problem, _lifted(problem, finished.x))
     point = problem.point(point.x)
-    return kept if kept.beats(point) else point
+    return kept if kept.beats(point) else point, iterations, how
+
+
+class Due:
+    """Which way to finish is due: one whose price the iteration has spent, and twice the price of what was tried in vain.
+
+    Where the iteration is slow, a part of the price is enough.
+    """
+
+    def __init__(self, problem):
+        self.problem = problem
+        self.start, self.vain, self.look = problem.products, 0, problem.products + LOOK
+        self.spent, self.least = [0], [np.inf]
+
+    def method(self, point, tol):
+        """A function that tries to solve the problem from here, or None."""
+        problem, k = self.problem, np.count_nonzero(point.x > point.g)
+        self.price = problem.matrix.price_of_gram(k)
+        wide = type(problem.matrix) is Dense and k >= len(problem.b)
+        singly = wide and problem.matrix.A.size <= LARGEST_ACTIVE_SET
+        if singly:
+            self.price = min(self.price, ONE_BY_ONE * len(problem.b))
+        spent = problem.products - self.start
+        self.spent.append(spent)
+        self.least.append(min(point.near, self.least[-1]))
+        before = self.least[bisect(self.spent, spent / 2) - 1]
+        share = 1.0 if self.least[-1] < before / FAST else EARLY
+        if point.near <= tol < 1e-3 * np.sqrt(point.loss) and problem.matrix.by_entries:
+            share = HURRY
+        if 0 < k <= LARGEST_GRAM and spent >= share * self.price + 2 * self.vain:
+            return _active_set if problem.small else one_by_one if singly else finish
+        if self.price > DEAR and problem.products >= self.look:
+            return meet if wide and point.loss < WITHIN_REACH else pivot_by_products
+        return None
+
+    def run(self, method, point, tol):
+        """What it finds. The products it takes do not count as spent."""
+        before = self.problem.products
+        found = method(self.problem, point, tol)
+        self.start += self.problem.products - before
+        if method in (meet, pivot_by_products):
+            self.look = 2 * self.problem.products
+        else:
+            self.vain += self.price
+        return found
 
 
 def _conjugate_gradients(problem, w):

@@ -349,8 +349,8 @@ class TestFinish:
         )
         with pytest.warns(RuntimeWarning, match="Stopped after 6"):
             result = nnls(LARGE.A, LARGE.y, max_iterations=6, tol=1e-12)
-        assert_allclose(result.x, better, rtol=1e-12)
-        assert result.residual_norm == pytest.approx(np.linalg.norm(LARGE.A @ better - LARGE.y))
+        # The iteration goes on from there.
+        assert result.residual_norm <= np.linalg.norm(LARGE.A @ better - LARGE.y)
 
     def test_many_columns_meet_the_data_at_once(self, monkeypatch):
         calls = []

@@ -1,0 +1,166 @@
+"""What `nnls` needs of a matrix, with one class for each kind: with all entries, sparse, or known by its products.
+
+A further kind is one more class with the methods of `Dense`, an object of which is given to `nnls` as `A`. All numbers are
+float64. `price_of_gram`, an estimate of time in products with the matrix, decides between methods and on nothing else.
+"""
+
+import numpy as np
+from scipy.sparse import issparse
+
+from ._matrices import norm, operator_column_norms
+from ._validation import as_real_matrix
+
+BLOCK = 2**16  # entries of a dense matrix that stay in the cache while they are used twice
+CALL = 50_000  # non-zero entries whose product takes as long as the calls around a product
+SAFE = (1e-140, 1e140)  # norms whose squares are numbers
+
+
+class Dense:
+    """A matrix with entries in memory, or in a file that is mapped into it."""
+
+    by_entries = True  # whether `columns` costs little
+
+    def __init__(self, A):
+        A = A.astype(float, copy=False)
+        self.A = A if A.flags.c_contiguous or A.flags.f_contiguous else np.ascontiguousarray(A)
+        self.shape, self.products = A.shape, 0
+
+    def forward(self, v):
+        """``A v``."""
+        self.products += 1
+        return self.A @ v
+
+    def forward_pair(self, u, v):
+        """``A u`` and ``A v``, the matrix being read once for both."""
+        self.products += 2
+        m, n = self.shape
+        if not self.A.flags.c_contiguous or self.A.size <= BLOCK:
+            return self.A @ u, self.A @ v
+        images, step = np.empty((2, m)), max(1, BLOCK // n)
+        for start in range(0, m, step):
+            rows = slice(start, start + step)
+            images[0, rows], images[1, rows] = self.A[rows] @ u, self.A[rows] @ v
+        return images
+
+    def backward(self, r):
+        """``A.T r``."""
+        self.products += 1
+        return self.A.T @ r
+
+    def column_norms(self):
+        """Norms that neither overflow nor underflow, or estimates of them; infinite or NaN where an entry is."""
+        squares, step = np.zeros(self.shape[1]), max(1, BLOCK // max(1, self.shape[1]))
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            if self.A.flags.c_contiguous and self.A.size > BLOCK:
+                for start in range(0, self.shape[0], step):
+                    squares += np.einsum("ij,ij->j", *[self.A[start : start + step]] * 2)
+            else:
+                squares = np.einsum("ij,ij->j", self.A, self.A)
+        return self._without_overflow(squares)
+
+    def _without_overflow(self, squares):
+        with np.errstate(invalid="ignore"):
+            norms = np.sqrt(squares)
+        for j in np.flatnonzero(~((norms > SAFE[0]) & (norms < SAFE[1]))):
+            norms[j] = norm(self.columns([j])[:, 0])
+        return norms
+
+    def columns(self, chosen):
+        """A copy of the chosen columns, as a dense array."""
+        return self.A.take(chosen, axis=1)
+
+    def gram(self, left, right):
+        """The inner products of the columns `left` and `right`, dense; the same object twice takes half the time."""
+        columns = self.columns(right)
+        if left is right:
+            return columns.T @ columns
+        return (
+            (self.A.T @ columns).take(left, axis=0) if 2 * len(left) > self.shape[1] else self.columns(left).T @ columns
+        )
+
+    def price_of_gram(self, k):
+        """What the Gram matrix of `k` columns and some factorizations of it cost, in products.
+
+        Operations of matrices run some ten times faster together than in a product with a vector.
+        """
+        m, n = self.shape
+        return (m * k**2 + 2 * k**3) / (20 * m * n)
+
+
+class Sparse(Dense):
+    """A CSR matrix."""
+
+    def __init__(self, A):
+        self.A, self.shape, self.products = A.astype(float), A.shape, 0
+        self.A.sort_indices()
+        self.transposed = self.A.T  # a new object each time, which costs
+        # Two columns are orthogonal if they are further apart than the first and the last entry of each row.
+        start, end = self.A.indptr[:-1], self.A.indptr[1:]
+        filled = end > start
+        self.width = int(np.max(self.A.indices[end[filled] - 1] - self.A.indices[start[filled]], initial=0))
+
+    def forward_pair(self, u, v):
+        return self.forward(u), self.forward(v)
+
+    def backward(self, r):
+        self.products += 1
+        return self.transposed @ r
+
+    def column_norms(self):
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            return self._without_overflow(np.asarray(self.A.power(2).sum(axis=0)).ravel())
+
+    def columns(self, chosen):
+        return self.A[:, chosen].toarray()
+
+    def gram(self, left, right):
+        columns = self.A[:, left]
+        return (columns.T @ (columns if right is left else self.A[:, right])).toarray()
+
+    def price_of_gram(self, k):
+        """Operations of sparse matrices run some ten times slower than in a product; the factors have a band."""
+        m, n = self.shape
+        return (5 * (self.A.nnz * k / n) ** 2 / m + k * min(k, self.width * k / n) ** 2 / 10) / max(self.A.nnz, CALL)
+
+
+class Operator(Dense):
+    """A `LinearOperator`: each column takes a product, and the norms of many are estimates."""
+
+    by_entries = False
+
+    def __init__(self, A):
+        self.A, self.shape, self.products, self.known = A, A.shape, 0, {}
+
+    forward_pair = Sparse.forward_pair
+
+    def forward(self, v):
+        self.products += 1
+        return np.asarray(self.A @ v, dtype=float)
+
+    def backward(self, r):
+        self.products += 1
+        return np.asarray(self.A.T @ r, dtype=float)
+
+    def column_norms(self):
+        norms, number = operator_column_norms(self.A)
+        self.products += number
+        return norms
+
+    def columns(self, chosen):
+        for j in chosen:
+            if j not in self.known:
+                self.known[j] = self.forward(np.eye(1, self.shape[1], j)[0])
+        return np.stack([self.known[j] for j in chosen], axis=1)
+
+    def price_of_gram(self, k):
+        return super().price_of_gram(k) + k
+
+
+def as_backend(A):
+    """The class for a matrix, or the object itself if it has these methods."""
+    if hasattr(A, "price_of_gram"):
+        return A
+    A = as_real_matrix(A)
+    if 0 in A.shape:
+        return Dense(np.zeros(A.shape))
+    return Dense(A) if isinstance(A, np.ndarray) else Sparse(A) if issparse(A) else Operator(A)
