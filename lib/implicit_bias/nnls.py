@@ -306,7 +306,7 @@ def _minimize(problem, start, tol, limit, callback):
     if np.min(zero.g, initial=0.0) >= 0:
         return zero, 0, "No column has a positive product with y: x = 0 is the solution"
     path = _conjugate_gradients(problem, _default_start(problem) if start is None else start)
-    due, point, kept, how = Due(problem), zero, zero, f"Stopped after {limit} iterations"
+    due, point, kept, how = _Due(problem), zero, zero, f"Stopped after {limit} iterations"
     for iterations in range(limit + 1):
         w, point = next(path, (None, point))
         if w is None:
@@ -334,7 +334,7 @@ def _minimize(problem, start, tol, limit, callback):
     return kept if kept.beats(point) else point, iterations, how
 
 
-class Due:
+class _Due:
     """Which way to finish is due: one whose price the iteration has spent, and twice the price of what was tried in vain.
 
     Where the iteration is slow, a part of the price is enough.
