@@ -8,7 +8,7 @@ import numpy as np
 from ._backends import Dense, Operator, as_backend
 from ._matrices import as_entries, norm
 from ._validation import NORMS, as_reals, check_size
-from .measures import EPSILON, REACH, SMALL_GAP, Certificate, _certify
+from .measures import EPSILON, REACH, SLACK, SMALL_GAP, Certificate, _certify
 
 MET = 1e-12  # of the norm of y: a residual that is none
 HIDDEN = 1e-3  # of the loss: what rounding may hide in the worst case, where the gap of many columns is small
@@ -53,6 +53,11 @@ class Point:
         # And a loss that is less than the rounding of its residual says nothing.
         told = certificate.loss > (4 * self.precision * size) ** 2
         return bool(told and certificate.gap <= small and wrong * REACH * size <= tiny)
+
+    @property
+    def rounded(self):
+        """Whether the gap is rounding in twice the precision already: nobody will find a better certificate."""
+        return self.precision < EPSILON and self.certificate.gap <= SLACK * self.certificate.floor
 
     def holds(self, tol):
         """Whether the certificate does.

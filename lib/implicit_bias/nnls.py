@@ -325,7 +325,7 @@ def _minimize(problem, start, tol, limit, callback):
             path = _conjugate_gradients(problem, w)
         elif iterations < limit and (method := due.method(point, tol)):
             finished = due.run(method, point, tol)
-            if problem.small or finished.holds(tol):
+            if problem.small or finished.holds(tol) or finished.rounded:
                 return finished, iterations, "Solved on the support"
             kept = finished if finished.beats(kept) else kept
             if finished.beats(point):
@@ -360,7 +360,7 @@ class _Due:
         share = 1.0 if self.least[-1] < before / FAST else EARLY
         if point.near <= tol < 1e-3 * np.sqrt(point.loss) and problem.matrix.by_entries:
             share = HURRY
-        if 0 < k <= LARGEST_GRAM and spent >= share * self.price + 2 * self.vain:
+        if 0 < k <= LARGEST_GRAM and spent >= share * self.price + self.vain:
             return _active_set if problem.small else one_by_one if singly else finish
         if self.price > DEAR and problem.products >= self.look:
             return meet if wide and point.loss < WITHIN_REACH else pivot_by_products
@@ -374,7 +374,7 @@ class _Due:
         if method in (meet, pivot_by_products):
             self.look = 2 * self.problem.products
         else:
-            self.vain += self.price
+            self.vain = 2 * (self.vain + self.price)
         return found
 
 

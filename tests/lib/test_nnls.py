@@ -370,6 +370,18 @@ class TestFinish:
         assert result.residual_norm == pytest.approx(np.linalg.norm(y[:200] - y[-200:]) / np.sqrt(2), rel=1e-8)
 
 
+@pytest.mark.filterwarnings("ignore:nnls. ")
+def test_what_rounding_hides_is_not_looked_for():
+    """A Gaussian matrix with very little noise: the iteration went on to its limit, for minutes."""
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((800, 400))
+    y = A @ np.maximum(rng.standard_normal(400), 0) + 1e-6 * rng.standard_normal(800)
+    result = nnls(A, y)
+    assert result.products < 300
+    assert result.residual_norm <= lawson_hanson(A, y)[1] * (1 + 1e-9)
+    assert result.converged or "rounding hides" in result.message
+
+
 def test_residuals_in_twice_the_precision():
     """Against rational arithmetic, with rows and columns of very different size and data that nearly cancel."""
     rng = np.random.default_rng(0)
