@@ -1,4 +1,4 @@
-"""What `nnls` needs of a matrix, with one class for each kind: with all entries, sparse, or known by its products.
+"""What `nnls` needs of a matrix, with one class for each kind: with all entries, sparse, in chunks, or known by its products.
 
 A further kind is one more class with the methods of `Dense`, an object of which is given to `nnls` as `A`. All numbers are
 float64. `price_of_gram`, an estimate of time in products with the matrix, decides between methods and on nothing else.
@@ -156,10 +156,56 @@ class Operator(Dense):
         return super().price_of_gram(k) + k
 
 
+class Chunks(Dense):
+    """A dask array, which is never in memory as a whole: all is summed over its chunks, by the scheduler that dask has."""
+
+    def __init__(self, A):
+        if A.ndim != 2 or np.isnan(A.shape).any():
+            raise ValueError(
+                f"A must have two dimensions and chunks of known sizes (`A.compute_chunk_sizes()`), got {A}"
+            )
+        if A.dtype.kind not in "biuf":
+            raise ValueError(f"A must be real, got dtype {A.dtype}")
+        self.A, self.shape, self.products = A.astype(float), A.shape, 0
+
+    def forward(self, v):
+        self.products += 1
+        return (self.A @ v).compute()
+
+    def forward_pair(self, u, v):
+        self.products += 2
+        return (self.A @ np.stack([u, v], axis=1)).compute().T
+
+    def backward(self, r):
+        self.products += 1
+        return (self.A.T @ r).compute()
+
+    def column_norms(self):
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            norms = np.sqrt((self.A**2).sum(axis=0).compute())
+            if np.any((norms <= SAFE[0]) | (norms >= SAFE[1])):  # one more pass, for all columns at once
+                largest = abs(self.A).max(axis=0).compute()
+                largest = np.where((largest > 0) & (largest < np.inf), largest, 1.0)
+                norms = largest * np.sqrt(((self.A / largest) ** 2).sum(axis=0).compute())
+        return norms
+
+    def columns(self, chosen):
+        return self.A[:, chosen].compute()
+
+    def gram(self, left, right):
+        columns = self.A[:, left]
+        return (columns.T @ (columns if right is left else self.A[:, right])).compute()
+
+    def price_of_gram(self, k):
+        return super().price_of_gram(k) + 1
+
+
 def as_backend(A):
     """The class for a matrix, or the object itself if it has these methods."""
     if hasattr(A, "price_of_gram"):
         return A
+    if hasattr(A, "dask"):
+        return Chunks(A)
     A = as_real_matrix(A)
     if 0 in A.shape:
         return Dense(np.zeros(A.shape))

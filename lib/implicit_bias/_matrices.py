@@ -8,7 +8,9 @@ PROBES = 16
 
 
 def as_entries(A):
-    """`A` as a float64 matrix with entries, dense or CSR; a `LinearOperator` is applied to the identity."""
+    """`A` as a float64 matrix with entries, dense or CSR; a `LinearOperator` is applied to the identity, chunks are joined."""
+    if hasattr(A, "dask"):
+        A = A.compute()
     if isinstance(A, LinearOperator):
         m, n = A.shape
         A = (A.T @ np.eye(m, dtype=A.dtype)).T if m <= n else A @ np.eye(n, dtype=A.dtype)

@@ -93,8 +93,10 @@ def nnls(
 
     Parameters
     ----------
-    A : array_like, sparse matrix or LinearOperator, shape (m, n)
-        Of a `LinearOperator` only the products ``A @ v`` and ``A.T @ r`` are used. A float32 matrix is copied to float64.
+    A : array_like, sparse matrix, LinearOperator or dask array, shape (m, n)
+        Of a `LinearOperator` only the products ``A @ v`` and ``A.T @ r`` are used. A float32 matrix is copied to float64. A
+        dask array of more than 250000 entries is never in memory as a whole: products, column norms and Gram matrices are
+        sums over its chunks, by the scheduler that dask has, on this machine or on many.
     y : array_like, shape (m,) or (m, k)
         With k > 1 columns each is solved for itself, and what depends on `A` alone is computed once.
     tol : float
@@ -170,7 +172,13 @@ def nnls(
     limit = LIMIT if max_iterations is None else as_positive("max_iterations", max_iterations, integer=True, zero=True)
     if callback is not None and not callable(callback):
         raise ValueError(f"callback must be callable, got {callback!r}")
-    if not weights is tikhonov is sum_to is upper is None:
+    plain, several = weights is tikhonov is sum_to is upper is None, np.ndim(y) == 2 and np.shape(y)[1] != 1
+    if (several or not plain) and (hasattr(A, "dask") or hasattr(A, "price_of_gram")):
+        raise ValueError(
+            "A in chunks takes one vector y and no constraints: multiply its rows and y by the roots of the weights, append "
+            "rows for a Tikhonov term, and call once for each column of y"
+        )
+    if not plain:
         options = {
             "tol": tol,
             "max_iterations": limit,
@@ -180,7 +188,7 @@ def nnls(
             "progress": progress,
         }
         return constrained(nnls, A, y, weights=weights, tikhonov=tikhonov, sum_to=sum_to, upper=upper, **options)
-    if np.ndim(y) == 2 and np.shape(y)[1] != 1:
+    if several:
         for name, value in (("x0", x0), ("alpha", alpha), ("callback", callback)):
             if value is not None:
                 raise ValueError(f"{name} must not be given with several columns of y: call once for each column")

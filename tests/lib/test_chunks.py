@@ -1,0 +1,132 @@
+"""Matrices that no machine has in memory: the solver sees sums over chunks, and nothing else."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+from implicit_bias import nnls
+from implicit_bias._backends import Chunks, Dense
+from scipy.optimize import nnls as lawson_hanson
+
+array = pytest.importorskip("dask.array", reason="dask comes with the extra `cluster`")
+
+
+def instance(kind, seed, m=900, n=300):
+    rng = np.random.default_rng(seed)
+    A = rng.random((m, n)) if kind == "uniform" else rng.standard_normal((m, n))
+    if kind == "scaled":
+        A *= 10.0 ** rng.uniform(-80, 80, n)
+    x = np.where(rng.random(n) < 0.3, rng.random(n), 0.0) / np.linalg.norm(A, axis=0)
+    y = A @ x
+    return A, y + 0.1 * np.linalg.norm(y) / np.sqrt(m) * rng.standard_normal(m)
+
+
+@pytest.mark.parametrize("kind", ["uniform", "gaussian", "scaled"])
+@pytest.mark.parametrize("chunks", [(100, 300), (250, 77), (900, 40)])
+def test_chunks_have_the_solution_of_the_whole(kind, chunks, monkeypatch):
+    A, y = instance(kind, 0)
+    largest = []
+    compute = array.Array.compute
+
+    def watched(self, **options):
+        largest.append(self.size)
+        return compute(self, **options)
+
+    monkeypatch.setattr(array.Array, "compute", watched)
+    found = nnls(array.from_array(A, chunks=chunks), y, tol=1e-10)
+    units = np.linalg.norm(A, axis=0)
+    expected = lawson_hanson(A / units, y)[0]
+    assert found.converged
+    np.testing.assert_allclose(found.x * units, expected, rtol=0, atol=1e-8 * expected.max())
+    assert max(largest) < A.size, "the whole matrix was loaded"
+
+
+def test_each_method_is_that_of_a_matrix_in_memory():
+    """Over all shapes of chunks; columns of extreme size, integers and single precision too."""
+    rng = np.random.default_rng(1)
+    for m, n, kind in [(7, 5, float), (40, 90, np.float32), (90, 40, np.int64), (1, 3, float), (3, 1, bool)]:
+        A = (10 * rng.standard_normal((m, n))).astype(kind)
+        chunked, dense = (
+            Chunks(array.from_array(A, chunks=(rng.integers(1, m + 1), rng.integers(1, n + 1)))),
+            Dense(A),
+        )
+        u, v, r = rng.standard_normal(n), rng.standard_normal(n), rng.standard_normal(m)
+        left, right = rng.permutation(n)[: n // 2 + 1], rng.permutation(n)[: n // 3 + 1]
+        calls = {"forward": (u,), "forward_pair": (u, v), "backward": (r,), "column_norms": (), "columns": (left,)}
+        for name, arguments in {**calls, "gram": (left, right)}.items():
+            ours, theirs = (np.array(getattr(matrix, name)(*arguments)) for matrix in (chunked, dense))
+            assert ours.dtype == theirs.dtype == float
+            np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(chunked.gram(left, left), dense.gram(left, left), rtol=1e-12, atol=1e-12)
+        assert chunked.products == dense.products
+    A = np.array([[3e200, 3e-200, 0.0], [4e200, 4e-200, 0.0]])
+    np.testing.assert_allclose(Chunks(array.from_array(A, chunks=1)).column_norms(), [5e200, 5e-200, 0])
+
+
+def test_bad_chunks_are_refused():
+    A = array.ones((600, 500), chunks=100)
+    y = np.ones(600)
+    for wrong, message in [
+        (A * 1j, "A must be real"),
+        (A[A[:, 0] > 0], "chunks of known sizes"),
+        (A[:, 0], "two dimensions"),
+        (A * np.nan, "A must be finite"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            nnls(wrong, y)
+    for options in ({"weights": y}, {"upper": 1.0}, {"sum_to": 1.0}, {"tikhonov": 1.0}):
+        with pytest.raises(ValueError, match="one vector y and no constraints"):
+            nnls(A, y, **options)
+    with pytest.raises(ValueError, match="one vector y"):
+        nnls(A, np.ones((600, 2)))
+
+
+def test_a_run_is_resumed_from_what_its_callback_has_kept():
+    A, y = instance("uniform", 2, 1200, 400)
+    chunked = array.from_array(A, chunks=(200, 400))
+    kept = []
+
+    def stop(progress):
+        kept.append(progress.x)
+        if progress.iterations == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        nnls(chunked, y, callback=stop)
+    resumed, whole = nnls(chunked, y, x0=kept[-1], tol=1e-10), nnls(A, y, tol=1e-10)
+    assert resumed.converged
+    np.testing.assert_allclose(resumed.x, whole.x, atol=1e-8 * whole.x.max())
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_changes_nothing(tmp_path):
+    """Two processes read the rows from a file. One is killed in mid-run, and its work is done again."""
+    distributed = pytest.importorskip("distributed")
+    A, y = instance("uniform", 3, 2000, 500)
+    np.save(tmp_path / "A.npy", A)
+    pieces = [
+        array.from_delayed(rows_of_file(str(tmp_path / "A.npy"), start, start + 250), (250, 500), dtype=float)
+        for start in range(0, 2000, 250)
+    ]
+    A_in_file = array.concatenate(pieces)
+    killed = []
+
+    def kill(progress):
+        if progress.iterations == 1 and not killed:
+            killed.append(min(client.run(os.getpid).values()))
+            os.kill(killed[0], signal.SIGKILL)
+
+    options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster) as client:
+        found = nnls(A_in_file, y, tol=1e-10, callback=kill)
+        assert killed and killed[0] not in client.run(os.getpid).values()
+    expected = nnls(A, y, tol=1e-10)
+    assert found.converged
+    np.testing.assert_allclose(found.x, expected.x, rtol=0, atol=1e-10 * expected.x.max())
+
+
+def rows_of_file(name, start, end):
+    import dask
+
+    return dask.delayed(lambda: np.load(name, mmap_mode="r")[start:end])()
