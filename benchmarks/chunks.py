@@ -63,7 +63,8 @@ def measure(client, file, m, n, tol):
     before, start = processor_time(client), time.perf_counter()
     found = nnls(A, y, tol=tol)
     spent, seconds = processor_time(client) - before, time.perf_counter() - start
-    print(f"converged={found.converged}. {found.message} {found.products} products, {np.count_nonzero(found.x)} of {n} entries are positive.")
+    print(f"converged={found.converged}. {found.message}")
+    print(f"{found.products} products, {np.count_nonzero(found.x)} of {n} entries are positive.")
     print(f"nnls: {spent:.1f} s of all processors, {seconds:.1f} s on the clock.")
     matrix, before = Chunks(A), processor_time(client)
     for k in range(found.products):
