@@ -1,6 +1,6 @@
 """The self-checks of the exercises: each rejects typical wrong answers and says in which way they are wrong.
 
-That the solutions of the book pass is tested in tests/chapters.
+That the solutions of the book pass is tested in tests/site/test_students.py.
 """
 
 import inspect
