@@ -226,6 +226,7 @@ def test_a_page_without_scripts_shows_its_figures(browser, site, path):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto((site / path).as_uri())
+    page.wait_for_load_state("networkidle")  # the first page leads on to another
     boxes = page.locator(".explore svg").evaluate_all("all => all.map((svg) => svg.getBoundingClientRect().toJSON())")
     assert not [box for box in boxes if box["width"] <= 200 or box["height"] <= 100]
     assert page.locator(".explore input:visible").count() == 0
