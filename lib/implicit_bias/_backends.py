@@ -200,6 +200,15 @@ class Chunks(Dense):
         return super().price_of_gram(k) + 1
 
 
+def refuse_chunks(A):
+    """For what needs the entries, and would load all of them."""
+    if hasattr(A, "dask") or hasattr(A, "price_of_gram"):
+        raise ValueError(
+            "A in chunks takes one vector y and no constraints: multiply its rows and y by the roots of the weights, append "
+            "rows for a Tikhonov term, and call nnls once for each column of y"
+        )
+
+
 def as_backend(A):
     """The class for a matrix, or the object itself if it has these methods."""
     if hasattr(A, "price_of_gram"):

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.optimize import nnls as lawson_hanson
 
 from ._accurate import _factor, _without
+from ._backends import refuse_chunks
 from ._extras import watched
 from ._matrices import as_entries
 from ._normalized import HIDDEN, MET, SMALL
@@ -33,6 +34,7 @@ class Columns:
     """A matrix, prepared for many right-hand sides. `solve` is `nnls` for one of them."""
 
     def __init__(self, A, solve):
+        refuse_chunks(A)
         A = as_matrix(A)
         if A.shape[0] * A.shape[1] <= SMALL and not isinstance(A, np.ndarray):
             A = as_entries(A)

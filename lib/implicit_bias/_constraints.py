@@ -7,6 +7,7 @@ import numpy as np
 from scipy.sparse import diags_array, issparse, vstack
 from scipy.sparse.linalg import LinearOperator
 
+from ._backends import refuse_chunks
 from ._columns import PER_COLUMN, joined
 from ._extras import watched
 from ._matrices import as_entries
@@ -23,6 +24,7 @@ PROXIMAL = 1e-8  # squared weight of the present point where bounds leave ties, 
 
 def constrained(solve, A, y, *, weights, tikhonov, sum_to, upper, progress, **options):
     """`nnls` with constraints, by `solve`, which is `nnls` without."""
+    refuse_chunks(A)
     A = as_matrix(A)
     several = np.ndim(y) == 2 and np.shape(y)[1] != 1
     A, y = _with_rows(A, as_outputs("y", y, A.shape[0]) if several else as_data(y, A, float), weights, tikhonov)

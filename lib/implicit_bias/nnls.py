@@ -172,13 +172,7 @@ def nnls(
     limit = LIMIT if max_iterations is None else as_positive("max_iterations", max_iterations, integer=True, zero=True)
     if callback is not None and not callable(callback):
         raise ValueError(f"callback must be callable, got {callback!r}")
-    plain, several = weights is tikhonov is sum_to is upper is None, np.ndim(y) == 2 and np.shape(y)[1] != 1
-    if (several or not plain) and (hasattr(A, "dask") or hasattr(A, "price_of_gram")):
-        raise ValueError(
-            "A in chunks takes one vector y and no constraints: multiply its rows and y by the roots of the weights, append "
-            "rows for a Tikhonov term, and call once for each column of y"
-        )
-    if not plain:
+    if not weights is tikhonov is sum_to is upper is None:
         options = {
             "tol": tol,
             "max_iterations": limit,
@@ -188,7 +182,7 @@ def nnls(
             "progress": progress,
         }
         return constrained(nnls, A, y, weights=weights, tikhonov=tikhonov, sum_to=sum_to, upper=upper, **options)
-    if several:
+    if np.ndim(y) == 2 and np.shape(y)[1] != 1:
         for name, value in (("x0", x0), ("alpha", alpha), ("callback", callback)):
             if value is not None:
                 raise ValueError(f"{name} must not be given with several columns of y: call once for each column")

@@ -5,7 +5,7 @@ import signal
 
 import numpy as np
 import pytest
-from implicit_bias import nnls
+from implicit_bias import NNLS, nnls
 from implicit_bias._backends import Chunks, Dense
 from scipy.optimize import nnls as lawson_hanson
 
@@ -80,6 +80,8 @@ def test_bad_chunks_are_refused():
             nnls(A, y, **options)
     with pytest.raises(ValueError, match="one vector y"):
         nnls(A, np.ones((600, 2)))
+    with pytest.raises(ValueError, match="one vector y"):
+        NNLS(A)
 
 
 def test_a_run_is_resumed_from_what_its_callback_has_kept():
