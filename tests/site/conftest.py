@@ -54,8 +54,26 @@ def site():
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
+    def end_headers(self):
+        self.send_header("Cache-Control", "no-store")  # each visit is a first one
+        super().end_headers()
+
     def log_message(self, *_):
         pass
+
+
+@pytest.fixture(scope="session")
+def open_tab(browser):
+    """Opens a tab. Those that look alike share a context: one of its own costs more than the page in it."""
+    contexts = {}
+
+    def open_tab(**look):
+        key = str(look)
+        if key not in contexts:
+            contexts[key] = browser.new_context(**look)
+        return contexts[key].new_page()
+
+    return open_tab
 
 
 def files(folder):
@@ -99,12 +117,12 @@ class Visit(NamedTuple):
     most: int  # what the page may weigh
 
 
-def visit(browser, home, path, **look):
+def visit(open_tab, home, path, **look):
     """Open a page, wait until all of it has arrived, and fold out whatever can be.
 
     A test that takes the visit may change how the page is looked at, so each chooses that itself.
     """
-    page = browser.new_page(**look)
+    page = open_tab(**look)
     wrong = []
 
     def request(request):
@@ -132,25 +150,25 @@ def visit(browser, home, path, **look):
 
 
 @pytest.fixture(scope="module")
-def screen(browser, address, path):
+def screen(open_tab, address, path):
     """The page on a wide screen, from a server of its own."""
-    seen = visit(browser, address, path, viewport=SCREEN, color_scheme="light")
+    seen = visit(open_tab, address, path, viewport=SCREEN, color_scheme="light")
     yield seen
     seen.page.close()
 
 
 @pytest.fixture(scope="module")
-def phone(browser, course_address, path):
+def phone(open_tab, course_address, path):
     """The page on a phone, from a server that has it below a path."""
-    seen = visit(browser, course_address, path, viewport=PHONE, color_scheme="light")
+    seen = visit(open_tab, course_address, path, viewport=PHONE, color_scheme="light")
     yield seen
     seen.page.close()
 
 
 @pytest.fixture(scope="module")
-def paper(browser, site, path):
+def paper(open_tab, site, path):
     """The page from a file, as wide as A4 within its margins, by a reader whose pages are dark."""
-    seen = visit(browser, site.as_uri() + "/", path, viewport=PAPER, color_scheme="dark")
+    seen = visit(open_tab, site.as_uri() + "/", path, viewport=PAPER, color_scheme="dark")
     yield seen
     seen.page.close()
 

@@ -42,8 +42,8 @@ def slow_address(site):
 
 @pytest.mark.text_pages
 @pytest.mark.parametrize("viewport", [(1280, 800), (390, 844)], ids=["screen", "phone"])
-def test_what_is_there_stays_where_it_is_when_the_rest_comes(browser, site, slow_address, path, viewport):
-    page = browser.new_page(viewport={"width": viewport[0], "height": viewport[1]})
+def test_what_is_there_stays_where_it_is_when_the_rest_comes(open_tab, site, slow_address, path, viewport):
+    page = open_tab(viewport={"width": viewport[0], "height": viewport[1]})
     page.add_init_script(WATCH_SHIFTS)
     page.route("**/*.woff2", lambda route: route.abort())  # else the page is hidden until they are there
     page.goto(slow_address + path, wait_until="networkidle")

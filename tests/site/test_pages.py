@@ -222,15 +222,14 @@ def test_mathematics_is_drawn_in_its_own_fonts(screen, path):
     assert foreign == []
 
 
-def test_a_page_without_scripts_shows_its_figures(browser, site, path):
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
+def test_a_page_without_scripts_shows_its_figures(open_tab, site, path):
+    page = open_tab(java_script_enabled=False)
     page.goto((site / path).as_uri())
     page.wait_for_load_state("networkidle")  # the first page leads on to another
     boxes = page.locator(".explore svg").evaluate_all("all => all.map((svg) => svg.getBoundingClientRect().toJSON())")
     assert not [box for box in boxes if box["width"] <= 200 or box["height"] <= 100]
     assert page.locator(".explore input:visible").count() == 0
-    context.close()
+    page.close()
 
 
 def test_a_page_is_light(paper, path):

@@ -8,15 +8,14 @@ from tests.shared import EXERCISED
 
 
 @pytest.fixture(params=[True, False], ids=["scripts", "no scripts"])
-def context(request, browser):
-    context = browser.new_context(java_script_enabled=request.param)
-    yield context
-    context.close()
+def page(request, open_tab):
+    page = open_tab(java_script_enabled=request.param)
+    yield page
+    page.close()
 
 
 @pytest.mark.parametrize("chapter", EXERCISED)
-def test_a_quiz_has_five_questions_and_explains_each_answer(context, site, chapter):
-    page = context.new_page()
+def test_a_quiz_has_five_questions_and_explains_each_answer(page, site, chapter):
     page.goto((site / "chapters" / f"{chapter}.html").as_uri())
     # All explanations of a question: whether they are seen, and what they say.
     open_ones = """question => [...question.querySelectorAll("details > div")].map((part) =>

@@ -233,8 +233,8 @@ def host(site):
 @pytest.mark.parametrize(
     "wrong", ["nothing.html", "chapters/nothing.html", "chapters/a/b/c/", "_static/none", "404.html"]
 )
-def test_the_page_for_wrong_addresses_leads_back(browser, host, wrong):
-    page = browser.new_page(viewport={"width": 390, "height": 844})
+def test_the_page_for_wrong_addresses_leads_back(open_tab, host, wrong):
+    page = open_tab(viewport={"width": 390, "height": 844})
     asked = []
     page.on("request", lambda request: request.url.startswith((host, "data:")) or asked.append(request.url))
     page.goto(f"{host}/course/bias/{wrong}")
