@@ -143,7 +143,7 @@ def visit(open_tab, home, path, **look):
     page.mouse.wheel(0, 5000)  # what comes into view only now must not move either
     page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     shifts = page.evaluate("shifts")
-    page.evaluate("scrollTo(0, 0)")
+    page.evaluate("scrollTo({ top: 0, behavior: 'instant' })")  # a second of frames, else
     page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
     page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")  # scripts have seen it
     return Visit(page, list(wrong), shifts, weights, most)
