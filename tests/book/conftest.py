@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from book.mathematics import install_packages
 
+from tests.book import building
 from tests.shared import ROOT
+
+ARGUMENTS = [".", "-W", "-n", "--keep-going"]
 
 HEADER = """\
 ---
@@ -161,7 +164,7 @@ class Book:
         """Build as the README says it is done by hand."""
         program = Path(sys.executable).with_name("jupyter-book")
         return subprocess.Popen(
-            [program, "build", ".", "-W", "-n", "--keep-going"],
+            [program, "build", *ARGUMENTS],
             cwd=self.root,
             env={**os.environ, "PYTHONHASHSEED": hash_seed},
             stdout=subprocess.PIPE,
@@ -169,10 +172,16 @@ class Book:
             text=True,
         )
 
-    def build(self, hash_seed: str = "0") -> subprocess.CompletedProcess:
+    def build_by_hand(self, hash_seed: str) -> subprocess.CompletedProcess:
         process = self.start(hash_seed)
         stdout, _ = process.communicate()
         return subprocess.CompletedProcess(process.args, process.returncode, stdout)
+
+    def build(self) -> subprocess.CompletedProcess:
+        """The same, in a fraction of the time."""
+        said = self.root / "said"
+        returncode = building.build(self.root, ARGUMENTS, dict(os.environ), said)
+        return subprocess.CompletedProcess(ARGUMENTS, returncode, said.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="session")
@@ -195,6 +204,6 @@ def seminar(tmp_path_factory, packages) -> Book:
 def built(tmp_path_factory, packages) -> Book:
     """A book that has been built; tests that take it only look, or build it again."""
     book = Book(tmp_path_factory.mktemp("built") / "book", packages)
-    book.result = book.build(hash_seed="1")
+    book.result = book.build_by_hand(hash_seed="1")
     book.fresh = book.files()
     return book
