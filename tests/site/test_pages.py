@@ -11,9 +11,9 @@ from tests.shared import ROOT
 AXE = ROOT / "_build" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
 
 # What axe is asked about colours. How letters look is their colour, whether they are large, and the grounds of all that they
-# are in, which is what their contrast is judged by; of a link it is all of its letters and its parent's. Of each look that has not passed before,
-# on this page or another, three examples are examined, since axe cannot tell of each what is behind it, and of those that it
-# can never tell of, twelve.
+# are in, which is what their contrast is judged by; of a link it is all of its letters and its parent's. Of each look that has
+# not passed before, on this page or another, three examples are examined, since axe cannot tell of each what is behind it, and
+# of those that it can never tell of, twelve.
 COLOURS = """([rules, known]) => {
     known = new Set(known);
     const grounds = new Map([[document, ""]]), looks = new Map(), tries = new Map();
