@@ -4,6 +4,8 @@ With ``--scheduler ADDRESS`` the processes are those of a cluster; then FILE has
 """
 
 import argparse
+import contextlib
+import csv
 import resource
 import time
 from pathlib import Path
@@ -14,9 +16,11 @@ import dask.array as array
 import numpy as np
 from distributed import Client, LocalCluster
 from implicit_bias import nnls
-from implicit_bias._backends import Chunks
+from implicit_bias._backends import as_backend
 
 CHUNK = 100e6  # bytes
+PLACES = ("in memory", "chunks, threads", "two processes")
+TABLE = [(rows, place) for rows in (5000, 50_000) for place in PLACES] + [(200_000, "two processes")]
 
 
 def written(file, m, n):
@@ -49,32 +53,38 @@ def in_chunks(file, m, n):
 
 
 def processor_time(client):
-    """Seconds of all workers and of this process."""
-    return sum(client.run(time.process_time).values()) + time.process_time()
+    """Seconds of all workers, if there are any, and of this process."""
+    return sum(client.run(time.process_time).values() if client else []) + time.process_time()
 
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
-def measure(client, file, m, n, tol):
+def measure(place, client, file, m, n, tol):
+    """A row of the table, as a dictionary."""
     y = written(file, m, n)
-    A = in_chunks(file, m, n)
+    A = np.fromfile(file).reshape(m, n) if place == "in memory" else in_chunks(file, m, n)
     before, start = processor_time(client), time.perf_counter()
     found = nnls(A, y, tol=tol)
     spent, seconds = processor_time(client) - before, time.perf_counter() - start
-    print(f"converged={found.converged}. {found.message}")
-    print(f"{found.products} products, {np.count_nonzero(found.x)} of {n} entries are positive.")
-    print(f"nnls: {spent:.1f} s of all processors, {seconds:.1f} s on the clock.")
-    matrix, before = Chunks(A), processor_time(client)
+    matrix, before, start = as_backend(A), processor_time(client), time.perf_counter()
     for k in range(found.products):
         matrix.backward(y) if k % 2 else matrix.forward(found.x)
-    products = processor_time(client) - before
-    print(f"Its products alone: {products:.1f} s of all processors; nnls takes {spent / products:.2f} times as long.")
-    memory = client.run(peak).values()
-    print(
-        f"Peak memory of the workers: {', '.join(f'{size:.2f} GB' for size in memory)}; of this process {peak():.2f} GB."
-    )
+    alone, product = processor_time(client) - before, (time.perf_counter() - start) / found.products
+    memory = max(client.run(peak).values()) if client else peak()
+    return {
+        "rows": m,
+        "size": f"{8e-9 * m * n:.2g} GB",
+        "A": place,
+        "chunks": len(pieces(m, n)) if place != "in memory" else "",
+        "products": found.products,
+        "gap / loss": f"{found.gap / (0.5 * found.residual_norm**2):.0e}",
+        "one product": f"{product:.3f} s",
+        "all": f"{seconds:.1f} s",
+        "memory of a process": f"{memory:.2f} GB" if client else "",
+        "processor time / products": f"{spent / alone:.2f}",
+    }
 
 
 def main():
@@ -84,17 +94,34 @@ def main():
     parser.add_argument("--tol", type=float, default=1e-8)
     parser.add_argument("--scheduler", help="the address of a running scheduler")
     parser.add_argument("--file", type=Path, help="where to write the matrix; a temporary folder, if not given")
+    parser.add_argument("--table", type=Path, help="measure the sizes and places of the book, and write them there")
     options = parser.parse_args()
+    runs = TABLE if options.table else [(options.rows, "a cluster" if options.scheduler else "two processes")]
+    measured = []
     with TemporaryDirectory() as folder:
         file = options.file or Path(folder) / "matrix"
-        problem = file, options.rows, options.columns, options.tol
-        if options.scheduler:
-            with Client(options.scheduler) as client:
-                measure(client, *problem)
-        else:
-            local = {"n_workers": 2, "threads_per_worker": 1, "memory_limit": "1GB", "dashboard_address": None}
-            with LocalCluster(**local) as cluster, Client(cluster) as client:
-                measure(client, *problem)
+        for rows, place in runs:
+            with client_of(place, options.scheduler) as client:
+                measured.append(measure(place, client, file, rows, options.columns, options.tol))
+            print(*(f"{name}: {value}" for name, value in measured[-1].items()), sep=", ", flush=True)
+    if options.table:
+        with options.table.open("w", newline="") as out:
+            table = csv.DictWriter(out, measured[0], lineterminator="\n")
+            table.writeheader()
+            table.writerows(measured)
+
+
+@contextlib.contextmanager
+def client_of(place, scheduler):
+    if place == "a cluster":
+        with Client(scheduler) as client:
+            yield client
+    elif place == "two processes":
+        local = {"n_workers": 2, "threads_per_worker": 1, "memory_limit": "1GB", "dashboard_address": None}
+        with LocalCluster(**local) as cluster, Client(cluster) as client:
+            yield client
+    else:
+        yield None
 
 
 if __name__ == "__main__":
