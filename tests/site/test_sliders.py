@@ -1,8 +1,8 @@
-"""The sliders in a browser: each state that the keyboard reaches is the one the library draws.
+"""The sliders in a browser: each state that they reach is the one the library draws.
 
-First on pages made here, then on the chapters of the built site. There the states to compare with are those that the library
-has drawn in the build elsewhere, noted before they are packed for the page: drawn once more, by other kernels, and not taken
-from the site.
+First by keyboard on pages made here, then on the chapters of the built site. There the states to compare with are those that
+the library has drawn in the build elsewhere, noted before they are packed for the page: drawn once more, by other kernels, and
+not taken from the site.
 """
 
 import gzip
@@ -38,30 +38,48 @@ def normal(svg):
     return html.unescape(ID_PREFIX.sub("", svg))
 
 
-def walk(group, expected):
-    """Move the sliders of a group by keyboard through all combinations, and compare each with what is expected."""
+SHOWN = """group => ({
+    values: [...group.querySelectorAll(".explore-value")].map((value) => value.textContent),
+    spoken: [...group.querySelectorAll("input")].map((input) => input.ariaValueText ?? input.getAttribute("aria-valuetext")),
+    pictures: [...group.querySelectorAll("svg")].map((svg) => svg.outerHTML),
+    texts: [...group.querySelectorAll(".explore-panel")].map((panel) => panel.querySelector("output")?.textContent ?? ""),
+})"""
+# The browser draws no frame of these states, which takes most of the time by keyboard.
+WALK = f"""(group, walk) => walk.map((positions) => {{
+    group.querySelectorAll("input").forEach((input, k) => {{
+        if (input.valueAsNumber === positions[k]) return;
+        input.value = positions[k];
+        input.dispatchEvent(new Event("input", {{ bubbles: true }}));
+    }});
+    return ({SHOWN})(group);
+}})"""
+
+
+def by_keyboard(group, walk):
     inputs = group.locator("input").all()
-    table = json.loads(group.locator("script").text_content())
-    counts = [len(slider["shown"]) for slider in table["sliders"]]
-    assert counts == [int(slider.get_attribute("max")) + 1 for slider in inputs]
     for slider in inputs:
         slider.press("Home")
     now = [0] * len(inputs)
-    for positions in itertools.product(*map(range, counts)):
+    for positions in walk:
         for k, slider in enumerate(inputs):
             if positions[k] != now[k]:
                 slider.press("Home" if positions[k] == 0 else "ArrowRight")
                 now[k] = positions[k]
-        shown = group.evaluate(
-            """group => ({
-                values: [...group.querySelectorAll(".explore-value")].map((value) => value.textContent),
-                spoken: [...group.querySelectorAll("input")].map((input) => input.ariaValueText
-                                                                         ?? input.getAttribute("aria-valuetext")),
-                pictures: [...group.querySelectorAll("svg")].map((svg) => svg.outerHTML),
-                texts: [...group.querySelectorAll(".explore-panel")].map(
-                    (panel) => panel.querySelector("output")?.textContent ?? ""),
-            })"""
-        )
+        yield group.evaluate(SHOWN)
+
+
+def by_script(group, walk):
+    return group.evaluate(WALK, walk)
+
+
+def compare_all_states(group, expected, move):
+    """Move the sliders of a group through all combinations, and compare each with what is expected."""
+    inputs = group.locator("input").all()
+    table = json.loads(group.locator("script").text_content())
+    counts = [len(slider["shown"]) for slider in table["sliders"]]
+    assert counts == [int(slider.get_attribute("max")) + 1 for slider in inputs]
+    walk = list(itertools.product(*map(range, counts)))
+    for positions, shown in zip(walk, move(group, walk), strict=True):
         assert shown["values"] == [s["shown"][i] for s, i in zip(table["sliders"], positions, strict=True)]
         assert shown["spoken"] == [s["spoken"][i] for s, i in zip(table["sliders"], positions, strict=True)]
         for panel, states, picture, text in zip(
@@ -152,7 +170,7 @@ def test_every_state_is_the_one_that_is_drawn_afresh(page, name):
     groups = page.locator(f"#{name} .explore-group").all()
     assert len(groups) == len(expected)
     for group, states in zip(groups, expected, strict=True):
-        walk(group, states)
+        compare_all_states(group, states, by_keyboard)
 
 
 def test_the_figure_opens_with_the_values_of_the_signature(page):
@@ -296,7 +314,7 @@ def test_the_sliders_of_a_chapter_show_what_the_library_computes(browser, site, 
             for _ in group.locator(".explore-panel").all()
         ]
         if group.locator("input").count():
-            walk(group, expected)
+            compare_all_states(group, expected, by_script)
         else:
             assert [normal(svg.evaluate("svg => svg.outerHTML")) for svg in group.locator("svg").all()] == [
                 picture for ((picture, _),) in expected
