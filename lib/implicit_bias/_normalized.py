@@ -33,6 +33,11 @@ class Point:
         problem = self.problem
         return _certify(self.x, self.r, self.g, problem.lengths, problem.size, True, self.precision, self.shift)
 
+    @property
+    def used(self):
+        """Which entries are rather in the support of the solution than not."""
+        return self.problem.squares * self.x > self.g
+
     @cached_property
     def near(self):
         """Nearly `optimality`, from below, for a fraction of its price."""
@@ -153,7 +158,7 @@ class NormalizedProblem:
         if self.empty.any():
             self.d[self.empty] = self.d[~self.empty].max() if not self.empty.all() else 1.0
         self.lengths, self.size = norms / self.d, self.data_norm / self.unit
-        self.b = y / self.unit
+        self.squares, self.b = self.lengths**2, y / self.unit
         # Squares of columns beyond these bounds are no numbers.
         self.plain = bool(np.all((self.d > 1e-100) & (self.d < 1e100)))
 

@@ -14,7 +14,7 @@ from .measures import EPSILON, REACH, SLACK, SMALL_GAP
 ROUNDING = 1e-15  # times the sum of x: a multiplier above minus this is taken as zero
 LARGEST_ACTIVE_SET = 4_000_000  # entries of a matrix to which the active-set method of SciPy is applied
 ALLOWANCE = 30  # price of a working set, in products, that needs no justification
-STAGE = 0.05  # by so much conjugate gradients reduce the multipliers before the signs are looked at,
+STAGE = 0.1  # by so much conjugate gradients reduce the multipliers before the signs are looked at,
 SLOW = 25  # in at most so many iterations
 PATIENCE = 5  # rounds of pivoting without so much
 FEWER = 0.9  # times as many wrong signs
@@ -185,7 +185,7 @@ def finish(problem, near, tol):
 
     Source: the working sets of Lawson and Hanson (1974), taken in blocks.
     """
-    support = near.x > near.g
+    support = near.used
     if np.mean(support) > MOST:
         support[:] = True
     working = WorkingSet(problem, np.flatnonzero(support))
@@ -250,7 +250,7 @@ def meet(problem, near, tol):
 
     It is `near` where that leaves the non-negative vectors.
     """
-    point = problem.point(np.where(near.x > near.g, near.x, 0.0))
+    point = problem.point(np.where(near.used, near.x, 0.0))
     columns = problem.matrix.A * (point.x / problem.d)
     with contextlib.suppress(LinAlgError):
         factor = cho_factor(columns @ columns.T, lower=True, check_finite=False)
@@ -267,7 +267,7 @@ def pivot_by_products(problem, near, tol):
 
     It ends without the solution where conjugate gradients are slow, or the number of wrong signs does not fall.
     """
-    best, x, on, fewest, left, wrong = near, near.x, near.x > near.g, np.inf, PATIENCE, True
+    best, x, on, fewest, left, wrong = near, near.x, near.used, np.inf, PATIENCE, True
     while left:
         point = problem.point(np.where(on, np.maximum(x, 0), 0.0))
         best = point if point.beats(best) else best

@@ -33,9 +33,11 @@ CANCELLED = 1e-2  # of the squared length that the sum of as many columns of len
 FAST = 3  # times smaller is the KKT residual after twice as many products
 EARLY = 0.5  # of its price is enough to try a finish where the iteration is slower,
 HURRY = 0.1  # or where only the gap is left, which the iteration closes slowly
-DEAR = 200  # products that a Gram matrix may cost before conjugate gradients on the support are tried
+DEAR = 60  # products that a Gram matrix may cost before conjugate gradients on the support are tried,
+STABLE = 0.01  # of the support: if so few entries have changed
+AGAIN = 1.2  # times as many products before the next look at it
 ONE_BY_ONE = 3  # products for each column that an active-set method lets in
-LOOK = 10  # products before that
+LOOK = 10  # products before the support is looked at
 WITHIN_REACH = 1e-2  # squared residual from which the data can be met at once
 LARGEST_STEP = 10  # in weights: along a direction that A does not see the minimum is anywhere
 TINY = 1e-300  # instead of a division by zero
@@ -320,7 +322,7 @@ def _minimize(problem, start, tol, limit, callback):
         if point.near <= tol and point.holds(tol):
             # The residual was carried along from step to step. The certificate is computed afresh, without the weights that
             # are on their way to zero if it passes without them.
-            for x in (np.where(point.x > point.g, point.x, 0.0), point.x):
+            for x in (np.where(point.used, point.x, 0.0), point.x):
                 fresh = problem.point(x)
                 if fresh.holds(tol):
                     return fresh, iterations, "The iteration converged"
@@ -346,10 +348,11 @@ class _Due:
         self.problem = problem
         self.start, self.vain, self.look = problem.products, 0, problem.products + LOOK
         self.spent, self.least = [0], [np.inf]
+        self.support = np.zeros(problem.n, bool)
 
     def method(self, point, tol):
         """A function that tries to solve the problem from here, or None."""
-        problem, k = self.problem, np.count_nonzero(point.x > point.g)
+        problem, k = self.problem, np.count_nonzero(point.used)
         self.price = problem.matrix.price_of_gram(k)
         wide = type(problem.matrix) is Dense and k >= len(problem.b)
         singly = wide and problem.matrix.A.size <= LARGEST_ACTIVE_SET
@@ -365,7 +368,12 @@ class _Due:
         if 0 < k <= LARGEST_GRAM and spent >= share * self.price + self.vain:
             return _active_set if problem.small else one_by_one if singly else finish
         if self.price > DEAR and problem.products >= self.look:
-            return meet if wide and point.loss < WITHIN_REACH else pivot_by_products
+            if wide and point.loss < WITHIN_REACH:
+                return meet
+            support = point.used
+            same = np.count_nonzero(support != self.support) <= STABLE * k
+            self.support, self.look = support, AGAIN * problem.products
+            return pivot_by_products if same else None
         return None
 
     def run(self, method, point, tol):
@@ -383,8 +391,8 @@ class _Due:
 def _conjugate_gradients(problem, w):
     r"""Minimize ``1/2 |B w^2 - b|^2``: an endless stream of weights and points.
 
-    Polak and Ribiere's method with restarts. The preconditioner :math:`4 w^2 + 2|g|` is the diagonal of the Hessian in
-    absolute value: a free weight moves like gradient descent in `x`, a dying one shrinks by a factor.
+    Polak and Ribiere's method with restarts. The preconditioner :math:`4 |b_j|^2 w_j^2 + 2|g_j|` is the diagonal of the
+    Hessian in absolute value: a free weight moves like gradient descent in `x`, a dying one shrinks by a factor.
     """
     point = problem.point(w * w)
     direction = before = np.zeros_like(w)
@@ -393,7 +401,7 @@ def _conjugate_gradients(problem, w):
         yield w, point
         x, r, g = point.x, point.r, point.g
         gradient = np.where((w <= floor) & (g > 0), 0.0, 2 * w * g)
-        step = gradient / (4 * x + 2 * np.abs(g) + TINY)
+        step = gradient / (4 * problem.squares * x + 2 * np.abs(g) + TINY)
         new_slope = step @ gradient
         if new_slope == 0:
             return
