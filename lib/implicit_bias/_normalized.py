@@ -190,22 +190,19 @@ class NormalizedProblem:
         columns /= self.d[chosen]
         return columns
 
-    def gram(self, left, right):
-        """Inner products of columns of `B`."""
-        if not self.plain:
-            return self.columns(left).T @ self.columns(right)
-        G = self.matrix.gram(left, right)
-        G /= self.d[left][:, None]
-        G /= self.d[right]
-        return G
+    def part(self, chosen):
+        """The chosen columns in the form of the matrix, and what to divide them by."""
+        if self.plain:
+            return self.matrix.part(chosen), self.d[chosen]
+        return self.columns(chosen), np.ones(len(chosen))
 
     def zero(self):
         """The point ``x = 0``."""
         return Point(np.zeros(self.n), -self.b, -self.correlation, self)
 
-    def point(self, x):
-        """A point with its residual and gradient, computed afresh."""
-        r = self.forward(x) - self.b
+    def point(self, x, image=None):
+        """A point with its residual and gradient, computed afresh; ``image = B x`` may be known."""
+        r = (self.forward(x) if image is None else image) - self.b
         return Point(x, r, self.backward(r), self)
 
     def in_units(self, x):

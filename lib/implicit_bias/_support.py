@@ -29,18 +29,25 @@ class WorkingSet:
     """
 
     def __init__(self, problem, chosen):
-        self.problem, self.chosen = problem, chosen
-        self.G = problem.gram(chosen, chosen)
-        self.c = problem.correlation[chosen]
+        self.problem, self.chosen, self.parts, self.G = problem, chosen[:0], [], np.empty((0, 0))
         self.few = False  # independent columns
-        self._look()
+        self.add(chosen)
+        self.c = problem.correlation[chosen]
 
     def add(self, chosen):
         """Append these columns; their part of `c` is still missing."""
-        cross = self.problem.gram(self.chosen, chosen)
-        self.G = np.block([[self.G, cross], [cross.T, self.problem.gram(chosen, chosen)]])
+        part, d = self.problem.part(chosen)
+        self.parts.append((part, d))
+        crosses = [self.problem.matrix.inner(old, part) / old_d[:, None] / d for old, old_d in self.parts]
+        cross = np.concatenate([np.empty((0, len(chosen))), *crosses[:-1]])
+        self.G = np.block([[self.G, cross], [cross.T, crosses[-1]]])
         self.chosen = np.concatenate([self.chosen, chosen])
         self._look()
+
+    def image(self, x):
+        """The combination of the columns with these coefficients."""
+        parts = np.split(x, np.cumsum([len(d) for _, d in self.parts[:-1]]))
+        return sum(np.asarray(part @ (x / d)) for (part, d), x in zip(self.parts, parts, strict=True))
 
     def _look(self):
         """In the order of the columns, where does each row of `G` end? Sparse matrices often have a band."""
@@ -199,7 +206,7 @@ def finish(problem, near, tol):
             by_columns, failures = True, 0
             continue
         guess = x
-        point = problem.point(working.full(guess))
+        point = problem.point(working.full(guess), working.image(guess))
         if by_columns:
             point = _sharper(problem, point)
         elif point.certificate.kkt_residual <= tol and not point.holds(tol):
