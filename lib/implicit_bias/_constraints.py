@@ -12,10 +12,9 @@ from ._backends import refuse_chunks
 from ._columns import PER_COLUMN, joined
 from ._extras import watched
 from ._matrices import as_entries, gram
-from ._normalized import HIDDEN, MET, SMALL
+from ._normalized import HIDDEN, MET, SMALL, reported
 from ._validation import as_data, as_matrix, as_outputs, as_positive, as_reals
 from .measures import EPSILON, REACH, Certificate, column_norms
-from .results import NonnegativeResult
 
 SHARPER = 4  # times as small is the tolerance of the plain problem,
 ROUNDS = 3  # and ten times smaller in each further round
@@ -284,23 +283,16 @@ def _box(solve, A, y, upper, *, tol, **options):
 
 
 def _report(point, tol, counts, active, how):
-    certificate, converged = point.certificate, _holds(point, tol)
-    optimality = float(certificate.optimality)
-    message = f"{how}, with a relative gap of {optimality:.1e}"
-    if not optimality <= tol and certificate.floor > tol * certificate.loss:
-        message += f"; rounding hides {certificate.floor / (certificate.loss or 1.0):.1e}"
-    if not converged:
-        warnings.warn(f"nnls: {message}.", RuntimeWarning, stacklevel=5)
-    return NonnegativeResult(
+    return reported(
+        point.certificate,
+        tol,
+        _holds(point, tol),
+        how,
+        6,
         x=point.x,
-        converged=converged,
         iterations=int(counts[0]),
-        message=f"{message}.",
-        optimality=optimality,
-        measured_by="relative gap",
         residual_norm=point.norm,
-        kkt_residual=float(certificate.kkt_residual),
-        gap=certificate.gap,
+        gap=point.certificate.gap,
         dual=point.dual,
         active=active,
         products=int(counts[1]),

@@ -1,5 +1,6 @@
 """A least-squares problem in units of its own: columns and data of a length near 1, products counted."""
 
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,6 +10,7 @@ from ._backends import Dense, Operator, as_backend
 from ._matrices import as_entries, norm
 from ._validation import NORMS, as_reals, check_size
 from .measures import EPSILON, REACH, SLACK, SMALL_GAP, Certificate, _certify
+from .results import NonnegativeResult
 
 MET = 1e-12  # of the norm of y: a residual that is none
 HIDDEN = 1e-3  # of the loss: what rounding may hide in the worst case, where the gap of many columns is small
@@ -218,6 +220,25 @@ class NormalizedProblem:
         if self.matrix is self.given:
             return self.unit * float(np.sqrt(point.loss))
         return norm(self.given.forward(self.in_units(point.x)) - self.y)
+
+
+def reported(certificate, tol, converged, how, level, advice="", **fields):
+    """The result with these fields and those of the certificate; a warning `level` calls above where it does not hold."""
+    optimality = float(certificate.optimality)
+    message = f"{how}, with a relative gap of {optimality:.1e}"
+    if not optimality <= tol and (converged or certificate.floor > tol * certificate.loss):
+        message += f"; rounding hides {certificate.floor / (certificate.loss or 1.0):.1e}"
+    message += advice
+    if not converged:
+        warnings.warn(f"nnls: {message}.", RuntimeWarning, stacklevel=level)
+    return NonnegativeResult(
+        converged=converged,
+        message=f"{message}.",
+        optimality=optimality,
+        measured_by="relative gap",
+        kkt_residual=float(certificate.kkt_residual),
+        **fields,
+    )
 
 
 def _power_of_two(size):
