@@ -101,7 +101,7 @@ class OrdinaryProblem:
         if A.ndim != 2 or y.shape != A.shape[:1] or not 0 < A.size <= SMALL:
             return None
         squares, size = np.einsum("ij,ij->j", A, A), float(np.einsum("i,i", y, y))
-        least, largest = float(squares.min()), float(squares.max())
+        least, largest = float(np.minimum.reduce(squares)), float(np.maximum.reduce(squares))
         if least == 0 < largest and not A[:, squares == 0].any():
             least = float(squares[squares > 0].min())
         # Each comparison with a NaN is False.

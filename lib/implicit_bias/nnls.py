@@ -185,14 +185,14 @@ def nnls(
             if value is not None:
                 raise ValueError(f"{name} must not be given with several columns of y: call once for each column")
         return Columns(A, partial(nnls, max_iterations=limit)).solve(y, tol, progress)
-    if issparse(A) and prod(A.shape) <= SMALL:
-        A = A.toarray()
     x = None
     if x0 is alpha is callback is None and (problem := OrdinaryProblem.of(A, y)):
         x = by_active_set(A, y)
         point = problem.point(x)
         if point.settled:
             return _report(problem, point, tol, 0, "Found by an active-set method")
+    if issparse(A) and prod(A.shape) <= SMALL:
+        A = A.toarray()
     problem = NormalizedProblem(A, y)
     start = _given_start(problem, x0, alpha)
     best, iterations, how = None, 0, "Stopped"
