@@ -13,7 +13,6 @@ from .measures import EPSILON
 SPLIT = 2.0**27 + 1
 ROUNDS = 1  # times the number of columns: exchanges before the method gives up
 CORRECTIONS = 8  # of one solution by its own residual
-LARGE = 1e-3  # of the residual: what the rounding of a solution may be
 NEGLIGIBLE = 1e-14  # of the largest pivot: where columns may be taken as dependent
 ENOUGH = 1e-14  # of the loss: a correction that changes no certificate
 CLEAR = 1e-8  # of the residual: a multiplier for which float64 is enough
@@ -195,11 +194,6 @@ def _solve(B, b, x, low, r, positive):
     x, low, positive = x.copy(), low.copy(), positive.copy()
     while np.any(positive):
         Q, R, on = _factor(B, np.flatnonzero(positive))
-        step = -_triangular(R, Q.T @ r[0])
-        while len(on) > 1 and EPSILON * np.sum(np.abs(step)) > LARGE * np.linalg.norm(r[0]):
-            # The rounding of such a solution would hide what is gained: leave out the column that nearly depends on others.
-            Q, R, on = Q[:, :-1], R[:-1, :-1], on[:-1]
-            step = -_triangular(R, Q.T @ r[0])
         x, low, r, step = _correct(B, b, x, low, r, Q, R, on)
         if step is None:
             break

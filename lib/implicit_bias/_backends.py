@@ -65,18 +65,17 @@ class Dense:
             norms[j] = norm(self.columns([j])[:, 0])
         return norms
 
-    def columns(self, chosen):
-        """A copy of the chosen columns, as a dense array."""
+    def part(self, chosen):
+        """The chosen columns, in a form that `inner` and products with vectors take."""
         return self.A.take(chosen, axis=1)
 
-    def gram(self, left, right):
-        """The inner products of the columns `left` and `right`, dense; the same object twice takes half the time."""
-        columns = self.columns(right)
-        if left is right:
-            return columns.T @ columns
-        return (
-            (self.A.T @ columns).take(left, axis=0) if 2 * len(left) > self.shape[1] else self.columns(left).T @ columns
-        )
+    def inner(self, left, right):
+        """The inner products of the columns of two parts, dense; the same object twice takes half the time."""
+        return left.T @ right
+
+    def columns(self, chosen):
+        """A copy of the chosen columns, as a dense array."""
+        return self.part(chosen)
 
     def price_of_gram(self, k):
         """What the Gram matrix of `k` columns and some factorizations of it cost, in products.
@@ -110,12 +109,15 @@ class Sparse(Dense):
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             return self._without_overflow(np.asarray(self.A.power(2).sum(axis=0)).ravel())
 
-    def columns(self, chosen):
-        return self.A[:, chosen].toarray()
+    def part(self, chosen):
+        return self.A[:, chosen]
 
-    def gram(self, left, right):
-        columns = self.A[:, left]
-        return (columns.T @ (columns if right is left else self.A[:, right])).toarray()
+    def inner(self, left, right):
+        products = left.T @ right
+        return products.toarray() if issparse(products) else products
+
+    def columns(self, chosen):
+        return self.part(chosen).toarray()
 
     def price_of_gram(self, k):
         """Operations of sparse matrices run some ten times slower than in a product; the factors have a band."""
@@ -146,7 +148,7 @@ class Operator(Dense):
         self.products += number
         return norms
 
-    def columns(self, chosen):
+    def part(self, chosen):
         for j in chosen:
             if j not in self.known:
                 self.known[j] = self.forward(np.eye(1, self.shape[1], j)[0])
@@ -189,12 +191,13 @@ class Chunks(Dense):
                 norms = largest * np.sqrt(((self.A / largest) ** 2).sum(axis=0).compute())
         return norms
 
-    def columns(self, chosen):
-        return self.A[:, chosen].compute()
+    part = Sparse.part
 
-    def gram(self, left, right):
-        columns = self.A[:, left]
-        return (columns.T @ (columns if right is left else self.A[:, right])).compute()
+    def inner(self, left, right):
+        return np.asarray(left.T @ right)
+
+    def columns(self, chosen):
+        return self.part(chosen).compute()
 
     def price_of_gram(self, k):
         return super().price_of_gram(k) + 1

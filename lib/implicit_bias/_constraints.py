@@ -4,20 +4,22 @@ import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.sparse import diags_array, issparse, vstack
 from scipy.sparse.linalg import LinearOperator
 
 from ._backends import refuse_chunks
 from ._columns import PER_COLUMN, joined
 from ._extras import watched
-from ._matrices import as_entries
-from ._normalized import HIDDEN, MET, SMALL
+from ._matrices import as_entries, gram
+from ._normalized import HIDDEN, MET, SMALL, reported
 from ._validation import as_data, as_matrix, as_outputs, as_positive, as_reals
 from .measures import EPSILON, REACH, Certificate, column_norms
-from .results import NonnegativeResult
 
 SHARPER = 4  # times as small is the tolerance of the plain problem,
 ROUNDS = 3  # and ten times smaller in each further round
+STEPS = 30  # from inside the bounds to where the data are met,
+INSIDE = 0.9  # of the way to the bounds at most
 FLIPS = 100  # rounds of upper bounds: five are usual
 PROXIMAL = 1e-8  # squared weight of the present point where bounds leave ties, relative to the squared columns
 
@@ -212,6 +214,33 @@ def _simplex(solve, A, y, total, *, tol, x0=None, callback=None, **options):
     return _report(best, tol, counts, best.x == 0, f"Scaled to the sum {total:g}")
 
 
+def _met(A, y, x, upper):
+    """A point between the bounds that meets the data, from one that may leave them, or None if none is found.
+
+    Each step meets the data with the least change relative to the distances from the bounds, as far as these allow.
+
+    Source: the affine scaling of Dikin (1967).
+    """
+    top = np.where(upper < np.inf, upper, 2 * np.max(x))
+    x = np.clip(x, 0.1 * top, 0.9 * top)
+    for _ in range(STEPS):
+        r = y - A @ x
+        if np.linalg.norm(r) <= MET / 10 * np.linalg.norm(y):
+            break
+        squares = np.minimum(x, upper - x) ** 2
+        try:
+            factor = cho_factor(gram(A, squares), check_finite=False)
+        except LinAlgError:
+            return None
+        change = squares * (A.T @ cho_solve(factor, r, check_finite=False))
+        room = np.divide(
+            np.where(change > 0, upper - x, x), np.abs(change), where=change != 0, out=np.full(len(x), np.inf)
+        )
+        step = min(1.0, INSIDE * np.min(room))
+        x = x + step * change
+    return x
+
+
 def _box(solve, A, y, upper, *, tol, **options):
     r"""Minimize ``|A x - y|`` over ``0 <= x <= upper``.
 
@@ -223,7 +252,7 @@ def _box(solve, A, y, upper, *, tol, **options):
     m, n = A.shape
     columns = column_norms(A)
     flipped, best, counts, last = np.zeros(n, bool), None, np.zeros(2, int), -np.inf
-    B, b, proximal = A, y, False
+    B, b, proximal, how = A, y, False, "Solved by exchanging bounds"
     for _ in range(FLIPS):
         sign, shift = np.where(flipped, -1.0, 1.0) * (upper > 0), np.where(flipped, upper, 0.0)
         if best is not None and m * n > SMALL:
@@ -237,6 +266,11 @@ def _box(solve, A, y, upper, *, tol, **options):
             best = point
             break
         outside = np.where(flipped, x < 0, x > upper)
+        if last == -np.inf and m < n and isinstance(A, np.ndarray) and found.residual_norm <= MET * np.linalg.norm(y):
+            met = _met(A, y, x, upper)
+            if met is not None and _holds(point := _admissible(A, y, met, columns, upper=upper), tol):
+                best, how = point, "Met the data between the bounds"
+                break
         if not proximal and (found.residual_norm <= last * (1 + 1e-14) or not outside.any()):
             proximal, pull = True, np.sqrt(PROXIMAL) * np.where(columns > 0, columns, 1)
             B = _appended(A, pull, np.arange(n))
@@ -245,27 +279,20 @@ def _box(solve, A, y, upper, *, tol, **options):
             b = np.concatenate([y, pull * point.x])
         last = found.residual_norm
         flipped ^= outside
-    return _report(best, tol, counts, (best.x == 0) | (best.x == upper), "Solved by exchanging bounds")
+    return _report(best, tol, counts, (best.x == 0) | (best.x == upper), how)
 
 
 def _report(point, tol, counts, active, how):
-    certificate, converged = point.certificate, _holds(point, tol)
-    optimality = float(certificate.optimality)
-    message = f"{how}, with a relative gap of {optimality:.1e}"
-    if not optimality <= tol and certificate.floor > tol * certificate.loss:
-        message += f"; rounding hides {certificate.floor / (certificate.loss or 1.0):.1e}"
-    if not converged:
-        warnings.warn(f"nnls: {message}.", RuntimeWarning, stacklevel=5)
-    return NonnegativeResult(
+    return reported(
+        point.certificate,
+        tol,
+        _holds(point, tol),
+        how,
+        6,
         x=point.x,
-        converged=converged,
         iterations=int(counts[0]),
-        message=f"{message}.",
-        optimality=optimality,
-        measured_by="relative gap",
         residual_norm=point.norm,
-        kkt_residual=float(certificate.kkt_residual),
-        gap=certificate.gap,
+        gap=point.certificate.gap,
         dual=point.dual,
         active=active,
         products=int(counts[1]),

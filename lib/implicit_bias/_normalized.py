@@ -1,5 +1,6 @@
 """A least-squares problem in units of its own: columns and data of a length near 1, products counted."""
 
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,6 +10,7 @@ from ._backends import Dense, Operator, as_backend
 from ._matrices import as_entries, norm
 from ._validation import NORMS, as_reals, check_size
 from .measures import EPSILON, REACH, SLACK, SMALL_GAP, Certificate, _certify
+from .results import NonnegativeResult
 
 MET = 1e-12  # of the norm of y: a residual that is none
 HIDDEN = 1e-3  # of the loss: what rounding may hide in the worst case, where the gap of many columns is small
@@ -32,6 +34,11 @@ class Point:
     def certificate(self) -> Certificate:
         problem = self.problem
         return _certify(self.x, self.r, self.g, problem.lengths, problem.size, True, self.precision, self.shift)
+
+    @property
+    def used(self):
+        """Which entries are rather in the support of the solution than not."""
+        return self.problem.squares * self.x > self.g
 
     @cached_property
     def near(self):
@@ -94,7 +101,7 @@ class OrdinaryProblem:
         if A.ndim != 2 or y.shape != A.shape[:1] or not 0 < A.size <= SMALL:
             return None
         squares, size = np.einsum("ij,ij->j", A, A), float(np.einsum("i,i", y, y))
-        least, largest = float(squares.min()), float(squares.max())
+        least, largest = float(np.minimum.reduce(squares)), float(np.maximum.reduce(squares))
         if least == 0 < largest and not A[:, squares == 0].any():
             least = float(squares[squares > 0].min())
         # Each comparison with a NaN is False.
@@ -153,7 +160,7 @@ class NormalizedProblem:
         if self.empty.any():
             self.d[self.empty] = self.d[~self.empty].max() if not self.empty.all() else 1.0
         self.lengths, self.size = norms / self.d, self.data_norm / self.unit
-        self.b = y / self.unit
+        self.squares, self.b = self.lengths**2, y / self.unit
         # Squares of columns beyond these bounds are no numbers.
         self.plain = bool(np.all((self.d > 1e-100) & (self.d < 1e100)))
 
@@ -185,22 +192,19 @@ class NormalizedProblem:
         columns /= self.d[chosen]
         return columns
 
-    def gram(self, left, right):
-        """Inner products of columns of `B`."""
-        if not self.plain:
-            return self.columns(left).T @ self.columns(right)
-        G = self.matrix.gram(left, right)
-        G /= self.d[left][:, None]
-        G /= self.d[right]
-        return G
+    def part(self, chosen):
+        """The chosen columns in the form of the matrix, and what to divide them by."""
+        if self.plain:
+            return self.matrix.part(chosen), self.d[chosen]
+        return self.columns(chosen), np.ones(len(chosen))
 
     def zero(self):
         """The point ``x = 0``."""
         return Point(np.zeros(self.n), -self.b, -self.correlation, self)
 
-    def point(self, x):
-        """A point with its residual and gradient, computed afresh."""
-        r = self.forward(x) - self.b
+    def point(self, x, image=None):
+        """A point with its residual and gradient, computed afresh; ``image = B x`` may be known."""
+        r = (self.forward(x) if image is None else image) - self.b
         return Point(x, r, self.backward(r), self)
 
     def in_units(self, x):
@@ -216,6 +220,25 @@ class NormalizedProblem:
         if self.matrix is self.given:
             return self.unit * float(np.sqrt(point.loss))
         return norm(self.given.forward(self.in_units(point.x)) - self.y)
+
+
+def reported(certificate, tol, converged, how, level, advice="", **fields):
+    """The result with these fields and those of the certificate; a warning `level` calls above where it does not hold."""
+    optimality = float(certificate.optimality)
+    message = f"{how}, with a relative gap of {optimality:.1e}"
+    if not optimality <= tol and (converged or certificate.floor > tol * certificate.loss):
+        message += f"; rounding hides {certificate.floor / (certificate.loss or 1.0):.1e}"
+    message += advice
+    if not converged:
+        warnings.warn(f"nnls: {message}.", RuntimeWarning, stacklevel=level)
+    return NonnegativeResult(
+        converged=converged,
+        message=f"{message}.",
+        optimality=optimality,
+        measured_by="relative gap",
+        kkt_residual=float(certificate.kkt_residual),
+        **fields,
+    )
 
 
 def _power_of_two(size):

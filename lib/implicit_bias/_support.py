@@ -14,7 +14,7 @@ from .measures import EPSILON, REACH, SLACK, SMALL_GAP
 ROUNDING = 1e-15  # times the sum of x: a multiplier above minus this is taken as zero
 LARGEST_ACTIVE_SET = 4_000_000  # entries of a matrix to which the active-set method of SciPy is applied
 ALLOWANCE = 30  # price of a working set, in products, that needs no justification
-STAGE = 0.05  # by so much conjugate gradients reduce the multipliers before the signs are looked at,
+STAGE = 0.1  # by so much conjugate gradients reduce the multipliers before the signs are looked at,
 SLOW = 25  # in at most so many iterations
 PATIENCE = 5  # rounds of pivoting without so much
 FEWER = 0.9  # times as many wrong signs
@@ -29,18 +29,25 @@ class WorkingSet:
     """
 
     def __init__(self, problem, chosen):
-        self.problem, self.chosen = problem, chosen
-        self.G = problem.gram(chosen, chosen)
-        self.c = problem.correlation[chosen]
+        self.problem, self.chosen, self.parts, self.G = problem, chosen[:0], [], np.empty((0, 0))
         self.few = False  # independent columns
-        self._look()
+        self.add(chosen)
+        self.c = problem.correlation[chosen]
 
     def add(self, chosen):
         """Append these columns; their part of `c` is still missing."""
-        cross = self.problem.gram(self.chosen, chosen)
-        self.G = np.block([[self.G, cross], [cross.T, self.problem.gram(chosen, chosen)]])
+        part, d = self.problem.part(chosen)
+        self.parts.append((part, d))
+        crosses = [self.problem.matrix.inner(old, part) / old_d[:, None] / d for old, old_d in self.parts]
+        cross = np.concatenate([np.empty((0, len(chosen))), *crosses[:-1]])
+        self.G = np.block([[self.G, cross], [cross.T, crosses[-1]]])
         self.chosen = np.concatenate([self.chosen, chosen])
         self._look()
+
+    def image(self, x):
+        """The combination of the columns with these coefficients."""
+        parts = np.split(x, np.cumsum([len(d) for _, d in self.parts[:-1]]))
+        return sum(np.asarray(part @ (x / d)) for (part, d), x in zip(self.parts, parts, strict=True))
 
     def _look(self):
         """In the order of the columns, where does each row of `G` end? Sparse matrices often have a band."""
@@ -185,7 +192,7 @@ def finish(problem, near, tol):
 
     Source: the working sets of Lawson and Hanson (1974), taken in blocks.
     """
-    support = near.x > near.g
+    support = near.used
     if np.mean(support) > MOST:
         support[:] = True
     working = WorkingSet(problem, np.flatnonzero(support))
@@ -199,7 +206,7 @@ def finish(problem, near, tol):
             by_columns, failures = True, 0
             continue
         guess = x
-        point = problem.point(working.full(guess))
+        point = problem.point(working.full(guess), working.image(guess))
         if by_columns:
             point = _sharper(problem, point)
         elif point.certificate.kkt_residual <= tol and not point.holds(tol):
@@ -250,7 +257,7 @@ def meet(problem, near, tol):
 
     It is `near` where that leaves the non-negative vectors.
     """
-    point = problem.point(np.where(near.x > near.g, near.x, 0.0))
+    point = problem.point(np.where(near.used, near.x, 0.0))
     columns = problem.matrix.A * (point.x / problem.d)
     with contextlib.suppress(LinAlgError):
         factor = cho_factor(columns @ columns.T, lower=True, check_finite=False)
@@ -267,7 +274,7 @@ def pivot_by_products(problem, near, tol):
 
     It ends without the solution where conjugate gradients are slow, or the number of wrong signs does not fall.
     """
-    best, x, on, fewest, left, wrong = near, near.x, near.x > near.g, np.inf, PATIENCE, True
+    best, x, on, fewest, left, wrong = near, near.x, near.used, np.inf, PATIENCE, True
     while left:
         point = problem.point(np.where(on, np.maximum(x, 0), 0.0))
         best = point if point.beats(best) else best

@@ -244,15 +244,15 @@ def _certify(x, residual, gradient, columns, data_norm, nonnegative, precision=E
     inner = np.dot if single else _inner
     larger, smaller = (max, min) if single else (np.maximum, np.minimum)
     lengths, scaled = columns, columns * x
-    if not columns.all():
+    if not np.logical_and.reduce(columns, axis=None):
         # A zero column has no unit of its own and leaves its entry free: only a negative one is wrong.
         lengths = np.where(columns > 0, columns, 1)
     slack = gradient / lengths
     size = inner(columns, np.abs(x)) + data_norm
     if nonnegative:
-        wrong = -slack.min(axis=-1, initial=0.0)
+        wrong = -np.minimum.reduce(slack, axis=-1, initial=0.0)
         least = scaled if lengths is columns else np.where((columns > 0) | (x < 0), lengths * x, slack)
-        kkt = np.abs(np.minimum(least, slack)).max(axis=-1, initial=0.0)
+        kkt = np.maximum.reduce(np.abs(np.minimum(least, slack)), axis=-1, initial=0.0)
     else:
         wrong = kkt = np.abs(slack).max(axis=-1)
     squares, along = inner(residual, residual), inner(gradient, x)

@@ -5,8 +5,6 @@ on it is slow. Three changes make it fast: columns of length 1, conjugate gradie
 the energy is a polynomial of degree four), and an exact solution on the support once that has settled.
 """
 
-import warnings
-from bisect import bisect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +18,7 @@ from ._accurate import accurate_point, active_set
 from ._backends import Dense
 from ._columns import Columns
 from ._constraints import constrained
-from ._normalized import MET, SIMILAR, SMALL, NormalizedProblem, OrdinaryProblem, Point
+from ._normalized import MET, SIMILAR, SMALL, NormalizedProblem, OrdinaryProblem, Point, reported
 from ._support import LARGEST_ACTIVE_SET, by_active_set, finish, meet, one_by_one, pivot_by_products
 from ._types import Matrix
 from ._validation import as_positive, as_reals
@@ -30,12 +28,12 @@ SMALLEST_TOLERANCE = 1e-14  # float64 cannot resolve less
 SMALLEST_WEIGHT = 1e-8  # relative to the largest; a weight that is zero would stay so
 LIFT = 1e-3  # of the largest weight: where weights begin that were zero in a given point
 CANCELLED = 1e-2  # of the squared length that the sum of as many columns of length 1 has, were they orthogonal
-FAST = 3  # times smaller is the KKT residual after twice as many products
-EARLY = 0.5  # of its price is enough to try a finish where the iteration is slower,
-HURRY = 0.1  # or where only the gap is left, which the iteration closes slowly
-DEAR = 200  # products that a Gram matrix may cost before conjugate gradients on the support are tried
-ONE_BY_ONE = 3  # products for each column that an active-set method lets in
-LOOK = 10  # products before that
+EARLY = 0.5  # of the price of a finish is spent before it is tried
+DEAR = 60  # products that a Gram matrix may cost before conjugate gradients on the support are tried,
+STABLE = 0.01  # of the support: if so few entries have changed
+AGAIN = 1.2  # times as many products before the next look at it
+ONE_BY_ONE = 1  # products for each column that an active-set method lets in
+LOOK = 10  # products before the support is looked at
 WITHIN_REACH = 1e-2  # squared residual from which the data can be met at once
 LARGEST_STEP = 10  # in weights: along a direction that A does not see the minimum is anywhere
 TINY = 1e-300  # instead of a division by zero
@@ -187,14 +185,14 @@ def nnls(
             if value is not None:
                 raise ValueError(f"{name} must not be given with several columns of y: call once for each column")
         return Columns(A, partial(nnls, max_iterations=limit)).solve(y, tol, progress)
-    if issparse(A) and prod(A.shape) <= SMALL:
-        A = A.toarray()
     x = None
     if x0 is alpha is callback is None and (problem := OrdinaryProblem.of(A, y)):
         x = by_active_set(A, y)
         point = problem.point(x)
         if point.settled:
             return _report(problem, point, tol, 0, "Found by an active-set method")
+    if issparse(A) and prod(A.shape) <= SMALL:
+        A = A.toarray()
     problem = NormalizedProblem(A, y)
     start = _given_start(problem, x0, alpha)
     best, iterations, how = None, 0, "Stopped"
@@ -219,24 +217,17 @@ def _report(problem, point, tol, iterations, how):
     # A small problem is solved to rounding, whatever the tolerance is.
     converged = bool(point.settled or (not problem.small and point.holds(tol)))
     converged &= not problem.lost or bool(certificate.relative_residual <= MET)
-    optimality = float(certificate.optimality)
-    message = f"{how}, with a relative gap of {optimality:.1e}"
-    if not optimality <= tol:
-        rounding = certificate.floor / certificate.loss
-        message += f"; rounding hides {rounding:.1e}" if converged or rounding > tol else ""
-    if problem.lost and not converged:
-        message += "; without columns so small that their entries of x would leave float64: rescale the problem"
-    if not converged:
-        warnings.warn(f"nnls: {message}.", RuntimeWarning, stacklevel=3)
-    return NonnegativeResult(
+    advice = "; without columns so small that their entries of x would leave float64: rescale the problem"
+    return reported(
+        certificate,
+        tol,
+        converged,
+        how,
+        4,
+        "" if converged or not problem.lost else advice,
         x=x,
-        converged=converged,
         iterations=iterations,
-        message=f"{message}.",
-        optimality=optimality,
-        measured_by="relative gap",
         residual_norm=problem.residual_norm(point),
-        kkt_residual=float(certificate.kkt_residual),
         gap=float(certificate.gap) * problem.unit**2,
         dual=point.g * (problem.d * problem.unit),
         active=point.x == 0,
@@ -320,12 +311,12 @@ def _minimize(problem, start, tol, limit, callback):
         if point.near <= tol and point.holds(tol):
             # The residual was carried along from step to step. The certificate is computed afresh, without the weights that
             # are on their way to zero if it passes without them.
-            for x in (np.where(point.x > point.g, point.x, 0.0), point.x):
+            for x in (np.where(point.used, point.x, 0.0), point.x):
                 fresh = problem.point(x)
                 if fresh.holds(tol):
                     return fresh, iterations, "The iteration converged"
             path = _conjugate_gradients(problem, w)
-        elif iterations < limit and (method := due.method(point, tol)):
+        elif iterations < limit and (method := due.method(point)):
             finished = due.run(method, point, tol)
             if problem.small or finished.holds(tol) or finished.rounded:
                 return finished, iterations, "Solved on the support"
@@ -337,36 +328,30 @@ def _minimize(problem, start, tol, limit, callback):
 
 
 class _Due:
-    """Which way to finish is due: one whose price the iteration has spent, and twice the price of what was tried in vain.
-
-    Where the iteration is slow, a part of the price is enough.
-    """
+    """Which way to finish is due: one of whose price a part is spent, and twice the price of what was tried in vain."""
 
     def __init__(self, problem):
-        self.problem = problem
+        self.problem, self.support = problem, np.zeros(problem.n, bool)
         self.start, self.vain, self.look = problem.products, 0, problem.products + LOOK
-        self.spent, self.least = [0], [np.inf]
 
-    def method(self, point, tol):
+    def method(self, point):
         """A function that tries to solve the problem from here, or None."""
-        problem, k = self.problem, np.count_nonzero(point.x > point.g)
+        problem, support = self.problem, point.used
+        k = np.count_nonzero(support)
         self.price = problem.matrix.price_of_gram(k)
         wide = type(problem.matrix) is Dense and k >= len(problem.b)
         singly = wide and problem.matrix.A.size <= LARGEST_ACTIVE_SET
         if singly:
             self.price = min(self.price, ONE_BY_ONE * len(problem.b))
-        spent = problem.products - self.start
-        self.spent.append(spent)
-        self.least.append(min(point.near, self.least[-1]))
-        before = self.least[bisect(self.spent, spent / 2) - 1]
-        share = 1.0 if self.least[-1] < before / FAST else EARLY
-        if point.near <= tol < 1e-3 * np.sqrt(point.loss) and problem.matrix.by_entries:
-            share = HURRY
-        if 0 < k <= LARGEST_GRAM and spent >= share * self.price + self.vain:
+        if 0 < k <= LARGEST_GRAM and problem.products - self.start >= EARLY * self.price + self.vain:
             return _active_set if problem.small else one_by_one if singly else finish
-        if self.price > DEAR and problem.products >= self.look:
-            return meet if wide and point.loss < WITHIN_REACH else pivot_by_products
-        return None
+        if self.price <= DEAR or problem.products < self.look:
+            return None
+        if wide and point.loss < WITHIN_REACH:
+            return meet
+        settled = np.count_nonzero(support != self.support) <= STABLE * k
+        self.support, self.look = support, AGAIN * problem.products
+        return pivot_by_products if settled else None
 
     def run(self, method, point, tol):
         """What it finds. The products it takes do not count as spent."""
@@ -383,8 +368,8 @@ class _Due:
 def _conjugate_gradients(problem, w):
     r"""Minimize ``1/2 |B w^2 - b|^2``: an endless stream of weights and points.
 
-    Polak and Ribiere's method with restarts. The preconditioner :math:`4 w^2 + 2|g|` is the diagonal of the Hessian in
-    absolute value: a free weight moves like gradient descent in `x`, a dying one shrinks by a factor.
+    Polak and Ribiere's method with restarts. The preconditioner :math:`4 |b_j|^2 w_j^2 + 2|g_j|` is the diagonal of the
+    Hessian in absolute value: a free weight moves like gradient descent in `x`, a dying one shrinks by a factor.
     """
     point = problem.point(w * w)
     direction = before = np.zeros_like(w)
@@ -393,7 +378,7 @@ def _conjugate_gradients(problem, w):
         yield w, point
         x, r, g = point.x, point.r, point.g
         gradient = np.where((w <= floor) & (g > 0), 0.0, 2 * w * g)
-        step = gradient / (4 * x + 2 * np.abs(g) + TINY)
+        step = gradient / (4 * problem.squares * x + 2 * np.abs(g) + TINY)
         new_slope = step @ gradient
         if new_slope == 0:
             return

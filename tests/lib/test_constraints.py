@@ -128,6 +128,25 @@ def test_it_is_as_good_as_the_bounded_method_of_scipy_on_degenerate_problems():
     assert tried > 550
 
 
+@pytest.mark.parametrize("kind", ["random", "standard_normal"])
+@pytest.mark.parametrize("truth", [lambda x: x, lambda x: x * (x < 0.5), lambda x: 1.0 * (x < 0.5)])
+def test_data_that_more_columns_than_rows_can_meet_in_the_box(kind, truth):
+    """From inside the box at once: to exchange bounds takes thousands of products. Half of the entries have no bound."""
+    rng = np.random.default_rng(0)
+    A = getattr(rng, kind)((150, 600))
+    y = A @ truth(rng.random(600))
+    for upper in (1.0, np.where(rng.random(600) < 0.5, np.inf, 1.0)):
+        result = nnls(A, y, upper=upper)
+        assert result.converged and result.products < 300
+        assert np.all(result.x >= 0) and np.all(result.x <= upper)
+        assert np.linalg.norm(A @ result.x - y) <= 1e-12 * np.linalg.norm(y)
+    # Where the box is too small, nothing meets them.
+    result = nnls(A, y, upper=0.3)
+    expected = lsq_linear(A, y, (0, 0.3), tol=1e-12, lsmr_tol="auto", max_iter=500)
+    assert result.converged
+    assert result.residual_norm == pytest.approx(np.sqrt(2 * expected.cost), rel=1e-5, abs=1e-12 * np.linalg.norm(y))
+
+
 def large(seed=0, m=700, n=500):
     rng = np.random.default_rng(seed)
     A = rng.random((m, n)) * (rng.random((m, n)) < 0.2)

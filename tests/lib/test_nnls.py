@@ -310,9 +310,15 @@ class TestFinish:
 
     def test_conjugate_gradients_where_a_gram_matrix_is_dear(self, monkeypatch):
         """The columns of a sparse matrix meet each other in most rows; nothing is lost against the exact solution."""
-        monkeypatch.setattr(support.WorkingSet, "add", None)  # no Gram matrix
+        add = support.WorkingSet.add
+
+        def few(self, chosen):
+            assert len(self.chosen) + len(chosen) < 220, "a Gram matrix of the support, which has 267 columns"
+            add(self, chosen)
+
+        monkeypatch.setattr(support.WorkingSet, "add", few)
         rng = np.random.default_rng(1)
-        A = random_array((4000, 400), density=0.1, format="csr", rng=rng)
+        A = random_array((4000, 400), density=0.3, format="csr", rng=rng)
         y = A @ np.maximum(rng.standard_normal(400), 0) + 0.5 * rng.standard_normal(4000)
         expected, least = lawson_hanson(A.toarray(), y, maxiter=4000)
         for form in (csr_array, aslinearoperator):
@@ -334,6 +340,7 @@ class TestFinish:
 
         monkeypatch.setitem(nnls.__globals__, "pivot_by_products", watch)
         monkeypatch.setitem(nnls.__globals__, "DEAR", 0)
+        monkeypatch.setitem(nnls.__globals__, "STABLE", 1)  # whether the support has settled or not
         stars = deblurring(star_field(24, 20, seed=0), 2.0, seed=0, noise=1e-3)
         assert nnls(stars.A, stars.y, tol=1e-10).converged
         assert found and not any(held for held, _ in found)
@@ -341,7 +348,8 @@ class TestFinish:
 
     def test_what_an_unfinished_finish_has_found_is_not_lost(self, monkeypatch):
         better = 0.9999 * nnls(LARGE.A, LARGE.y, tol=1e-10).x  # not quite the solution
-        monkeypatch.setitem(nnls.__globals__, "DEAR", 0)
+        for name, value in {"DEAR": 0, "STABLE": 1, "EARLY": 1000}.items():
+            monkeypatch.setitem(nnls.__globals__, name, value)
         monkeypatch.setitem(
             nnls.__globals__,
             "pivot_by_products",
