@@ -3,7 +3,7 @@
 Gradient descent and gradient flow on overparameterized models, the points they converge to, and what the field would use
 instead. The modules are layered, and each imports only from those before it: `problems`, `images`, `features`,
 `parametrizations`, `networks`, `measures`, `nnls`, `many`, `estimators`, `baselines`, `regression`, `descent`, `flow`,
-`limits`, `spectrum`, `check`, `look`, `diagram`.
+`margins`, `limits`, `spectrum`, `check`, `look`, `diagram`.
 """
 
 from importlib.metadata import version as _version
@@ -13,14 +13,17 @@ from .descent import gradient_descent
 from .flow import accelerated_flow, gradient_flow
 from .limits import descent_limit, flow_limit, l1_bound, label_noise_flow, saddle_to_saddle
 from .many import NNLS
+from .margins import margin_flow, steepest_descent
 from .nnls import nnls
 from .parametrizations import (
     GroupHadamard,
     HadamardPower,
     Linear,
     MatrixProduct,
+    Reparametrization,
     SignedHadamardPower,
     SymmetricProduct,
+    from_potential,
     hadamard_penalty,
 )
 from .regression import nested_fits, ridge_path, spectral_path
@@ -34,6 +37,7 @@ __all__ = [
     "HadamardPower",
     "Linear",
     "MatrixProduct",
+    "Reparametrization",
     "SignedHadamardPower",
     "SymmetricProduct",
     "accelerated_flow",
@@ -42,6 +46,7 @@ __all__ = [
     "diagonal_descent",
     "diagonal_flow",
     "flow_limit",
+    "from_potential",
     "gradient_descent",
     "gradient_flow",
     "group_lasso",
@@ -50,6 +55,7 @@ __all__ = [
     "label_noise_flow",
     "lasso_path",
     "learning_time",
+    "margin_flow",
     "maximum_margin",
     "minimum_norm",
     "nested_fits",
@@ -58,4 +64,5 @@ __all__ = [
     "ridge_path",
     "saddle_to_saddle",
     "spectral_path",
+    "steepest_descent",
 ]

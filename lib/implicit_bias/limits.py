@@ -7,7 +7,7 @@ astronomical times.
 """
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,14 +15,14 @@ from scipy.optimize import nnls as lawson_hanson
 from scipy.sparse import hstack, issparse
 
 from ._matrices import as_entries
-from ._projection import ACCEPTED, Projection, carry_over
+from ._projection import ACCEPTED, QR, Limit, Projection, _newton, carry_over, equal_rows, orthonormal_rows
 from ._types import Matrix
 from ._validation import as_alpha, as_data, as_matrix, as_parametrization, as_positive
 from .baselines import minimum_norm
 from .descent import gradient_descent
 from .flow import _as_times
 from .measures import column_norms
-from .parametrizations import HadamardPower, SignedHadamardPower
+from .parametrizations import DualPoint, HadamardPower, Reparametrization, SignedHadamardPower
 from .results import NOTHING, Path, Result
 
 RESIDUAL = "|A x - y| relative to |y| or, where larger, to 1e-4 ||A| |x||, in rows of size 1"
@@ -31,7 +31,11 @@ CERTIFICATE = "optimality of the certificate"
 
 
 def flow_limit(
-    A: Matrix, y: ArrayLike, parametrization: HadamardPower | SignedHadamardPower, *, alpha: ArrayLike
+    A: Matrix,
+    y: ArrayLike,
+    parametrization: HadamardPower | SignedHadamardPower | Reparametrization,
+    *,
+    alpha: ArrayLike,
 ) -> Result:
     r"""The point to which gradient flow on ``1/2 |A x(w) - y|^2`` converges.
 
@@ -40,7 +44,8 @@ def flow_limit(
     costs the products ``A D A.T`` and a Cholesky factorization of that `m` by `m` matrix. Where rows nearly depend on each
     other, columns differ much in size, or entries must vanish, each step is a QR factorization instead, and a sparse matrix
     becomes a dense one. The sizes of the rows have no influence where the data can be met. A stack of scales is walked from
-    the largest to the smallest, each limit starting the next, which costs about a third of the single solves.
+    the largest to the smallest, each limit starting the next, which costs about a third of the single solves. For a
+    `Reparametrization` each step is a QR factorization, and the limit has to lie inside of the range of the map.
 
     Source: the dual of the mirror flow (Amid and Warmuth 2020; Li, Wang, Lee and Arora 2022), the projection as in Chou, Maly
     and Rauhut (2023). Taught in the chapter "Sparse recovery", Theorem "The limit of the flow".
@@ -50,7 +55,7 @@ def flow_limit(
     A : array_like, sparse matrix or LinearOperator, shape (m, n)
         A `LinearOperator` is turned into a dense matrix by `min(m, n)` products.
     y : array_like, shape (m,)
-    parametrization : HadamardPower or SignedHadamardPower
+    parametrization : HadamardPower, SignedHadamardPower or Reparametrization
     alpha : float or array_like
         Scale of the start: a number; shape (n,), one scale for each coordinate; (k, 1) or (k, n), a stack of k starts.
 
@@ -85,7 +90,8 @@ def flow_limit(
     """
     A = as_matrix(A, empty=True)
     y = as_data(y, A)
-    parametrization = as_parametrization(parametrization, potential=True)
+    general = isinstance(parametrization, Reparametrization)
+    parametrization = as_parametrization(parametrization, potential=not general)
     alpha = as_alpha(alpha, A.shape[1])
     if 0 in A.shape:
         x = parametrization.value(parametrization.start(alpha, A.shape[1])).astype(A.dtype)
@@ -93,7 +99,8 @@ def flow_limit(
     matrix = as_entries(A)
     starts = np.broadcast_to(alpha, (*alpha.shape[:-1], A.shape[1]))
     stack = np.atleast_2d(starts)
-    found = _walk(matrix, y.astype(float), parametrization, stack)
+    find = _in_any_geometry if general else _walk
+    found = find(matrix, y.astype(float), parametrization, stack)
     converged = bool(np.all([point.converged for point in found]))
     steps = sum(point.steps for point in found)
     message = (
@@ -138,6 +145,26 @@ def _walk(A, y, parametrization, stack):
         previous, previous_rates = None if limit.point is None else (limit, log_start), rates
         found[k] = limit
     return [found[k] for k in range(len(stack))]
+
+
+def _in_any_geometry(A, y, parametrization, stack):
+    """The limits of all starts of a stack for any map: the same Newton's method, in the units of the caller."""
+    B, rows = equal_rows(A.toarray() if issparse(A) else A, np.ones(A.shape[1]))
+    G, c, condition = orthonormal_rows(B, y / rows, rows)
+    if len(c) == len(G.T):  # a single point
+        return [Limit(c @ G, None, 0, 0.0, condition=condition)] * len(stack)
+    found = []
+    for alpha in stack:
+        first = parametrization.start(alpha, A.shape[1])
+        guess = None
+        if np.any(parametrization.derivative(first) == 0):
+            # Where the map is flat Newton's matrix says nothing: begin off that point, on the side of the least norm.
+            shift = 1e-3 * (np.linalg.norm(c) or 1.0) / float(parametrization.curvature(np.linalg.norm(c)) or 1.0)
+            guess = DualPoint.at(G.T @ (c - G @ parametrization.value(first)) * shift)
+        ones = np.ones(len(first))
+        limit = _newton(G, c, parametrization, first, ones, guess, QR(G), tolerance=0.0)
+        found.append(replace(limit, condition=condition))
+    return found
 
 
 @dataclass(frozen=True, eq=False)
