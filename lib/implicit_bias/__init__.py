@@ -23,6 +23,8 @@ from .parametrizations import (
     Reparametrization,
     SignedHadamardPower,
     SymmetricProduct,
+    TensorProduct,
+    WeightNormalized,
     from_potential,
     hadamard_penalty,
 )
@@ -40,6 +42,8 @@ __all__ = [
     "Reparametrization",
     "SignedHadamardPower",
     "SymmetricProduct",
+    "TensorProduct",
+    "WeightNormalized",
     "accelerated_flow",
     "basis_pursuit",
     "descent_limit",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.optimize import minimize
 from scipy.optimize import nnls as lawson_hanson
 from scipy.sparse import hstack, issparse
 
@@ -20,9 +21,9 @@ from ._types import Matrix
 from ._validation import as_alpha, as_data, as_matrix, as_parametrization, as_positive
 from .baselines import minimum_norm
 from .descent import gradient_descent
-from .flow import _as_times
+from .flow import _as_times, _Normalized
 from .measures import column_norms
-from .parametrizations import DualPoint, HadamardPower, Reparametrization, SignedHadamardPower
+from .parametrizations import DualPoint, HadamardPower, Reparametrization, SignedHadamardPower, WeightNormalized
 from .results import NOTHING, Path, Result
 
 RESIDUAL = "|A x - y| relative to |y| or, where larger, to 1e-4 ||A| |x||, in rows of size 1"
@@ -33,7 +34,7 @@ CERTIFICATE = "optimality of the certificate"
 def flow_limit(
     A: Matrix,
     y: ArrayLike,
-    parametrization: HadamardPower | SignedHadamardPower | Reparametrization,
+    parametrization: HadamardPower | SignedHadamardPower | Reparametrization | WeightNormalized,
     *,
     alpha: ArrayLike,
 ) -> Result:
@@ -55,7 +56,7 @@ def flow_limit(
     A : array_like, sparse matrix or LinearOperator, shape (m, n)
         A `LinearOperator` is turned into a dense matrix by `min(m, n)` products.
     y : array_like, shape (m,)
-    parametrization : HadamardPower, SignedHadamardPower or Reparametrization
+    parametrization : HadamardPower, SignedHadamardPower, Reparametrization or WeightNormalized
     alpha : float or array_like
         Scale of the start: a number; shape (n,), one scale for each coordinate; (k, 1) or (k, n), a stack of k starts.
 
@@ -90,6 +91,8 @@ def flow_limit(
     """
     A = as_matrix(A, empty=True)
     y = as_data(y, A)
+    if isinstance(parametrization, WeightNormalized):
+        return _normalized_limit(A, y, parametrization, alpha)
     general = isinstance(parametrization, Reparametrization)
     parametrization = as_parametrization(parametrization, potential=not general)
     alpha = as_alpha(alpha, A.shape[1])
@@ -165,6 +168,31 @@ def _in_any_geometry(A, y, parametrization, stack):
         limit = _newton(G, c, parametrization, first, ones, guess, QR(G), tolerance=0.0)
         found.append(replace(limit, condition=condition))
     return found
+
+
+def _normalized_limit(A, y, parametrization, alpha):
+    """The same for weight normalization, whose dual is a smooth convex function of `m` unknowns: by SciPy's Newton's method."""
+    alpha = as_positive("alpha", alpha)
+    flow = _Normalized(as_entries(A), y.astype(float), parametrization, alpha)
+    run = minimize(
+        lambda mu: flow.dual(mu)[0],
+        flow.first_state,
+        jac=lambda mu: flow.dual(mu)[1],
+        hess=lambda mu: flow.dual(mu)[2],
+        method="trust-exact",
+        options={"gtol": 1e-13, "maxiter": 1000},
+    )
+    mu = run.x
+    for _ in range(3):  # the function of a trust region is blind below 1e-8, its gradient is not
+        _, gradient, bend, _ = flow.dual(mu)
+        mu = mu - np.linalg.lstsq(bend, gradient)[0]
+    x = flow.x(mu)
+    optimality = float(np.linalg.norm(flow.dual(mu)[1]) / (np.linalg.norm(flow.y) or 1.0))
+    converged = optimality <= SHARP
+    message = f"The dual problem was solved in {run.nit} Newton steps, to {optimality:.0e}."
+    if not converged:
+        warnings.warn(f"flow_limit: {message}", RuntimeWarning, stacklevel=3)
+    return Result((x * flow.unit).astype(A.dtype), converged, int(run.nit), message, optimality, "|A x - y| / |y|")
 
 
 @dataclass(frozen=True, eq=False)

@@ -691,10 +691,8 @@ class _Product:
 
         `n` is the number of unknowns of the problem, which must be the number of entries of the product.
         """
-        if n != self.shape[0] * self.shape[1]:
-            raise ValueError(
-                f"{self._sizes} must give a matrix with as many entries as A has columns, {n}: got {self!r}"
-            )
+        if n != np.prod(self.shape):
+            raise ValueError(f"{self._sizes} must give as many entries as A has columns, {n}: got {self!r}")
         alpha = as_scale(alpha)
         _log_start(alpha, self.depth)  # which refuses what is beyond float64
         return alpha * np.concatenate([W.ravel() for W in self._unit_start()])
@@ -882,6 +880,164 @@ class SymmetricProduct(_Product):
 
     def _unit_start(self):
         return [np.eye(*self.shapes[0])]
+
+
+class TensorProduct(_Product):
+    r"""The tensor :math:`\sum_r u_r^{(1)}\otimes\dots\otimes u_r^{(N)}`, entry by entry in the order of NumPy.
+
+    The weights are one flat array: for each mode a matrix with the vectors :math:`u_r` as columns.
+
+    Source: Razin, Maman and Cohen (2021). Taught in the chapter "Other geometries".
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Of the tensor, at least two modes.
+    rank : int
+        Number of terms.
+    start : sequence of array_like, optional
+        The matrices for ``alpha = 1``, of shapes ``(shape[k], rank)``. By default they are Gaussian: independent entries with
+        the standard deviation ``1 / sqrt(shape[k])``.
+    seed : int, optional
+        Required without `start`.
+
+    Raises
+    ------
+    ValueError
+        For an argument out of its range or of the wrong shape.
+
+    Examples
+    --------
+    >>> model = TensorProduct((2, 2, 2), 1, start=[[[1.0], [0.0]]] * 3)
+    >>> model.value(model.start(0.5, 8)).tolist()
+    [0.125, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    """
+
+    _sizes = "shape"
+
+    def __init__(
+        self, shape: Sequence[int], rank: int, start: Sequence[ArrayLike] | None = None, seed: int | None = None
+    ) -> None:
+        self.shape = tuple(as_positive("shape", size, integer=True) for size in shape)
+        if len(self.shape) < 2:
+            raise ValueError(f"shape must have at least two modes, got {shape!r}")
+        self.rank = as_positive("rank", rank, integer=True)
+        self.depth = len(self.shape)
+        self.shapes = [(size, self.rank) for size in self.shape]
+        if start is None and seed is None:
+            raise ValueError("seed must be given for a Gaussian start, so that the run can be repeated")
+        self.seed = None if seed is None else as_seed(seed)
+        self.given = None if start is None else [as_reals("start", factor).astype(float) for factor in start]
+        if self.given is not None and [factor.shape for factor in self.given] != self.shapes:
+            raise ValueError(f"start must be matrices of the shapes {self.shapes}")
+
+    def __repr__(self):
+        return f"TensorProduct({self.shape}, rank={self.rank})"
+
+    def curvature(self, size: float | np.ndarray) -> float | np.ndarray:
+        """Bound ``N M^(2-2/N)`` on the squared Jacobian of `value` where `size` is at most `M`."""
+        return self.depth * size ** (2 - 2 / self.depth)
+
+    def value(self, w: np.ndarray) -> np.ndarray:
+        """The entries of the tensor."""
+        return np.sum(_columnwise(self.factors(w)), axis=-1)
+
+    def pullback(self, w: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """Gradient with respect to the weights: that of `x` in all modes but one, times the vectors of the others."""
+        factors, stack = self.factors(w), gradient.shape[:-1]
+        G = gradient.reshape(*stack, *self.shape)
+        pulled = np.empty(w.shape, dtype=np.result_type(w, gradient))
+        for k, part in enumerate(self.factors(pulled)):
+            others = _columnwise(factors[:k] + factors[k + 1 :])
+            unfolded = np.moveaxis(G, len(stack) + k, len(stack)).reshape(*stack, self.shape[k], -1)
+            np.matmul(unfolded, others, out=part)
+        return pulled
+
+    def _unit_start(self):
+        if self.given is not None:
+            return self.given
+        rng = np.random.default_rng(self.seed)
+        return [rng.standard_normal(shape) / np.sqrt(shape[0]) for shape in self.shapes]
+
+
+def _columnwise(factors):
+    """The products of the columns of the same number, each as one long column (the Khatri-Rao product)."""
+    product = factors[0]
+    for factor in factors[1:]:
+        product = product[..., :, None, :] * factor[..., None, :, :]
+        product = product.reshape(*product.shape[:-3], -1, product.shape[-1])
+    return product
+
+
+class WeightNormalized:
+    r"""The model ``x = u^2 - v^2`` with weights ``(u, v) = r p / |p|``: length and direction are trained separately.
+
+    Along the gradient flow :math:`|p| = c` does not change, and with the total :math:`S = r^2 = \sum u_j^2 + v_j^2` the
+    vectors :math:`\tfrac12\ln(u^2/S) + S/(2c^2)` and the same for `v` differ from their start by ``A.T mu`` and ``-A.T mu``.
+    The weights are one flat array ``(r, p)``.
+
+    Source: Chou, Rauhut and Ward (2024). Taught in the chapter "Other geometries", Theorem "Weight normalization".
+
+    Parameters
+    ----------
+    radius : float
+        The length `c` of `p` at the start: the smaller, the faster the direction turns.
+
+    Raises
+    ------
+    ValueError
+        If `radius` is not positive.
+
+    Examples
+    --------
+    >>> model = WeightNormalized(1.0)
+    >>> model.value(model.start(0.5, 2)).tolist()
+    [0.0, 0.0]
+    """
+
+    nonnegative = False
+    depth = 2
+
+    def __init__(self, radius: float) -> None:
+        self.radius = as_positive("radius", radius)
+
+    def __repr__(self):
+        return f"WeightNormalized({self.radius:g})"
+
+    def start(self, alpha: ArrayLike, n: int) -> np.ndarray:
+        """Weights that stand for ``u = v = alpha``; `alpha` is a number, or has shape (k, 1) for k starts."""
+        alpha = as_scale(alpha)
+        direction = np.full(2 * n, self.radius / np.sqrt(2 * n))
+        return np.concatenate(
+            [np.sqrt(2 * n) * np.atleast_1d(alpha), np.broadcast_to(direction, (*alpha.shape[:-1], 2 * n))], axis=-1
+        )
+
+    def _parts(self, w):
+        r, p = w[..., :1], w[..., 1:]
+        length = np.sqrt(np.sum(p**2, axis=-1, keepdims=True))
+        return r, p / length, length
+
+    def value(self, w: np.ndarray) -> np.ndarray:
+        """The vector ``u^2 - v^2``."""
+        r, direction, _ = self._parts(w)
+        first, second = np.split((r * direction) ** 2, 2, axis=-1)
+        return first - second
+
+    def size(self, w: np.ndarray) -> float | np.ndarray:
+        """The largest ``u^2`` or ``v^2``, times ``r^2 / |p|^2`` where that is more than 1."""
+        r, direction, length = self._parts(w)
+        return np.max((r * direction) ** 2, axis=-1) * np.maximum(1.0, (r / length)[..., 0] ** 2)
+
+    def curvature(self, size: float | np.ndarray) -> float | np.ndarray:
+        """The squared Jacobian of `value`, at most ``4 M`` where `size` is at most `M`."""
+        return 4 * size
+
+    def pullback(self, w: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """Gradient with respect to `r` and `p`."""
+        r, direction, length = self._parts(w)
+        slope = 2 * r * direction * np.concatenate([gradient, -gradient], axis=-1)
+        along = np.sum(direction * slope, axis=-1, keepdims=True)
+        return np.concatenate([along, r / length * (slope - along * direction)], axis=-1)
 
 
 def _log_start(alpha, depth):

@@ -5,11 +5,21 @@ import warnings
 import cvxpy as cp
 import numpy as np
 import pytest
-from implicit_bias import HadamardPower, Reparametrization, flow_limit, from_potential, gradient_descent, gradient_flow
+from implicit_bias import (
+    HadamardPower,
+    Reparametrization,
+    TensorProduct,
+    WeightNormalized,
+    diagonal_flow,
+    flow_limit,
+    from_potential,
+    gradient_descent,
+    gradient_flow,
+)
 from implicit_bias.problems import sparse_recovery
 from scipy.integrate import quad, solve_ivp
 from scipy.linalg import null_space
-from scipy.optimize import minimize
+from scipy.optimize import approx_fprime, minimize
 
 SIGNED, POSITIVE = sparse_recovery(n=30, m=12, s=4, seed=1), sparse_recovery(n=30, m=12, s=4, seed=1, signed=False)
 
@@ -244,3 +254,95 @@ def test_zero_data_and_empty_matrices():
     assert np.all(gradient_flow(SIGNED.A, 0 * SIGNED.y, sinh(), alpha=1.0).x == 0)
     assert flow_limit(np.zeros((0, 3)), [], sinh(), alpha=1.0).x.tolist() == [0, 0, 0]
     np.testing.assert_allclose(flow_limit(np.eye(2), [1.0, -2.0], sinh(), alpha=1.0).x, [1, -2], rtol=1e-14)
+
+
+# --- Weight normalization
+
+
+@pytest.mark.parametrize("alpha, radius", [(0.3, 1.0), (1.0, 0.5), (0.2, 3.0)])
+@pytest.mark.parametrize("unit", [1.0, 50.0])
+def test_normalized_flow_against_the_weights(alpha, radius, unit):
+    """Written out: polar coordinates of (u, v), their gradient by the chain rule."""
+    A, y = SIGNED.A * unit, SIGNED.y * unit
+    n, end = A.shape[1], 2 / unit**2
+
+    def velocity(t, w):
+        r, p = w[0], w[1:]
+        c, d = np.linalg.norm(p), p / np.linalg.norm(p)
+        u, v = np.split(r * d, 2)
+        g = A.T @ (A @ (u**2 - v**2) - y)
+        slope = np.r_[2 * u * g, -2 * v * g]
+        return -np.r_[d @ slope, r / c * (slope - d * (d @ slope))]
+
+    first = np.r_[alpha * np.sqrt(2 * n), np.full(2 * n, radius / np.sqrt(2 * n))]
+    w = solve_ivp(velocity, (0, end), first, "DOP853", rtol=1e-11, atol=1e-13).y[:, -1]
+    u, v = np.split(w[0] * w[1:] / np.linalg.norm(w[1:]), 2)
+    found = gradient_flow(A, y, WeightNormalized(radius), alpha=alpha, times=[end])
+    np.testing.assert_allclose(found.x, u**2 - v**2, atol=1e-8)
+
+
+@pytest.mark.parametrize("alpha, radius", [(0.3, 1.0), (0.05, 0.3), (0.05, 3.0), (1.0, 1.0)])
+def test_normalized_limit_is_the_end_of_the_flow(alpha, radius):
+    model = WeightNormalized(radius)
+    limit = flow_limit(SIGNED.A, SIGNED.y, model, alpha=alpha)
+    end = gradient_flow(SIGNED.A, SIGNED.y, model, alpha=alpha, times=[1e4])
+    assert limit.converged and limit.optimality < 1e-10
+    np.testing.assert_allclose(end.x, limit.x, atol=1e-6)
+
+
+def test_normalized_weights_and_their_gradient():
+    model, rng = WeightNormalized(0.7), np.random.default_rng(0)
+    w, gradient = rng.uniform(0.5, 1.5, 11), rng.standard_normal(5)
+    numerical = approx_fprime(w, lambda w: gradient @ model.value(w), 1e-7)
+    np.testing.assert_allclose(model.pullback(w, gradient), numerical, atol=1e-5)
+    assert np.linalg.norm(model.start(0.2, 5)[1:]) == pytest.approx(0.7)
+    J = np.array([approx_fprime(w, lambda w, j=j: model.value(w)[j], 1e-7) for j in range(5)])
+    assert np.linalg.norm(J, 2) ** 2 <= model.curvature(model.size(w)) * (1 + 1e-6)
+    run = gradient_descent(SIGNED.A, SIGNED.y, WeightNormalized(1.0), alpha=0.1, max_iterations=20_000)
+    assert run.converged
+    with pytest.raises(ValueError, match="radius"):
+        WeightNormalized(0.0)
+    with pytest.raises(ValueError, match="one flow at a time"):
+        gradient_flow(SIGNED.A, SIGNED.y, model, alpha=[[0.1], [0.2]])
+
+
+# --- Tensors
+
+
+def test_tensor_and_its_gradient():
+    model, rng = TensorProduct((2, 3, 4), 5, seed=1), np.random.default_rng(0)
+    w, gradient = rng.standard_normal(45), rng.standard_normal(24)
+    U, V, W = model.factors(w)
+    np.testing.assert_allclose(model.value(w), np.einsum("ir,jr,kr->ijk", U, V, W).ravel(), atol=1e-12)
+    numerical = approx_fprime(w, lambda w: gradient @ model.value(w), 1e-7)
+    np.testing.assert_allclose(model.pullback(w, gradient), numerical, atol=1e-4)
+    J = np.array([approx_fprime(w, lambda w, j=j: model.value(w)[j], 1e-7) for j in range(24)])
+    assert np.linalg.norm(J, 2) ** 2 <= model.curvature(model.size(w)) * (1 + 1e-5)
+    stack = np.stack([w, 2 * w])
+    np.testing.assert_allclose(model.value(stack)[1], 8 * model.value(w), rtol=1e-12)
+    np.testing.assert_allclose(model.pullback(stack, np.stack([gradient] * 2))[0], model.pullback(w, gradient))
+
+
+def test_aligned_start_is_the_diagonal_flow():
+    bases = [np.linalg.qr(np.random.default_rng(k).standard_normal((4, 3)))[0] for k in range(3)]
+    values = np.array([3.0, 2.0, 1.0])
+    target = np.einsum("ir,jr,kr,r->ijk", *bases, values).ravel()
+    model = TensorProduct((4, 4, 4), 3, start=bases)
+    path = gradient_descent(np.eye(64), target, model, alpha=0.2, step_size=1e-3, max_iterations=3000, record=30).path
+    found = np.einsum("tijk,ir,jr,kr->tr", path.x.reshape(-1, 4, 4, 4), *bases)
+    np.testing.assert_allclose(found, diagonal_flow(values, depth=3, alpha=0.2, times=path.times), atol=1e-2)
+    np.testing.assert_allclose(path.x, np.einsum("ir,jr,kr,tr->tijk", *bases, found).reshape(-1, 64), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "arguments, match",
+    [
+        (((2,), 1), "two modes"),
+        (((2, 2, 2), 1), "seed must be given"),
+        (((2, 2), 1, [np.ones((2, 1)), np.ones((3, 1))]), "start must be"),
+        (((2, 2), 0), "rank must be"),
+    ],
+)
+def test_tensors_that_cannot_be(arguments, match):
+    with pytest.raises(ValueError, match=match):
+        TensorProduct(*arguments)
