@@ -92,7 +92,7 @@ def gradient_flow(
         Scale of the start, for groups and `WeightNormalized` a number; without decay at least about
         ``1e-11 ** (1 / (depth - 2))`` for depth > 2: smaller ones need times that no integrator reaches in this coordinate, use `flow_limit`.
     weight_decay : float
-        The decay `lambda` of the weights, not negative; none for the last two.
+        The decay `lambda` of the weights, not negative; 0 for the last two.
     times : array_like, shape (k,), optional
         Increasing non-negative times at which the path is wanted. By default the flow is followed until `optimality`
         is below 1e-8, and the path holds the integrator's own steps.
