@@ -90,7 +90,8 @@ def gradient_flow(
     parametrization : HadamardPower, SignedHadamardPower, GroupHadamard, Reparametrization or WeightNormalized
     alpha : float or array_like, shape (n,)
         Scale of the start, for groups and `WeightNormalized` a number; without decay at least about
-        ``1e-11 ** (1 / (depth - 2))`` for depth > 2: smaller ones need times that no integrator reaches in this coordinate, use `flow_limit`.
+        ``1e-11 ** (1 / (depth - 2))`` for depth > 2: smaller ones need times that no integrator reaches in this coordinate,
+        use `flow_limit`.
     weight_decay : float
         The decay `lambda` of the weights, not negative; 0 for the last two.
     times : array_like, shape (k,), optional

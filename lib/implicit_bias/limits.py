@@ -161,9 +161,11 @@ def _in_any_geometry(A, y, parametrization, stack):
         first = parametrization.start(alpha, A.shape[1])
         guess = None
         if np.any(parametrization.derivative(first) == 0):
-            # Where the map is flat Newton's matrix says nothing: begin off that point, on the side of the least norm.
-            shift = 1e-3 * (np.linalg.norm(c) or 1.0) / float(parametrization.curvature(np.linalg.norm(c)) or 1.0)
-            guess = DualPoint.at(G.T @ (c - G @ parametrization.value(first)) * shift)
+            # Where the map is flat Newton's matrix says nothing: begin near the solution of least norm.
+            near = c @ G
+            if parametrization.mirror_map is not None:
+                near = parametrization.mirror_map(near) - parametrization.mirror_map(parametrization.value(first))
+            guess = DualPoint.at(G.T @ (G @ near))
         ones = np.ones(len(first))
         limit = _newton(G, c, parametrization, first, ones, guess, QR(G), tolerance=0.0)
         found.append(replace(limit, condition=condition))

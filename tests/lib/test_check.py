@@ -129,6 +129,21 @@ WRONG = {
         (np.sqrt(0.4095), "power"),
         ("long", "type"),
     ],
+    "exponential_map": [
+        ([2.299, 1.394], "order"),
+        ([1.2, 2.4], "value"),
+        ([1.394], "shape"),
+        ([2.789, 4.606], "factor"),
+    ],
+    "own_map": [(np.sin, "value"), (np.arctanh, "finite"), (lambda w: -np.tanh(w), "sign"), (2.0, "type")],
+    "three_margins": [
+        ([3.0, np.sqrt(5.0), 2.0], "order"),
+        ([1.0, 1.0, 1.0], "value"),
+        ([0.5, 1 / np.sqrt(5.0), 1 / 3], "power"),
+        (np.sqrt(5.0), "shape"),
+    ],
+    "adam_memory": [(0.1, "slip"), (5.0e-4, "accuracy"), (-4.9e-4, "sign"), ([1.0, 2.0], "shape")],
+    "spring": [(0.0, "value"), (-0.16, "sign"), (0.5, "value"), ([0.1, 0.2], "shape")],
     "nnls_hand": [
         (lambda y1, y2: np.linalg.solve(A, [y1, y2]), "property"),
         (lambda y1, y2: np.maximum(np.linalg.solve(A, [y1, y2]), 0), "value"),

@@ -174,3 +174,10 @@ def test_margin_flow_of_what_is_not_separable():
         margin_flow([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]], [1, -1, 1], alpha=0.1, log_losses=[-1000.0, -1e9])
     with pytest.raises(ValueError, match="alpha"):
         margin_flow(*data(0), alpha=-1.0, log_losses=[-3.0])
+
+
+def test_a_memory_longer_than_the_fall_of_the_loss():
+    """In units of the last gradient the remembered ones leave float64."""
+    A, y = data(6)
+    found = steepest_descent(A, y, norm="linf", step_size=300.0, beta1=0.99, max_iterations=300)
+    assert np.all(np.isfinite(found.x)) and np.all(np.isfinite(found.margin))
