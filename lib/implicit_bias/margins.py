@@ -128,7 +128,7 @@ def steepest_descent(
         lowest = np.min(z)
         weights = np.exp(lowest - z)
         gradient = weights @ signed
-        mean = _remember(mean, beta1, gradient, -lowest)
+        mean = _remember(mean, beta1, gradient, -lowest) if beta1 or beta2 is not None else (gradient, -lowest)
         direction = mean[0]
         if beta2 is not None:
             square = _remember(square, beta2, gradient**2, -2 * lowest)
