@@ -634,7 +634,7 @@ def exponential_map(x: object) -> Verdict:
     Examples
     --------
     >>> exponential_map([1.2, 2.4]).kind
-    'value'
+    'accuracy'
     """
     first = 5 - np.sqrt(13)
     return _compare(x, np.array([first, first / (2 - first)]))
@@ -686,7 +686,7 @@ def adam_memory(speed: object) -> Verdict:
     Parameters
     ----------
     speed : float
-        For ``beta1 = 0``, ``beta2 = 0.999`` and the constant step 0.1.
+        For ``beta1 = 0``, ``beta2 = 0.999`` and the constant step 0.001.
 
     Returns
     -------
@@ -694,12 +694,12 @@ def adam_memory(speed: object) -> Verdict:
 
     Examples
     --------
-    >>> adam_memory(0.1)
-    This is the speed of sign descent.
+    >>> adam_memory(0.001)
+    Not what was asked for: this is the speed of sign descent.
     """
     cap = np.log(1 / 0.999) / 2
-    found = brentq(lambda s: s - 0.1 * np.sqrt(max(1 - 0.999 * np.exp(2 * s), 0) / 0.001), 0, cap, xtol=1e-15)
-    return _compare(speed, found, slips={"this is the speed of sign descent": 0.1})
+    found = brentq(lambda s: s - 1e-3 * np.sqrt(max(1 - 0.999 * np.exp(2 * s), 0) / 0.001), 0, cap, xtol=1e-15)
+    return _compare(speed, found, slips={"this is the speed of sign descent": 1e-3})
 
 
 def spring(alpha: object) -> Verdict:
@@ -717,7 +717,7 @@ def spring(alpha: object) -> Verdict:
     Examples
     --------
     >>> spring(-0.1).kind
-    'sign'
+    'value'
     """
     p = sparse_recovery(n=60, m=30, s=4, seed=1)
     return _compare(alpha, np.sqrt(np.sum(np.abs(basis_pursuit(p.A, p.y).x)) / 120))
