@@ -3,7 +3,7 @@
 Gradient descent and gradient flow on overparameterized models, the points they converge to, and what the field would use
 instead. The modules are layered, and each imports only from those before it: `problems`, `images`, `features`,
 `parametrizations`, `networks`, `measures`, `nnls`, `many`, `estimators`, `baselines`, `regression`, `descent`, `flow`,
-`limits`, `spectrum`, `check`, `look`, `diagram`.
+`margins`, `limits`, `spectrum`, `check`, `look`, `diagram`.
 """
 
 from importlib.metadata import version as _version
@@ -13,14 +13,19 @@ from .descent import gradient_descent
 from .flow import accelerated_flow, gradient_flow
 from .limits import descent_limit, flow_limit, l1_bound, label_noise_flow, saddle_to_saddle
 from .many import NNLS
+from .margins import margin_flow, steepest_descent
 from .nnls import nnls
 from .parametrizations import (
     GroupHadamard,
     HadamardPower,
     Linear,
     MatrixProduct,
+    Reparametrization,
     SignedHadamardPower,
     SymmetricProduct,
+    TensorProduct,
+    WeightNormalized,
+    from_potential,
     hadamard_penalty,
 )
 from .regression import nested_fits, ridge_path, spectral_path
@@ -34,14 +39,18 @@ __all__ = [
     "HadamardPower",
     "Linear",
     "MatrixProduct",
+    "Reparametrization",
     "SignedHadamardPower",
     "SymmetricProduct",
+    "TensorProduct",
+    "WeightNormalized",
     "accelerated_flow",
     "basis_pursuit",
     "descent_limit",
     "diagonal_descent",
     "diagonal_flow",
     "flow_limit",
+    "from_potential",
     "gradient_descent",
     "gradient_flow",
     "group_lasso",
@@ -50,6 +59,7 @@ __all__ = [
     "label_noise_flow",
     "lasso_path",
     "learning_time",
+    "margin_flow",
     "maximum_margin",
     "minimum_norm",
     "nested_fits",
@@ -58,4 +68,5 @@ __all__ = [
     "ridge_path",
     "saddle_to_saddle",
     "spectral_path",
+    "steepest_descent",
 ]

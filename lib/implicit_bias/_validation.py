@@ -205,6 +205,21 @@ def as_parametrization(parametrization, *, potential=False):
     return parametrization
 
 
+def as_norm(norm, shape, n):
+    """Return the name of a norm and, for the spectral one, the shape of the matrix that a vector stands for (None else)."""
+    if norm not in ("l1", "l2", "linf", "spectral"):
+        raise ValueError(f"norm must be l1, l2, linf or spectral, got {norm!r}")
+    if norm != "spectral":
+        if shape is not None:
+            raise ValueError(f"shape is for the spectral norm, leave it out for {norm}")
+        return norm, None
+    if np.shape(shape) != (2,) or int(np.prod(shape)) != n:
+        raise ValueError(
+            f"shape must be (rows, columns) of a matrix with {n} entries for the spectral norm, got {shape!r}"
+        )
+    return norm, tuple(as_positive("shape", size, integer=True) for size in shape)
+
+
 def as_seed(seed):
     """Return `seed` as a non-negative integer: None would draw something else at every call."""
     return as_positive("seed", seed, zero=True, integer=True)

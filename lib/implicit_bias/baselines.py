@@ -14,7 +14,7 @@ from ._extras import extra
 from ._matrices import as_entries, largest_entry
 from ._projection import EVEN, equal_rows, equilibrated, orthonormal_rows
 from ._types import Matrix
-from ._validation import as_data, as_groups, as_labels, as_matrix, as_positive, as_reals
+from ._validation import as_data, as_groups, as_labels, as_matrix, as_norm, as_positive, as_reals
 from .measures import spectral_norm
 from .results import NOTHING, Result
 
@@ -320,13 +320,16 @@ def group_lasso(A: Matrix, y: ArrayLike, groups: ArrayLike, penalty: float) -> R
     return Result(x, solved and gap < 1e-6, steps, f"Clarabel: {program.status}.", gap, "duality gap / loss at zero")
 
 
-def maximum_margin(A: Matrix, y: ArrayLike) -> Result:
-    r"""The separator through the origin of largest margin: the shortest `x` with :math:`y_i\langle a_i, x\rangle \ge 1`.
+def maximum_margin(A: Matrix, y: ArrayLike, *, norm: str = "l2", shape: tuple[int, int] | None = None) -> Result:
+    r"""The separator through the origin of largest margin: the `x` of least norm with :math:`y_i\langle a_i, x\rangle \ge 1`.
 
-    This is the support vector machine with hard margin and without intercept; its margin is :math:`1/|x|`. The problem is
-    turned into non-negative least squares, which SciPy solves exactly by the active-set method of Lawson and Hanson.
+    In the Euclidean norm this is the support vector machine with hard margin and without intercept; its margin is
+    :math:`1/|x|`. The problem is turned into non-negative least squares, which SciPy solves exactly by the active-set method
+    of Lawson and Hanson. In the l1-norm and the largest-entry norm it is a linear program, solved by HiGHS; in the spectral
+    norm a semidefinite one, solved by CVXPY.
 
-    Source: Lawson and Hanson (1974), least distance programming. Taught in the chapter "Overparameterization".
+    Source: Lawson and Hanson (1974), least distance programming. Taught in the chapter "Overparameterization"; in other norms
+    in the chapter "Other geometries".
 
     Parameters
     ----------
@@ -334,12 +337,16 @@ def maximum_margin(A: Matrix, y: ArrayLike) -> Result:
         One point in each row.
     y : array_like, shape (m,)
         Labels +1 and -1, both of which occur.
+    norm : {"l2", "l1", "linf", "spectral"}
+    shape : tuple of int, optional
+        Of the matrix that `x` stands for, for the spectral norm.
 
     Returns
     -------
     Result
         `converged` is False, `x` is zero and `message` says so where no plane through the origin separates the classes.
-        The number of support vectors is in `iterations`; `optimality` is the largest ``1 - y_i <a_i, x>``.
+        The number of support vectors is in `iterations` (that of the solver's iterations for the last three norms);
+        `optimality` is the largest ``1 - y_i <a_i, x>``.
 
     Raises
     ------
@@ -353,24 +360,57 @@ def maximum_margin(A: Matrix, y: ArrayLike) -> Result:
     """
     A = as_matrix(A)
     labels = as_labels(y, A).astype(float)
+    norm, shape = as_norm(norm, shape, A.shape[1])
     entries = as_entries(A)
     signed = labels[:, None] * (entries.toarray() if issparse(entries) else entries)
     size = np.max(np.linalg.norm(signed, axis=1)) or 1.0
-    # Lawson and Hanson (23.27): with r the residual of min |(G, 1)^T u - (0, 1)| over u >= 0, the shortest x with G x >= 1 is
-    # -r[:-1] / r[-1]; r = 0 means that 0 is a mean of the rows of G, so that there is no such x.
-    system = np.vstack([signed.T / size, np.ones(len(signed))])
-    target = np.r_[np.zeros(A.shape[1]), 1.0]
-    u, _ = lawson_hanson(system, target, maxiter=30 * len(signed))
-    support = u > 0
-    # The conditions of the support vectors are met with equality, which is more precise than the quotient.
-    x = np.linalg.lstsq(signed[support], np.ones(np.count_nonzero(support)), rcond=None)[0]
+    solve = {"l2": _shortest, "spectral": _flattest}.get(norm, _cheapest)
+    scaled, steps = solve(signed / size, norm, shape)
+    x = scaled / size
     missing = float(np.max(1 - signed @ x))
-    separated = missing < 1e-8
+    separated = missing < (1e-6 if norm == "spectral" else 1e-8)
     if not separated:
         x, missing = np.zeros(A.shape[1]), 1.0
     message = (
         "The separator of largest margin was found." if separated else "no margin exists: the data are not separable"
     )
-    return Result(
-        x.astype(A.dtype), separated, int(np.count_nonzero(support)), message, missing, "max 1 - y_i <a_i, x>"
-    )
+    return Result(x.astype(A.dtype), separated, steps, message, missing, "max 1 - y_i <a_i, x>")
+
+
+def _shortest(signed, norm, shape):
+    """The least Euclidean norm, and the number of support vectors."""
+    # Lawson and Hanson (23.27): with r the residual of min |(G, 1)^T u - (0, 1)| over u >= 0, the shortest x with G x >= 1 is
+    # -r[:-1] / r[-1]; r = 0 means that 0 is a mean of the rows of G, so that there is no such x.
+    system = np.vstack([signed.T, np.ones(len(signed))])
+    target = np.r_[np.zeros(signed.shape[1]), 1.0]
+    u, _ = lawson_hanson(system, target, maxiter=30 * len(signed))
+    support = u > 0
+    # The conditions of the support vectors are met with equality, which is more precise than the quotient.
+    x = np.linalg.lstsq(signed[support], np.ones(np.count_nonzero(support)), rcond=None)[0]
+    return x, int(np.count_nonzero(support))
+
+
+def _cheapest(signed, norm, shape):
+    """The least l1-norm or largest entry: ``x = u - v`` with the cost ``sum (u + v)``, or a bound on all ``u + v``."""
+    m, n = signed.shape
+    both = np.hstack([-signed, signed])
+    if norm == "l1":
+        program = linprog(np.ones(2 * n), A_ub=both, b_ub=-np.ones(m))
+    else:
+        bounds = np.hstack([np.eye(n), np.eye(n), -np.ones((n, 1))])
+        below = np.vstack([np.hstack([both, np.zeros((m, 1))]), bounds])
+        program = linprog(np.r_[np.zeros(2 * n), 1.0], A_ub=below, b_ub=np.r_[-np.ones(m), np.zeros(n)])
+    x = np.zeros(n) if program.x is None else program.x[:n] - program.x[n : 2 * n]
+    return x, int(program.nit)
+
+
+def _flattest(signed, norm, shape):
+    """The least spectral norm, made a separator in spite of the solver's tolerance."""
+    with extra("baselines"):
+        import cvxpy as cp
+    X = cp.Variable(shape)
+    program = cp.Problem(cp.Minimize(cp.sigma_max(X)), [signed @ cp.vec(X, order="C") >= 1])
+    program.solve(solver="CLARABEL")
+    x = np.zeros(signed.shape[1]) if program.status != "optimal" else X.value.ravel()
+    smallest = np.min(signed @ x)
+    return (x / smallest if smallest > 0 else x), int(program.solver_stats.num_iters or 0)

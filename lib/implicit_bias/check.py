@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 from scipy.optimize import nnls as lawson_hanson
 
-from .baselines import lasso_path, maximum_margin
+from .baselines import basis_pursuit, lasso_path, maximum_margin
 from .flow import gradient_flow
 from .limits import flow_limit, l1_bound, saddle_to_saddle
 from .measures import recovery_error, sharpness
@@ -617,6 +617,110 @@ def longest_step(step: object) -> Verdict:
     weights = np.sqrt([np.maximum(p.x_true, 0), np.maximum(-p.x_true, 0)])
     sharpest = sharpness(p.A, p.y, SignedHadamardPower(2), weights)
     return _compare(step, 2 / sharpest, slips={"this is the sharpness": sharpest})
+
+
+def exponential_map(x: object) -> Verdict:
+    """Check where the flow of weights ``x = exp(w)`` ends: chapter "Other geometries".
+
+    Parameters
+    ----------
+    x : array_like, shape (2,)
+        For ``x_1 + 2 x_2 = 6`` from ``x = (1, 1)``.
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> exponential_map([1.2, 2.4]).kind
+    'accuracy'
+    """
+    first = 5 - np.sqrt(13)
+    return _compare(x, np.array([first, first / (2 - first)]))
+
+
+def own_map(rho: object) -> Verdict:
+    """Check the map whose potential has ``h'' = (1 - x^2)^(-2)``: chapter "Other geometries".
+
+    Parameters
+    ----------
+    rho : callable
+        ``rho(w)`` for a number `w`, with ``rho(0) = 0``.
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> own_map(np.sin).kind
+    'value'
+    """
+    return _compare_function(rho, lambda w: np.tanh(w), [(0.3,), (-0.8,), (1.5,), (2.5,)])
+
+
+def three_margins(margins: object) -> Verdict:
+    """Check the largest margins of two points in three norms: chapter "Other geometries".
+
+    Parameters
+    ----------
+    margins : array_like, shape (3,)
+        In the norms l1, l2 and linf of the separator.
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> three_margins([3.0, 5**0.5, 2.0]).kind
+    'order'
+    """
+    return _compare(margins, np.array([2.0, np.sqrt(5.0), 3.0]))
+
+
+def adam_memory(speed: object) -> Verdict:
+    """Check how much Adam adds to one number in each step on ``exp(-x)``: chapter "Other geometries".
+
+    Parameters
+    ----------
+    speed : float
+        For ``beta1 = 0``, ``beta2 = 0.999`` and the constant step 0.001.
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> adam_memory(0.001)
+    Not what was asked for: this is the speed of sign descent.
+    """
+    cap = np.log(1 / 0.999) / 2
+    found = brentq(lambda s: s - 1e-3 * np.sqrt(max(1 - 0.999 * np.exp(2 * s), 0) / 0.001), 0, cap, xtol=1e-15)
+    return _compare(speed, found, slips={"this is the speed of sign descent": 1e-3})
+
+
+def spring(alpha: object) -> Verdict:
+    """Check up to which start weight normalization solves basis pursuit: chapter "Other geometries".
+
+    Parameters
+    ----------
+    alpha : float
+        For ``sparse_recovery(n=60, m=30, s=4, seed=1)`` and a direction vector of vanishing length.
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> spring(-0.1).kind
+    'value'
+    """
+    p = sparse_recovery(n=60, m=30, s=4, seed=1)
+    return _compare(alpha, np.sqrt(np.sum(np.abs(basis_pursuit(p.A, p.y).x)) / 120))
 
 
 # --- How answers are compared

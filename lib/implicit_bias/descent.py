@@ -52,6 +52,7 @@ def gradient_descent(
     y : array_like, shape (m,)
         For the logistic loss labels +1 and -1, both of which occur.
     parametrization : Linear, HadamardPower, SignedHadamardPower, GroupHadamard, MatrixProduct or SymmetricProduct
+        Or any other, such as a `Reparametrization`.
     alpha : float or array_like
         Scale of the start: a number; shape (n,), one scale for each coordinate; (k, 1) or (k, n), a stack of k starts, for
         which `x` has shape (k, n). Products of matrices take a number or (k, 1).

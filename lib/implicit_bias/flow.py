@@ -18,6 +18,7 @@ from scipy.integrate import BDF, LSODA, Radau, solve_ivp
 from scipy.linalg import LinAlgError, LinAlgWarning
 from scipy.optimize import OptimizeResult
 from scipy.sparse import issparse
+from scipy.special import logsumexp
 
 from ._matrices import as_entries, gram, largest_entry
 from ._projection import Projection
@@ -25,7 +26,14 @@ from ._types import Matrix
 from ._validation import as_alpha, as_data, as_matrix, as_parametrization, as_positive, as_reals, as_scale
 from .baselines import minimum_norm
 from .measures import _certify, column_norms
-from .parametrizations import DualPoint, GroupHadamard, HadamardPower, SignedHadamardPower
+from .parametrizations import (
+    DualPoint,
+    GroupHadamard,
+    HadamardPower,
+    Reparametrization,
+    SignedHadamardPower,
+    WeightNormalized,
+)
 from .results import NOTHING, Path, Result
 
 # Below this value of alpha^(L-2) the subtraction 1 - s in the dual coordinate loses all digits that a plot can show.
@@ -48,7 +56,7 @@ MAX_EVALUATIONS = 50_000  # some hundred times what a flow needs; an integrator 
 def gradient_flow(
     A: Matrix,
     y: ArrayLike,
-    parametrization: HadamardPower | SignedHadamardPower | GroupHadamard,
+    parametrization: HadamardPower | SignedHadamardPower | GroupHadamard | Reparametrization | WeightNormalized,
     *,
     alpha: ArrayLike,
     weight_decay: float = 0.0,
@@ -68,6 +76,9 @@ def gradient_flow(
     :math:`v_g = \alpha e^{-\lambda t}\sinh|s_g|\,s_g/|s_g|`, from ``s = 0``, by LSODA: `n` unknowns, of the size of a
     logarithm.
 
+    For a `Reparametrization` it is followed in ``mu``, with :math:`h'(x(t)) = h'(x(0)) + A^\top\mu`, by Radau, to about
+    1e-9; so is `WeightNormalized`, where :math:`S = c^2\ln\sum e^{2\theta}` and the shares are those of :math:`e^{2\theta}`.
+
     Source: the mirror flow of Amid and Warmuth (2020) in the dual. Taught in the chapter "Sparse recovery"; with decay in the
     chapter "Weight decay".
 
@@ -76,12 +87,13 @@ def gradient_flow(
     A : array_like, sparse matrix or LinearOperator, shape (m, n)
         A `LinearOperator` is turned into a dense matrix by `min(m, n)` products.
     y : array_like, shape (m,)
-    parametrization : HadamardPower, SignedHadamardPower or GroupHadamard
+    parametrization : HadamardPower, SignedHadamardPower, GroupHadamard, Reparametrization or WeightNormalized
     alpha : float or array_like, shape (n,)
-        Scale of the start, for groups a number; without decay at least about ``1e-11 ** (1 / (depth - 2))`` for depth > 2:
-        smaller ones need times that no integrator reaches in this coordinate, use `flow_limit`.
+        Scale of the start, for groups and `WeightNormalized` a number; without decay at least about
+        ``1e-11 ** (1 / (depth - 2))`` for depth > 2: smaller ones need times that no integrator reaches in this coordinate,
+        use `flow_limit`.
     weight_decay : float
-        The decay `lambda` of the weights, not negative.
+        The decay `lambda` of the weights, not negative; 0 for the last two.
     times : array_like, shape (k,), optional
         Increasing non-negative times at which the path is wanted. By default the flow is followed until `optimality`
         is below 1e-8, and the path holds the integrator's own steps.
@@ -98,8 +110,9 @@ def gradient_flow(
         relative to the loss of ``x = 0``, and
         `converged` says whether it is below 1e-10; above depth 2, the largest gradient
         in a weight, relative to `weight_decay` times the largest weight (or one of the size of a solution): it says that the
-        point is stationary, not that it is the best one. For groups it is the certificate alone, below 1e-8, and with decay the
-        duality gap of the group lasso with the parameter `weight_decay`, below 1e-10.
+        point is stationary, not that it is the best one. For the last three it
+        is the certificate alone, below 1e-8, and for groups with decay the duality gap of the group lasso with the parameter
+        `weight_decay`, below 1e-10.
 
     Raises
     ------
@@ -127,13 +140,19 @@ def gradient_flow(
     [0.95]
     """
     weight_decay = as_positive("weight_decay", weight_decay, zero=True)
-    A, y, parametrization, alpha = _checked(A, y, parametrization, alpha, empty=not weight_decay, groups=True)
+    A, y, parametrization, alpha = _checked(A, y, parametrization, alpha, empty=not weight_decay, others=True)
+    if weight_decay and isinstance(parametrization, Reparametrization | WeightNormalized):
+        raise ValueError(f"weight_decay must be 0 for {parametrization!r}: with decay it is no mirror flow in general")
     if times is not None:
         times = _as_times(times)
     if 0 in A.shape:
         return _at_rest(A, y, parametrization, alpha, times)
     if isinstance(parametrization, GroupHadamard):
         flow, method = _Groups(as_entries(A), y, parametrization, alpha, weight_decay), LSODA
+    elif isinstance(parametrization, Reparametrization):
+        flow, method = _Mirror(as_entries(A), y, parametrization, alpha), Radau
+    elif isinstance(parametrization, WeightNormalized):
+        flow, method = _Normalized(as_entries(A), y, parametrization, alpha), Radau
     elif not weight_decay:
         flow = _Dual(as_entries(A), y, parametrization, alpha)
         # Radau takes each step afresh: BDF's extrapolated history overruns the end of the domain (depth > 2).
@@ -225,18 +244,21 @@ def accelerated_flow(
     return _result("accelerated_flow", A, y, dual, run, times[passed], x, x)
 
 
-def _checked(A, y, parametrization, alpha, empty=True, groups=False):
+def _checked(A, y, parametrization, alpha, empty=True, others=False):
     """The input of both flows, with one scale of the start for each coordinate, or one for all groups."""
     A = as_matrix(A, empty=empty)
     n = A.shape[1]
     y = as_data(y, A).astype(float)
-    if groups and isinstance(parametrization, GroupHadamard):
+    if others and isinstance(parametrization, GroupHadamard | WeightNormalized):
         alpha = as_scale(alpha)
         if alpha.ndim:
-            raise ValueError(f"alpha must be a number for groups, got shape {alpha.shape}: one flow at a time")
+            raise ValueError(
+                f"alpha must be a number for {parametrization!r}, got shape {alpha.shape}: one flow at a time"
+            )
         parametrization.start(alpha, n)  # which sees whether the groups fit
         return A, y, parametrization, alpha
-    parametrization = as_parametrization(parametrization, potential=True)
+    if not (others and isinstance(parametrization, Reparametrization)):
+        parametrization = as_parametrization(parametrization, potential=True)
     alpha = as_alpha(alpha, n)
     if alpha.ndim == 2:
         raise ValueError(f"alpha must be a number or have shape ({n},), got {alpha.shape}: one flow at a time")
@@ -531,6 +553,105 @@ class _DecayingWeights(_Scaled):
         L, w = self.parametrization.depth, self._weights(logs)
         gradient = L * w ** (L - 1) * self._gradient(x) + self.decay * w
         return float(np.max(np.abs(gradient)) / (self.decay * max(1.0, np.max(w))))
+
+
+class _Certified:
+    """A flow in `mu` of which the certificate of least squares says how far it has come; entries and data have size 1."""
+
+    measured_by, tolerance = CERTIFICATE, TOLERANCE
+
+    def __init__(self, A, y, parametrization, largest):
+        a = largest_entry(A) or 1.0
+        b = np.max(np.abs(y)) or a * largest or 1.0
+        self.A, self.data, self.unit, self.clock = A / a, y / b, b / a, a * b
+        self.y = self.A @ minimum_norm(self.A, self.data)  # what no `x` reaches would only drive `mu` out
+        self.parametrization, self.columns, self.first_state = (
+            parametrization,
+            column_norms(self.A),
+            np.zeros(A.shape[0]),
+        )
+        self.evaluations = 0
+
+    def count(self):
+        self.evaluations += 1
+        if self.evaluations > MAX_EVALUATIONS:
+            raise _NoProgressError(f"no progress after {MAX_EVALUATIONS} evaluations")
+
+    def optimality(self, x, state):
+        residual = self.A @ x - self.data
+        norm = np.linalg.norm(self.data)
+        nonnegative = self.parametrization.nonnegative
+        certificate = _certify(x, residual, self.A.T @ residual, self.columns, norm, nonnegative)
+        return 0.0 if certificate.at_floor or not norm else float(certificate.optimality)
+
+
+class _Mirror(_Certified):
+    """The mirror flow of any map: ``h'(x) = h'(x(0)) + A.T mu``."""
+
+    def __init__(self, A, y, parametrization, alpha):
+        self.first = parametrization.start(alpha, A.shape[1])
+        largest = np.max(np.abs(parametrization.value(self.first)))
+        super().__init__(A, y, parametrization, largest)
+        size = max(largest, self.unit)
+        steepest = float(parametrization.curvature(size)) or 1.0
+        self.tolerances = {"rtol": 1e-9, "atol": 1e-10 * size / steepest}
+
+    def _point(self, mu):
+        x, slope = self.parametrization.from_dual(DualPoint.at(self.A.T @ mu), self.first)
+        return x / self.unit, slope / self.unit
+
+    def x(self, mu, t=0.0):
+        return self._point(mu)[0]
+
+    def velocity(self, t, mu):
+        self.count()
+        return self.y - self.A @ self.x(mu)
+
+    def jacobian(self, t, mu):
+        slope = self._point(mu)[1]
+        return -gram(self.A, np.where(np.isfinite(slope), slope, 0.0))
+
+
+class _Normalized(_Certified):
+    """With weight normalization: ``theta = theta(0) + (A.T mu, -A.T mu)``, and `mu` moves ``2 S / c^2`` times as fast."""
+
+    tolerances: ClassVar = {"rtol": 1e-9, "atol": 1e-10}
+
+    def __init__(self, A, y, parametrization, alpha):
+        n = A.shape[1]
+        super().__init__(A, y, parametrization, 2 * n * float(alpha) ** 2)
+        self.square = parametrization.radius**2  # c^2
+        self.clock *= 2 / self.unit  # x is in its unit, and mu multiplies A of size 1
+        self.start = float(alpha) ** 2 * n / self.square - np.log(2 * n) / 2
+
+    def _total(self, mu):
+        """The total `S` and the shares of the squares of `u` and `v`."""
+        along = 2 * (self.A.T @ mu)
+        logs = np.concatenate([along, -along]) + 2 * self.start
+        log_sum = logsumexp(logs)
+        return self.square * log_sum, np.exp(logs - log_sum)
+
+    def x(self, mu, t=0.0):
+        total, shares = self._total(mu)
+        first, second = np.split(shares, 2)
+        return total / self.unit * (first - second)
+
+    def dual(self, mu):
+        """The convex function of `mu` whose gradient is ``A x - y``: its value, gradient and second derivative."""
+        total, shares = self._total(mu)
+        first, second = np.split(shares, 2)
+        seen = self.A @ (first - second)
+        gradient = total / self.unit * seen - self.y
+        bend = 2 * (self.square - total) * np.outer(seen, seen) + 2 * total * gram(self.A, first + second)
+        return total**2 / (4 * self.square * self.unit) - mu @ self.y, gradient, bend / self.unit, seen
+
+    def velocity(self, t, mu):
+        self.count()
+        return -self._total(mu)[0] / self.square * self.unit * self.dual(mu)[1]
+
+    def jacobian(self, t, mu):
+        _, gradient, bend, seen = self.dual(mu)
+        return -2 * self.unit * np.outer(gradient, seen) - self._total(mu)[0] / self.square * self.unit * bend
 
 
 class _Groups(_Scaled):

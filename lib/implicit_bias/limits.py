@@ -7,22 +7,23 @@ astronomical times.
 """
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.optimize import minimize
 from scipy.optimize import nnls as lawson_hanson
 from scipy.sparse import hstack, issparse
 
 from ._matrices import as_entries
-from ._projection import ACCEPTED, Projection, carry_over
+from ._projection import ACCEPTED, QR, Limit, Projection, _newton, carry_over, equal_rows, orthonormal_rows
 from ._types import Matrix
 from ._validation import as_alpha, as_data, as_matrix, as_parametrization, as_positive
 from .baselines import minimum_norm
 from .descent import gradient_descent
-from .flow import _as_times
+from .flow import _as_times, _Normalized
 from .measures import column_norms
-from .parametrizations import HadamardPower, SignedHadamardPower
+from .parametrizations import DualPoint, HadamardPower, Reparametrization, SignedHadamardPower, WeightNormalized
 from .results import NOTHING, Path, Result
 
 RESIDUAL = "|A x - y| relative to |y| or, where larger, to 1e-4 ||A| |x||, in rows of size 1"
@@ -31,7 +32,11 @@ CERTIFICATE = "optimality of the certificate"
 
 
 def flow_limit(
-    A: Matrix, y: ArrayLike, parametrization: HadamardPower | SignedHadamardPower, *, alpha: ArrayLike
+    A: Matrix,
+    y: ArrayLike,
+    parametrization: HadamardPower | SignedHadamardPower | Reparametrization | WeightNormalized,
+    *,
+    alpha: ArrayLike,
 ) -> Result:
     r"""The point to which gradient flow on ``1/2 |A x(w) - y|^2`` converges.
 
@@ -40,7 +45,8 @@ def flow_limit(
     costs the products ``A D A.T`` and a Cholesky factorization of that `m` by `m` matrix. Where rows nearly depend on each
     other, columns differ much in size, or entries must vanish, each step is a QR factorization instead, and a sparse matrix
     becomes a dense one. The sizes of the rows have no influence where the data can be met. A stack of scales is walked from
-    the largest to the smallest, each limit starting the next, which costs about a third of the single solves.
+    the largest to the smallest, each limit starting the next, which costs about a third of the single solves. For a
+    `Reparametrization` each step is a QR factorization, and the limit has to lie inside of the range of the map.
 
     Source: the dual of the mirror flow (Amid and Warmuth 2020; Li, Wang, Lee and Arora 2022), the projection as in Chou, Maly
     and Rauhut (2023). Taught in the chapter "Sparse recovery", Theorem "The limit of the flow".
@@ -50,7 +56,7 @@ def flow_limit(
     A : array_like, sparse matrix or LinearOperator, shape (m, n)
         A `LinearOperator` is turned into a dense matrix by `min(m, n)` products.
     y : array_like, shape (m,)
-    parametrization : HadamardPower or SignedHadamardPower
+    parametrization : HadamardPower, SignedHadamardPower, Reparametrization or WeightNormalized
     alpha : float or array_like
         Scale of the start: a number; shape (n,), one scale for each coordinate; (k, 1) or (k, n), a stack of k starts.
 
@@ -85,7 +91,10 @@ def flow_limit(
     """
     A = as_matrix(A, empty=True)
     y = as_data(y, A)
-    parametrization = as_parametrization(parametrization, potential=True)
+    if isinstance(parametrization, WeightNormalized):
+        return _normalized_limit(A, y, parametrization, alpha)
+    general = isinstance(parametrization, Reparametrization)
+    parametrization = as_parametrization(parametrization, potential=not general)
     alpha = as_alpha(alpha, A.shape[1])
     if 0 in A.shape:
         x = parametrization.value(parametrization.start(alpha, A.shape[1])).astype(A.dtype)
@@ -93,7 +102,8 @@ def flow_limit(
     matrix = as_entries(A)
     starts = np.broadcast_to(alpha, (*alpha.shape[:-1], A.shape[1]))
     stack = np.atleast_2d(starts)
-    found = _walk(matrix, y.astype(float), parametrization, stack)
+    find = _in_any_geometry if general else _walk
+    found = find(matrix, y.astype(float), parametrization, stack)
     converged = bool(np.all([point.converged for point in found]))
     steps = sum(point.steps for point in found)
     message = (
@@ -138,6 +148,53 @@ def _walk(A, y, parametrization, stack):
         previous, previous_rates = None if limit.point is None else (limit, log_start), rates
         found[k] = limit
     return [found[k] for k in range(len(stack))]
+
+
+def _in_any_geometry(A, y, parametrization, stack):
+    """The limits of all starts of a stack for any map: the same Newton's method, in the units of the caller."""
+    B, rows = equal_rows(A.toarray() if issparse(A) else A, np.ones(A.shape[1]))
+    G, c, condition = orthonormal_rows(B, y / rows, rows)
+    if len(c) == len(G.T):  # a single point
+        return [Limit(c @ G, None, 0, 0.0, condition=condition)] * len(stack)
+    found = []
+    for alpha in stack:
+        first = parametrization.start(alpha, A.shape[1])
+        guess = None
+        if np.any(parametrization.derivative(first) == 0):
+            # Where the map is flat Newton's matrix says nothing: begin near the solution of least norm.
+            near = c @ G
+            if parametrization.mirror_map is not None:
+                near = parametrization.mirror_map(near) - parametrization.mirror_map(parametrization.value(first))
+            guess = DualPoint.at(G.T @ (G @ near))
+        ones = np.ones(len(first))
+        limit = _newton(G, c, parametrization, first, ones, guess, QR(G), tolerance=0.0)
+        found.append(replace(limit, condition=condition))
+    return found
+
+
+def _normalized_limit(A, y, parametrization, alpha):
+    """The same for weight normalization, whose dual is a smooth convex function of `m` unknowns: by SciPy's Newton's method."""
+    alpha = as_positive("alpha", alpha)
+    flow = _Normalized(as_entries(A), y.astype(float), parametrization, alpha)
+    run = minimize(
+        lambda mu: flow.dual(mu)[0],
+        flow.first_state,
+        jac=lambda mu: flow.dual(mu)[1],
+        hess=lambda mu: flow.dual(mu)[2],
+        method="trust-exact",
+        options={"gtol": 1e-13, "maxiter": 1000},
+    )
+    mu = run.x
+    for _ in range(3):  # the function of a trust region is blind below 1e-8, its gradient is not
+        _, gradient, bend, _ = flow.dual(mu)
+        mu = mu - np.linalg.lstsq(bend, gradient)[0]
+    x = flow.x(mu)
+    optimality = float(np.linalg.norm(flow.dual(mu)[1]) / (np.linalg.norm(flow.y) or 1.0))
+    converged = optimality <= SHARP
+    message = f"The dual problem was solved in {run.nit} Newton steps, to {optimality:.0e}."
+    if not converged:
+        warnings.warn(f"flow_limit: {message}", RuntimeWarning, stacklevel=3)
+    return Result((x * flow.unit).astype(A.dtype), converged, int(run.nit), message, optimality, "|A x - y| / |y|")
 
 
 @dataclass(frozen=True, eq=False)

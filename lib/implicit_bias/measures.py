@@ -18,6 +18,7 @@ from ._validation import (
     as_finite_matrix,
     as_labels,
     as_matrix,
+    as_norm,
     as_parametrization,
     as_positive,
     as_reals,
@@ -381,12 +382,15 @@ def _derivatives(parametrization, w, gradient):
     return push, bend
 
 
-def margin(A: Matrix, y: ArrayLike, x: ArrayLike) -> float | np.ndarray:
-    r"""Smallest signed distance of a point to the plane orthogonal to `x`, :math:`\min_i y_i\langle a_i, x\rangle / |x|`.
+def margin(
+    A: Matrix, y: ArrayLike, x: ArrayLike, *, norm: str = "l2", shape: tuple[int, int] | None = None
+) -> float | np.ndarray:
+    r"""Smallest value of a separator in units of its norm, :math:`\min_i y_i\langle a_i, x\rangle / |x|`.
 
-    It is positive exactly when ``sign(A x) = y``: the plane separates the two classes.
+    It is positive exactly when ``sign(A x) = y``: the plane orthogonal to `x` separates the two classes. In the Euclidean norm
+    it is the smallest signed distance of a point to that plane.
 
-    Taught in the chapter "Overparameterization".
+    Taught in the chapter "Overparameterization"; in other norms in the chapter "Other geometries".
 
     Parameters
     ----------
@@ -395,6 +399,10 @@ def margin(A: Matrix, y: ArrayLike, x: ArrayLike) -> float | np.ndarray:
     y : array_like, shape (m,)
         Labels +1 and -1, both of which occur.
     x : array_like, shape (..., n)
+    norm : {"l2", "l1", "linf", "spectral"}
+        The last is the largest singular value of `x` as a matrix.
+    shape : tuple of int, optional
+        Of that matrix, whose rows follow each other in `x`.
 
     Returns
     -------
@@ -408,12 +416,23 @@ def margin(A: Matrix, y: ArrayLike, x: ArrayLike) -> float | np.ndarray:
     """
     A = as_matrix(A)
     y = as_labels(y, A)
+    norm, shape = as_norm(norm, shape, A.shape[1])
     x = as_reals("x", x).astype(float)
     if x.shape[-1:] != A.shape[1:] or not np.all(np.isfinite(x)):
         raise ValueError(f"x must be finite and have shape (..., {A.shape[1]}), got {x.shape}")
-    norms = np.linalg.norm(x, axis=-1)
+    norms = _norm_of(x, norm, shape)
     signed = y * (A @ x.reshape(-1, A.shape[1]).T).T
     return np.min(signed, axis=-1).reshape(norms.shape)[()] / np.where(norms > 0, norms, 1)
+
+
+def _norm_of(x, norm, shape=None, *, dual=False):
+    """A norm of vectors over the last axis, or its dual norm: l1 and linf, l2 and itself, spectral and nuclear."""
+    if norm == "l2":
+        return np.linalg.norm(x, axis=-1)
+    if norm == "spectral":
+        values = np.linalg.svd(x.reshape(*x.shape[:-1], *shape), compute_uv=False)
+        return np.sum(values, axis=-1) if dual else values[..., 0]
+    return np.sum(np.abs(x), axis=-1) if (norm == "l1") != dual else np.max(np.abs(x), axis=-1)
 
 
 def effective_rank(W: ArrayLike) -> float | np.ndarray:

@@ -9,17 +9,20 @@ The potential: `mirror_map` (:math:`\nabla h`), `inverse_mirror_map`, `potential
 which `flow` and `limits` compute, an affine image ``s = dual_rate * (grad h(x) - grad h(x(0)))`` scaled such that `x` is an
 explicit function of `s`. It starts at 0 and stays in the range of ``A.T``.
 
+A `Reparametrization` is made of any increasing map, or `from_potential` of any potential.
+
 `Linear` and the products of matrices have the first face only: the potential of the former, ``|x|^2/2``, needs no library,
 and the flow of the latter is no mirror flow unless everything commutes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.integrate import solve_ivp
 
 from ._validation import as_alpha, as_groups, as_numbers, as_positive, as_reals, as_scale, as_seed
 
@@ -339,6 +342,213 @@ class SignedHadamardPower(_Power):
         return np.copysign(t, z)
 
 
+Entrywise = Callable[[np.ndarray], np.ndarray]
+
+
+class Reparametrization:
+    r"""Any increasing map, ``x = rho(w)`` entry by entry, with the geometry :math:`h'' = 1/\rho'(\rho^{-1}(x))^2`.
+
+    Along the gradient flow in `w`, `x` moves as a mirror flow with the potential `h`, and :math:`h'(x(t)) - h'(x(0))` stays in
+    the range of ``A.T``. `gradient_descent`, `gradient_flow` and `flow_limit` take it. The last two need :math:`h'` and its
+    inverse: in closed form where they are given, else an integrator solves :math:`dw/d\theta = \rho'(w)`, which takes some
+    hundred times as long.
+
+    Source: Chou, Maly and Stoeger (2023), Li, Wang, Lee and Arora (2022). Taught in the chapter "Other geometries".
+
+    Parameters
+    ----------
+    rho, derivative, inverse : callable
+        The map, its derivative (not negative) and its inverse, functions of arrays.
+    mirror_map, inverse_mirror_map : callable, optional
+        :math:`h'` and its inverse; both or none.
+    start : float or array_like, shape (n,)
+        The weights begin at `alpha` times this; 1 by default. Zero begins at ``rho(0)``, whatever `alpha`.
+    nonnegative : bool
+        Whether every `x` is non-negative.
+
+    Raises
+    ------
+    ValueError
+        If a function is none, only one of the two mirror maps is given, or `start` is not finite.
+
+    Examples
+    --------
+    >>> model = Reparametrization(np.sinh, np.cosh, np.arcsinh, mirror_map=np.arctan, inverse_mirror_map=np.tan, start=0.0)
+    >>> model.value(model.start(1.0, 2)).tolist()
+    [0.0, 0.0]
+    >>> float(model.second_derivative(np.array(2.0)).round(12))  # 1 / (1 + x^2)
+    0.2
+    """
+
+    def __init__(
+        self,
+        rho: Entrywise,
+        derivative: Entrywise,
+        inverse: Entrywise,
+        *,
+        mirror_map: Entrywise | None = None,
+        inverse_mirror_map: Entrywise | None = None,
+        start: ArrayLike = 1.0,
+        nonnegative: bool = False,
+    ) -> None:
+        if (mirror_map is None) != (inverse_mirror_map is None):
+            raise ValueError("mirror_map and inverse_mirror_map must be given together, or none of them")
+        given = {"rho": rho, "derivative": derivative, "inverse": inverse}
+        if mirror_map is not None:
+            given |= {"mirror_map": mirror_map, "inverse_mirror_map": inverse_mirror_map}
+        for name, function in given.items():
+            if not callable(function):
+                raise ValueError(f"{name} must be a function of an array, got {function!r}")
+        self.rho, self.derivative, self.inverse = rho, derivative, inverse
+        self.mirror_map, self.inverse_mirror_map = mirror_map, inverse_mirror_map
+        self.direction = as_reals("start", start).astype(float)
+        if self.direction.ndim > 1 or not np.all(np.isfinite(self.direction)):
+            raise ValueError(f"start must be a finite number, or one for each entry; got {start!r}")
+        self.nonnegative = bool(nonnegative)
+
+    def __repr__(self):
+        return f"Reparametrization({getattr(self.rho, '__name__', self.rho)})"
+
+    def second_derivative(self, x: np.ndarray) -> np.ndarray:
+        r""":math:`h''(x)`, infinite where the map is flat."""
+        with np.errstate(divide="ignore"):
+            return self.derivative(self.inverse(x)) ** -2.0
+
+    def start(self, alpha: ArrayLike, n: int) -> np.ndarray:
+        """Weights ``alpha * start``; `alpha` is a number, or has shape (n,), (k, 1) or (k, n) for k starts."""
+        alpha = as_alpha(alpha, n)
+        if self.direction.shape not in ((), (n,)):
+            raise ValueError(f"start must be a number or have shape ({n},), got {self.direction.shape}")
+        return np.broadcast_to(alpha, (*alpha.shape[:-1], n)) * self.direction
+
+    def value(self, w: np.ndarray) -> np.ndarray:
+        """The vector ``x = rho(w)``."""
+        return self.rho(w)
+
+    def pullback(self, w: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """Gradient with respect to the weights, ``rho'(w) * gradient``."""
+        return self.derivative(w) * gradient
+
+    def size(self, w: np.ndarray) -> float | np.ndarray:
+        """The largest entry of `x`, in absolute value."""
+        return np.max(np.abs(self.rho(w)), axis=-1)
+
+    def curvature(self, size: float | np.ndarray) -> float | np.ndarray:
+        """The largest ``1 / h''(x)`` of 129 points with ``|x| <= size``, the squared derivative of the map there."""
+        shares = np.linspace(0.0 if self.nonnegative else -1.0, 1.0, 129)
+        with np.errstate(all="ignore"):  # points outside of the range of the map
+            squares = 1 / self.second_derivative(np.multiply.outer(np.asarray(size, dtype=float), shares))
+        return np.max(np.where(np.isfinite(squares), squares, 0.0), axis=-1)
+
+    def from_dual(self, point: DualPoint, first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        r"""`x` and ``dx/ds = 1/h''`` for :math:`h'(x) = h'(x(0)) + s`, given the weights ``w(0) = first``; NaN outside."""
+        with np.errstate(all="ignore"):
+            if self.mirror_map is None:
+                w = _follow(self.derivative, first, point.s)
+                return self.rho(w), self.derivative(w) ** 2
+            start = self.mirror_map(self.rho(first))
+            x = self.inverse_mirror_map(start + point.s)
+            # A mirror map with a bounded range has an inverse that may go on outside of it, as the tangent does.
+            x = np.where(
+                np.abs(self.mirror_map(x) - start - point.s) <= 1e-6 * (1 + np.abs(start + point.s)), x, np.nan
+            )
+            return x, 1 / self.second_derivative(x)
+
+    def longest_step(self, point: DualPoint, ds: np.ndarray) -> float:
+        """A Newton step may go as far as it likes: what leaves the domain is NaN, and refused."""
+        return np.inf
+
+
+def from_potential(
+    mirror_map: Entrywise,
+    inverse_mirror_map: Entrywise,
+    second_derivative: Entrywise,
+    *,
+    anchor: float = 0.0,
+    start: ArrayLike = 0.0,
+    nonnegative: bool = False,
+) -> Reparametrization:
+    r"""The other way: the map whose gradient flow has a given potential.
+
+    It solves :math:`\rho' = h''(\rho)^{-1/2}` with ``rho(0) = anchor``. The map is integrated to 1e-12 whenever a weight
+    is turned into an entry. `gradient_flow` and `flow_limit` do not need it.
+
+    Source: Chou, Maly and Stoeger (2023). Taught in the chapter "Other geometries".
+
+    Parameters
+    ----------
+    mirror_map, inverse_mirror_map, second_derivative : callable
+        :math:`h'`, its inverse and :math:`h''`, functions of arrays.
+    anchor : float
+        A point where :math:`h''` is finite and positive: the entry of the weight 0.
+    start, nonnegative
+        As for `Reparametrization`; by default the weights begin at 0, and all entries at `anchor`.
+
+    Returns
+    -------
+    Reparametrization
+
+    Raises
+    ------
+    ValueError
+        If a function is none, or :math:`h''` is not positive and finite at `anchor`.
+
+    Examples
+    --------
+    The entropy ``x ln x - x`` belongs to the square of the weight, here ``(1 + w/2)^2``:
+
+    >>> model = from_potential(np.log, np.exp, lambda x: 1 / x, anchor=1.0, nonnegative=True)
+    >>> model.value(np.array([0.0, 2.0])).round(9).tolist()
+    [1.0, 4.0]
+    """
+    if not callable(second_derivative):
+        raise ValueError(f"second_derivative must be a function of an array, got {second_derivative!r}")
+    with np.errstate(all="ignore"):
+        steepness = float(np.asarray(second_derivative(np.array([float(anchor)])))[0])
+    if not (np.isfinite(steepness) and steepness > 0):
+        raise ValueError(f"anchor must be a point where h'' is positive and finite, at {anchor} it is {steepness}")
+
+    def slope(x):
+        return second_derivative(x) ** -0.5
+
+    def rho(w):
+        return _follow(slope, np.full(np.shape(w), float(anchor)), w)
+
+    def inverse(x):  # the integral of the root of h''
+        return _follow(lambda w, x: second_derivative(x) ** 0.5, np.zeros(np.shape(x)), x - anchor, at=float(anchor))
+
+    model = Reparametrization(
+        rho,
+        lambda w: slope(rho(w)),
+        inverse,
+        mirror_map=mirror_map,
+        inverse_mirror_map=inverse_mirror_map,
+        start=start,
+        nonnegative=nonnegative,
+    )
+    model.second_derivative = second_derivative
+    return model
+
+
+def _follow(velocity, first, length, at=None):
+    """``z(length)`` for ``dz/ds = velocity(z)``, ``z(0) = first``, each entry by itself; NaN where it does not get so far.
+
+    With `at` the velocity is that of ``(z, at + s)``.
+    """
+    length = np.asarray(length, dtype=float)
+
+    def move(share, z):
+        inner = (z,) if at is None else (z, at + share * length.ravel())
+        return length.ravel() * velocity(*inner)
+
+    with np.errstate(all="ignore"):
+        run = solve_ivp(
+            move, (0.0, 1.0), np.broadcast_to(first, length.shape).ravel(), "DOP853", rtol=1e-12, atol=1e-14
+        )
+    end = run.y[:, -1] if run.status == 0 else np.full(length.size, np.nan)
+    return end.reshape(length.shape)
+
+
 class GroupHadamard:
     r"""A number times a vector for each group of entries, ``x_g = u_g v_g``, started at ``u = alpha``, ``v = 0``.
 
@@ -481,10 +691,8 @@ class _Product:
 
         `n` is the number of unknowns of the problem, which must be the number of entries of the product.
         """
-        if n != self.shape[0] * self.shape[1]:
-            raise ValueError(
-                f"{self._sizes} must give a matrix with as many entries as A has columns, {n}: got {self!r}"
-            )
+        if n != np.prod(self.shape):
+            raise ValueError(f"{self._sizes} must give as many entries as A has columns, {n}: got {self!r}")
         alpha = as_scale(alpha)
         _log_start(alpha, self.depth)  # which refuses what is beyond float64
         return alpha * np.concatenate([W.ravel() for W in self._unit_start()])
@@ -672,6 +880,164 @@ class SymmetricProduct(_Product):
 
     def _unit_start(self):
         return [np.eye(*self.shapes[0])]
+
+
+class TensorProduct(_Product):
+    r"""The tensor :math:`\sum_r u_r^{(1)}\otimes\dots\otimes u_r^{(N)}`, entry by entry in the order of NumPy.
+
+    The weights are one flat array: for each mode a matrix with the vectors :math:`u_r` as columns.
+
+    Source: Razin, Maman and Cohen (2021). Taught in the chapter "Other geometries".
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Of the tensor, at least two modes.
+    rank : int
+        Number of terms.
+    start : sequence of array_like, optional
+        The matrices for ``alpha = 1``, of shapes ``(shape[k], rank)``. By default they are Gaussian: independent entries with
+        the standard deviation ``1 / sqrt(shape[k])``.
+    seed : int, optional
+        Required without `start`.
+
+    Raises
+    ------
+    ValueError
+        For an argument out of its range or of the wrong shape.
+
+    Examples
+    --------
+    >>> model = TensorProduct((2, 2, 2), 1, start=[[[1.0], [0.0]]] * 3)
+    >>> model.value(model.start(0.5, 8)).tolist()
+    [0.125, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    """
+
+    _sizes = "shape"
+
+    def __init__(
+        self, shape: Sequence[int], rank: int, start: Sequence[ArrayLike] | None = None, seed: int | None = None
+    ) -> None:
+        self.shape = tuple(as_positive("shape", size, integer=True) for size in shape)
+        if len(self.shape) < 2:
+            raise ValueError(f"shape must have at least two modes, got {shape!r}")
+        self.rank = as_positive("rank", rank, integer=True)
+        self.depth = len(self.shape)
+        self.shapes = [(size, self.rank) for size in self.shape]
+        if start is None and seed is None:
+            raise ValueError("seed must be given for a Gaussian start, so that the run can be repeated")
+        self.seed = None if seed is None else as_seed(seed)
+        self.given = None if start is None else [as_reals("start", factor).astype(float) for factor in start]
+        if self.given is not None and [factor.shape for factor in self.given] != self.shapes:
+            raise ValueError(f"start must be matrices of the shapes {self.shapes}")
+
+    def __repr__(self):
+        return f"TensorProduct({self.shape}, rank={self.rank})"
+
+    def curvature(self, size: float | np.ndarray) -> float | np.ndarray:
+        """Bound ``N M^(2-2/N)`` on the squared Jacobian of `value` where `size` is at most `M`."""
+        return self.depth * size ** (2 - 2 / self.depth)
+
+    def value(self, w: np.ndarray) -> np.ndarray:
+        """The entries of the tensor."""
+        return np.sum(_columnwise(self.factors(w)), axis=-1)
+
+    def pullback(self, w: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """Gradient with respect to the weights: that of `x` in all modes but one, times the vectors of the others."""
+        factors, stack = self.factors(w), gradient.shape[:-1]
+        G = gradient.reshape(*stack, *self.shape)
+        pulled = np.empty(w.shape, dtype=np.result_type(w, gradient))
+        for k, part in enumerate(self.factors(pulled)):
+            others = _columnwise(factors[:k] + factors[k + 1 :])
+            unfolded = np.moveaxis(G, len(stack) + k, len(stack)).reshape(*stack, self.shape[k], -1)
+            np.matmul(unfolded, others, out=part)
+        return pulled
+
+    def _unit_start(self):
+        if self.given is not None:
+            return self.given
+        rng = np.random.default_rng(self.seed)
+        return [rng.standard_normal(shape) / np.sqrt(shape[0]) for shape in self.shapes]
+
+
+def _columnwise(factors):
+    """The products of the columns of the same number, each as one long column (the Khatri-Rao product)."""
+    product = factors[0]
+    for factor in factors[1:]:
+        product = product[..., :, None, :] * factor[..., None, :, :]
+        product = product.reshape(*product.shape[:-3], -1, product.shape[-1])
+    return product
+
+
+class WeightNormalized:
+    r"""The model ``x = u^2 - v^2`` with weights ``(u, v) = r p / |p|``: length and direction are trained separately.
+
+    Along the gradient flow :math:`|p| = c` does not change, and with the total :math:`S = r^2 = \sum u_j^2 + v_j^2` the
+    vectors :math:`\tfrac12\ln(u^2/S) + S/(2c^2)` and the same for `v` differ from their start by ``A.T mu`` and ``-A.T mu``.
+    The weights are one flat array ``(r, p)``.
+
+    Source: Chou, Rauhut and Ward (2024). Taught in the chapter "Other geometries", Theorem "Weight normalization".
+
+    Parameters
+    ----------
+    radius : float
+        The length `c` of `p` at the start: the smaller, the faster the direction turns.
+
+    Raises
+    ------
+    ValueError
+        If `radius` is not positive.
+
+    Examples
+    --------
+    >>> model = WeightNormalized(1.0)
+    >>> model.value(model.start(0.5, 2)).tolist()
+    [0.0, 0.0]
+    """
+
+    nonnegative = False
+    depth = 2
+
+    def __init__(self, radius: float) -> None:
+        self.radius = as_positive("radius", radius)
+
+    def __repr__(self):
+        return f"WeightNormalized({self.radius:g})"
+
+    def start(self, alpha: ArrayLike, n: int) -> np.ndarray:
+        """Weights that stand for ``u = v = alpha``; `alpha` is a number, or has shape (k, 1) for k starts."""
+        alpha = as_scale(alpha)
+        direction = np.full(2 * n, self.radius / np.sqrt(2 * n))
+        return np.concatenate(
+            [np.sqrt(2 * n) * np.atleast_1d(alpha), np.broadcast_to(direction, (*alpha.shape[:-1], 2 * n))], axis=-1
+        )
+
+    def _parts(self, w):
+        r, p = w[..., :1], w[..., 1:]
+        length = np.sqrt(np.sum(p**2, axis=-1, keepdims=True))
+        return r, p / length, length
+
+    def value(self, w: np.ndarray) -> np.ndarray:
+        """The vector ``u^2 - v^2``."""
+        r, direction, _ = self._parts(w)
+        first, second = np.split((r * direction) ** 2, 2, axis=-1)
+        return first - second
+
+    def size(self, w: np.ndarray) -> float | np.ndarray:
+        """The largest ``u^2`` or ``v^2``, times ``r^2 / |p|^2`` where that is more than 1."""
+        r, direction, length = self._parts(w)
+        return np.max((r * direction) ** 2, axis=-1) * np.maximum(1.0, (r / length)[..., 0] ** 2)
+
+    def curvature(self, size: float | np.ndarray) -> float | np.ndarray:
+        """The squared Jacobian of `value`, at most ``4 M`` where `size` is at most `M`."""
+        return 4 * size
+
+    def pullback(self, w: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """Gradient with respect to `r` and `p`."""
+        r, direction, length = self._parts(w)
+        slope = 2 * r * direction * np.concatenate([gradient, -gradient], axis=-1)
+        along = np.sum(direction * slope, axis=-1, keepdims=True)
+        return np.concatenate([along, r / length * (slope - along * direction)], axis=-1)
 
 
 def _log_start(alpha, depth):

@@ -13,6 +13,7 @@ NAMES = {
     "nnls": "Non-negative least squares",
     "weight_decay": "Weight decay",
     "steps_and_noise": "Steps and noise",
+    "geometries": "Other geometries",
 }
 GREEK = re.sub(
     r"\s+",

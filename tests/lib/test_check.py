@@ -129,6 +129,27 @@ WRONG = {
         (np.sqrt(0.4095), "power"),
         ("long", "type"),
     ],
+    "exponential_map": [
+        ([2.299, 1.394], "order"),
+        ([1.2, 2.4], "accuracy"),
+        ([1.394], "shape"),
+        ([2.789, 4.606], "factor"),
+    ],
+    "own_map": [(np.sin, "value"), (np.arctanh, "finite"), (lambda w: -np.tanh(w), "sign"), (2.0, "type")],
+    "three_margins": [
+        ([3.0, np.sqrt(5.0), 2.0], "order"),
+        ([1.0, 1.0, 1.0], "value"),
+        ([0.5, 1 / np.sqrt(5.0), 1 / 3], "power"),
+        (np.sqrt(5.0), "shape"),
+    ],
+    "adam_memory": [
+        (1e-3, "value"),
+        (5.0e-4, "value"),
+        (-4.144e-4, "sign"),
+        ([1.0, 2.0], "shape"),
+        (4.3e-4, "accuracy"),
+    ],
+    "spring": [(0.0, "value"), (-0.13799, "sign"), (0.5, "value"), ([0.1, 0.2], "shape"), (0.195, "factor")],
     "nnls_hand": [
         (lambda y1, y2: np.linalg.solve(A, [y1, y2]), "property"),
         (lambda y1, y2: np.maximum(np.linalg.solve(A, [y1, y2]), 0), "value"),

@@ -25,6 +25,7 @@ LAYERS = [
     "regression",
     "descent",
     "flow",
+    "margins",
     "limits",
     "spectrum",
     "check",
