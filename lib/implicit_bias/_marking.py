@@ -35,7 +35,7 @@ CHECKS = {
     for name, function in inspect.getmembers(check, inspect.isfunction)
     if function.__module__ == check.__name__ and not name.startswith("_")
 }
-PROCESSES = 100  # of one notebook at a time
+PROCESSES = 25  # of one notebook at a time
 DISK = 256 * 2**20  # bytes of the folder that is thrown away, within the walls
 TOTAL = 5  # the time for a notebook, in units of that for a cell
 WORK = "work"
@@ -81,10 +81,10 @@ class Watch(threading.Thread):
             for process in running:
                 with contextlib.suppress(psutil.Error):
                     memory += process.memory_info().rss
-            if memory > 1.5 * MEMORY:
-                self.reason = "memory"
-            elif len(running) > PROCESSES:
+            if len(running) > PROCESSES:
                 self.reason = "processes"
+            elif memory > 1.5 * MEMORY:
+                self.reason = "memory"
             elif time.monotonic() > deadline:
                 self.reason = "time"
             if self.reason:

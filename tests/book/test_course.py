@@ -121,11 +121,12 @@ def class_book(tmp_path_factory, packages) -> Book:
     )
     book.write("chapters/seminar/exam.md", f"# Exam\n\n{exam}")
     files = "".join(f"      - file: chapters/{name}\n" for name in EXERCISED)
-    toc = f"format: jb-book\nroot: chapters/index\nparts:\n  - numbered: true\n    chapters:\n{files}"
+    toc = f"format: jb-book\nroot: chapters/index\nparts:\n  - caption: Chapters\n    numbered: true\n    chapters:\n{files}"
     for name in ("seminar/syllabus", "seminar/sheets", "seminar/exam"):
         toc += f"      - file: chapters/{name}\n"
-    book.write("_toc.yml", toc + "  - chapters:\n      - file: chapters/claims\n")
-    (book.root / "tests" / "claims" / "test_first.py").unlink()
+    book.write("_toc.yml", toc + "  - caption: Appendix\n    chapters:\n      - file: chapters/claims\n")
+    for unused in ("tests/claims/test_first.py", "chapters/first.md"):
+        (book.root / unused).unlink()
     return book
 
 
