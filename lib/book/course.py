@@ -10,10 +10,12 @@ The variable ``SOLUTIONS`` of the environment, or of make, says which solutions 
 They are taken out of the source of a page, before anything is made of it: whatever the build writes, it has never seen
 them. No cell is executed anew. The sources of the checks, which compute the answers, are not shown unless all solutions are.
 
-``{sheets}`` makes a sheet for each session of what the syllabus says is to be handed in, by reference.
+``{sheets}`` makes a sheet for each session of what the syllabus says is to be handed in, by reference; ``{reading}`` counts how
+long the chapters take to be read.
 """
 
 import functools
+import itertools
 import math
 import os
 import re
@@ -31,12 +33,16 @@ from sphinx.util.docutils import SphinxDirective
 from book.sources import without_shown_code
 
 SYLLABUS = Path("chapters", "seminar", "syllabus.md")
+CHAPTER = re.compile(r"^## (.*)$", re.M)
 SESSION = re.compile(r"^\(session-(\w+)\)=\n### (?:\d+\. )?(.*)$", re.M)
 TERM = re.compile(r"^(\w[^\n]*)\n: (.*?)(?=\n\n)", re.M | re.S)
 EXERCISE = re.compile(r"\{ref\}`(ex-[\w-]+)`")
 SOLUTION = re.compile(
     r"^(?P<fence>`{3,}|~{3,}|:{3,})\{solution\}[ \t]*(?P<label>\S+).*?^(?P=fence)[ \t]*$", re.M | re.S
 )
+CELL = re.compile(r"^```\{code-cell\}.*?^```$", re.M | re.S)
+FORMULA = re.compile(r"\$\$.*?\$\$|\$[^$]+\$", re.S)
+PACE = 3000  # words an hour that a student reads with a pencil; a formula counts as a word
 OF_EXAM = "exam-"  # how the labels of its questions begin
 CHECKS = "implicit_bias.check"
 
@@ -45,6 +51,7 @@ CHECKS = "implicit_bias.check"
 class Session:
     number: int
     title: str
+    chapter: str  # the title
     parts: dict[str, str]  # "Hand in" and the like, with what stands there
 
     def exercises(self, part: str) -> list[str]:
@@ -54,13 +61,14 @@ class Session:
 @functools.cache
 def sessions(root: Path) -> list[Session]:
     """The sessions of the syllabus, without that of the students' talks."""
-    path = root / SYLLABUS
-    pieces = SESSION.split(path.read_text(encoding="utf-8") + "\n\n") if path.exists() else [""]
-    return [
-        Session(int(number), title, dict(TERM.findall(text)))
-        for number, title, text in zip(pieces[1::3], pieces[2::3], pieces[3::3], strict=True)
-        if number.isdecimal()
-    ]
+    path, found = root / SYLLABUS, []
+    _, *pieces = CHAPTER.split(path.read_text(encoding="utf-8") + "\n\n") if path.exists() else [""]
+    for chapter, within in zip(pieces[::2], pieces[1::2], strict=True):
+        _, *parts = SESSION.split(within)
+        for number, title, text in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
+            if number.isdecimal():
+                found.append(Session(int(number), title, chapter, dict(TERM.findall(text))))
+    return found
 
 
 @functools.cache
@@ -162,6 +170,42 @@ class SheetsDirective(SphinxDirective):
         return container.children
 
 
+def chapter_files(root: Path) -> dict[str, Path]:
+    """The files of the chapters by their titles."""
+    titles = {
+        path: re.search(r"^# (.*)$", path.read_text(encoding="utf-8"), re.M)
+        for path in (root / "chapters").glob("*.md")
+    }
+    return {title[1]: path for path, title in titles.items() if title}
+
+
+def words_to_read(text: str) -> int:
+    """How many words a chapter has up to its quiz, without code."""
+    body = text.partition("\n# ")[2]
+    body = CELL.sub("", re.split(r"^## (?:Quiz|The code|Exercises)$", body, maxsplit=1, flags=re.M)[0])
+    return len(FORMULA.sub(" formula ", body).split())
+
+
+class ReadingDirective(SphinxDirective):
+    """A table of how long the chapters take to be read, counted."""
+
+    def run(self):
+        root, rows = Path(self.env.srcdir), []
+        self.env.note_dependency(str(root / SYLLABUS))
+        files = chapter_files(root)
+        for chapter, members in itertools.groupby(sessions(root), key=lambda session: session.chapter):
+            numbers = [session.number for session in members]
+            self.env.note_dependency(str(files[chapter]))
+            words = words_to_read(files[chapter].read_text(encoding="utf-8"))
+            hours = math.ceil(4 * words / PACE / len(numbers)) / 4
+            of_sessions = f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else str(numbers[0])
+            rows.append(f"| {chapter} | {of_sessions} | {round(words, -2)} | {hours:g} |")
+        lines = ["| chapter | sessions | words | hours before each session |", "|---|---|---|---|", *rows]
+        container = nodes.Element()
+        self.state.nested_parse(StringList(lines, self.env.docname), 0, container)
+        return container.children
+
+
 def choose(app: Sphinx, config):
     setting = os.environ.get("SOLUTIONS") or "all"
     if not re.fullmatch(r"all|none|lecturer|\d+", setting):
@@ -195,6 +239,7 @@ def setup(app: Sphinx):
     app.add_config_value("solutions", "all", "env")
     app.add_directive("withheld", WithheldDirective)
     app.add_directive("sheets", SheetsDirective)
+    app.add_directive("reading", ReadingDirective)
     app.connect("config-inited", choose)
     app.connect("source-read", take_out)
     app.connect("viewcode-find-source", hide_checks)

@@ -207,9 +207,9 @@ def verdicts_in(folder) -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.slow
-def test_a_folder_of_forty_notebooks_is_marked_in_one_command(handed_in):
+def test_a_folder_of_forty_notebooks_is_marked_in_one_command(handed_in, tmp_path):
     folder, outside, asked = handed_in
-    if not _marking.walls(outside):
+    if not _marking.walls(tmp_path):
         pytest.fail("bubblewrap is not here, or cannot work here: apt install bubblewrap")
     assert len(FOLDER) >= 40
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
