@@ -148,8 +148,9 @@ class WithheldDirective(SphinxDirective):
 
     def run(self):
         session = deadlines(Path(self.env.srcdir)).get(self.arguments[0])
-        text = f"The solution follows after session {session}." if session else "The solution is the lecturer's."
-        return [nodes.paragraph("", text, classes=["withheld"])]
+        if session is None:  # of the exam
+            return []
+        return [nodes.paragraph("", f"The solution follows after session {session}.", classes=["withheld"])]
 
 
 class SheetsDirective(SphinxDirective):

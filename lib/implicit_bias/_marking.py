@@ -204,6 +204,7 @@ def mark(notebook: nbformat.NotebookNode, seconds: int) -> dict:
             shell_timeout_interval=1,
             iopub_timeout=1,
             ipython_hist_file="",
+            shutdown_kernel="immediate",
             log_level="CRITICAL",
         )
         watch.start()

@@ -158,7 +158,7 @@ def test_every_talk_is_offered_once_or_left_for_the_students_session():
 
 def test_the_points_of_the_exam_add_up():
     exam = text_of("exam")
-    points = [int(number) for number in re.findall(r"^```\{exercise\} .* \((\d+) points\)$", exam, re.MULTILINE)]
+    points = [int(number) for number in re.findall(r"^```\{exercise\} .*, (\d+) points$", exam, re.MULTILINE)]
     keys = re.findall(r"^\*\*Key\.\*\* (.*)$", exam, re.MULTILINE)
     assert [sum(int(number) for number in re.findall(r"\(\w\) (\d+)", key)) for key in keys] == points
     assert f"Two hours, {sum(points)} points" in exam
