@@ -174,7 +174,9 @@ def free(code: str) -> set[str]:
     names = [node for node in tree if isinstance(node, ast.Name)]
     defined = {node.arg for node in tree if isinstance(node, ast.arg)}
     defined |= {name.id for name in names if not isinstance(name.ctx, ast.Load)}
-    defined |= {name for node in tree if isinstance(node, ast.FunctionDef | ast.ImportFrom) for name in bound(node)}
+    defined |= {
+        name for node in tree if isinstance(node, ast.FunctionDef | ast.Import | ast.ImportFrom) for name in bound(node)
+    }
     return {name.id for name in names} - defined
 
 

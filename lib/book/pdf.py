@@ -36,6 +36,7 @@ def print_sheets(browser: Browser, sheets: Path, folder: Path):
     """Each section of the page on its own: what stands around it is taken away."""
     page = browser.new_page(color_scheme="light")
     page.goto(sheets.as_uri())
+    page.add_style_tag(content="footer, .download, .headerlink { display: none !important; }")
     for number in range(page.locator("article h2").count()):
         page.evaluate(
             """(number) => {
@@ -45,7 +46,7 @@ def print_sheets(browser: Browser, sheets: Path, folder: Path):
             number,
         )
         target = folder / f"sheet-{number + 1:02}.pdf"
-        page.pdf(path=target, prefer_css_page_size=True, print_background=True)
+        page.pdf(path=target, format="A4", print_background=True)
         print(target)
     page.close()
 

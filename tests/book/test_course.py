@@ -1,5 +1,7 @@
 """Homework whose solutions are not on the table: a course's build of the book holds those of the sessions that are over."""
 
+import builtins
+import os
 import re
 import subprocess
 import sys
@@ -7,7 +9,7 @@ from types import SimpleNamespace
 
 import pypdfium2
 import pytest
-from book import course
+from book import course, notebooks
 from book.browser import find_chromium
 
 from tests.book.conftest import HEADER, Book
@@ -79,6 +81,17 @@ def test_the_sources_of_the_checks_are_shown_with_all_solutions_only(setting, sh
     assert course.hide_checks(app, "implicit_bias.nnls") is None
 
 
+@pytest.mark.parametrize("session", SESSIONS, ids=lambda session: str(session.number))
+def test_the_notebook_of_a_sheet_defines_what_its_solutions_use(session):
+    app = SimpleNamespace(env=SimpleNamespace(doc2path=lambda name: CHAPTERS / f"{name}.md"))
+    given = {*dir(builtins), "check"}  # the cell for the answer imports it
+    for label in session.exercises("Hand in"):
+        (name,) = [name for name, labels in LABELS.items() if label in labels]
+        cells, solutions = course.code_of(app, name)
+        code = notebooks.needed(cells, solutions, label) + solutions.get(label, [])
+        assert not notebooks.free("\n".join(code)) - given
+
+
 # --- A book of the exercises of all chapters, built for a course
 
 
@@ -140,10 +153,9 @@ def build_for(book: Book, setting: str):
 def words(book: Book) -> dict[str, set[str]]:
     """The marks in every file that the build leaves, the kept outputs of cells excepted; those in the PDF as they are read."""
     if find_chromium():
-        printed = "import sys; from book import pdf; pdf.main('book'); pdf.main('sheets')"
-        subprocess.run(
-            [sys.executable, "-c", printed], cwd=book.root, env={"PYTHONPATH": "lib", "PATH": "/usr/bin"}, check=True
-        )
+        for what in ("book", "sheets"):
+            command = [sys.executable, "-m", "book.pdf", what]
+            subprocess.run(command, cwd=book.root, env={**os.environ, "PYTHONPATH": "lib"}, check=True)
     found = {}
     for path in (book.root / "_build").rglob("*"):
         name = path.relative_to(book.root / "_build").as_posix()
