@@ -85,7 +85,8 @@ def mark(path: Path | None, seconds: int) -> dict:
     cookie = secrets.token_hex(16)
     with tempfile.TemporaryDirectory() as place:
         result = Path(place) / "result.json"
-        call = [sys.executable, "-m", "implicit_bias._marking", str(path), str(result), str(seconds)]
+        # -P: else the folder in which the command was given would be one of those that a notebook may read.
+        call = [sys.executable, "-P", "-m", "implicit_bias._marking", str(path), str(result), str(seconds)]
         try:
             subprocess.run(
                 call,
@@ -166,7 +167,7 @@ def main(arguments: list[str] | None = None):
     with tempfile.TemporaryDirectory() as place:
         if not walls(Path(place)):
             print(NO_WALLS, file=sys.stderr)
-    handed_in = submissions(options.folder)
+    handed_in = submissions(options.folder.resolve())
     students = [student for student, _ in handed_in]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = []

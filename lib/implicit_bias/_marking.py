@@ -155,7 +155,7 @@ def called(source: str) -> list[str]:
 
 def kernel_manager(folder: Path, call: list[str]) -> AsyncKernelManager:
     """A manager for our kernel, which speaks through files: there is no network."""
-    argv = [*call, sys.executable, "-m", "implicit_bias._kernel", "-f", "{connection_file}"]
+    argv = [*call, sys.executable, "-P", "-m", "implicit_bias._kernel", "-f", "{connection_file}"]
     spec = {"argv": argv, "display_name": "", "language": "python", "interrupt_mode": "message"}
     place = folder / "kernels" / "submission"
     place.mkdir(parents=True)

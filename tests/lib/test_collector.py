@@ -213,8 +213,8 @@ def test_a_folder_of_forty_notebooks_is_marked_in_one_command(handed_in, tmp_pat
         pytest.fail("bubblewrap is not here, or cannot work here: apt install bubblewrap")
     assert len(FOLDER) >= 40
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    command = [sys.executable, "-m", "implicit_bias.check", folder, "--seconds", "6"]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    command = [sys.executable, "-m", "implicit_bias.check", ".", "--seconds", "6"]
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=900, check=False)
     assert result.returncode == 0, result.stderr
     assert "no protection" not in result.stderr
     assert not survivors() and not asked and not list(outside.iterdir())
