@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import http.server
+import importlib
 import json
 import re
 import subprocess
@@ -284,6 +285,16 @@ def test_a_name_is_text_in_both_tables(tmp_path):
     assert verdicts_in(tmp_path) == {"'=1+1": {"margin": "error"}, "<b>": {}}
     page = (tmp_path / "verdicts.html").read_text(encoding="utf-8")
     assert "<script>" not in page and "&lt;b&gt;" in page
+
+
+@pytest.mark.parametrize("package", ["psutil", "nbclient", "nbformat"])
+def test_what_is_missing_says_which_extra_brings_it(monkeypatch, package):
+    for name in ("_collect", "_marking"):
+        monkeypatch.delitem(sys.modules, f"implicit_bias.{name}")
+        monkeypatch.delattr(f"implicit_bias.{name}")
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ImportError, match=rf"{package}\b.*pip install '\.\[marking\]'"):
+        importlib.import_module("implicit_bias._collect")
 
 
 @pytest.mark.parametrize("arguments", [["nowhere"], [".", "--seconds", "0"]])
