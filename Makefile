@@ -7,7 +7,7 @@ export PYTHONHASHSEED = 0
 # The matrices are small: threads would wait for each other, up to ten times as long.
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: help book pdf slides weight test check attack lab check-arithmetic serve lint links bench trials pins clean
+.PHONY: help book pdf slides sheets weight test check attack lab check-arithmetic serve lint links bench trials pins clean
 .DEFAULT_GOAL := help
 
 help: ## list what make can do
@@ -34,6 +34,9 @@ pdf: book ## build the website, and print it as one PDF (needs Chromium)
 
 slides: book ## build the website, and print its slides into PDF files (needs Chromium)
 	$(BIN)/python -m book.pdf slides
+
+sheets: book ## build the website, and print its weekly sheets into PDF files (needs Chromium)
+	$(BIN)/python -m book.pdf sheets
 
 weight: book ## build the website, and print what a first visit of each page loads (needs Chromium)
 	$(BIN)/python -m book.weight

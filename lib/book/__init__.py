@@ -11,6 +11,7 @@ from sphinx.application import Sphinx
 from book import (
     boxes,
     claims,
+    course,
     execution,
     finishing,
     frame,
@@ -27,6 +28,7 @@ from book import (
 
 HERE = Path(__file__).parent
 PARTS = (
+    course,
     execution,
     mathematics,
     katex_server,

@@ -4,14 +4,15 @@ What only Sphinx understands is said in words: boxes get bold headings with the 
 fold, references and glued numbers become text, captions stand below their figures. Lines that only glue are left out.
 
 A chapter with exercises gives a second notebook, in the folder ``exercises``, for students: without solutions, with a cell
-for each answer, and where ``implicit_bias.check`` has a function for the exercise, with a call of it.
+for each answer, and where ``implicit_bias.check`` has a function for the exercise, with a call of it. So do the exercises of
+each weekly sheet, with that code of their chapters before them which their solutions need.
 """
 
 import ast
 import inspect
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import jupytext
@@ -24,6 +25,7 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import LoggingReporter
 
+from book import course
 from book.numbers import SCIENTIFIC
 from book.sources import has_cells, without_shown_code
 
@@ -44,6 +46,7 @@ RUN = (
     "*This is a chapter of {title}. Its code needs the library of the book: `pip install '.[figures,baselines]'` in a copy "
     "of the sources.*"
 )
+OF_SHEET = RUN.replace("a chapter", "a sheet of exercises")
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,6 @@ class Page:
 
     references: dict[tuple[str, str], str]
     glued: dict[str, str]
-    solved: bool = True  # with the solutions
 
     def reference(self, role: str, target: str) -> str:
         return self.references[role, target]
@@ -67,21 +69,19 @@ def chapters(env) -> list[str]:
     )
 
 
-def has_solutions(env, docname: str) -> bool:
-    return "{solution}" in without_shown_code(Path(env.doc2path(docname)).read_text(encoding="utf-8"))
-
-
 def make(app: Sphinx, docname: str) -> list[nbformat.NotebookNode]:
     """The notebook of a chapter, and the one for students if there are exercises with solutions."""
-    source = jupytext.reads(Path(app.env.doc2path(docname)).read_text(encoding="utf-8"), fmt="md:myst")
+    texts = [course.read(app, docname)]
+    if re.search(r"\{(solution|withheld)\}", without_shown_code(texts[0])):
+        texts.append(course.read(app, docname, solutions=False))
+    source, *_ = sources = [jupytext.reads(text, fmt="md:myst") for text in texts]
     text = "\n".join(cell.source for cell in source.cells if cell.cell_type == "markdown")
     text += "\n".join(figure(cell).get("caption", "") for cell in source.cells)
     names = [figure(cell)["name"] for cell in source.cells if "name" in figure(cell)]
     page = Page(references_of(app, docname, text, names), glued_in(app.env, docname))
     introduction = RUN.format(title=app.config.html_title)
     cited = bibliography(app.env, text)
-    pages = [page, replace(page, solved=False)] if has_solutions(app.env, docname) else [page]
-    return [notebook(source, page, introduction, cited) for page in pages]
+    return [notebook(source, page, introduction, cited) for source in sources]
 
 
 def notebook(source, page: Page, introduction: str, cited: list[str]) -> nbformat.NotebookNode:
@@ -101,10 +101,83 @@ def notebook(source, page: Page, introduction: str, cited: list[str]) -> nbforma
     cells[0].source = f"{heading}\n\n{introduction}\n{rest}".strip()
     if cited:
         cells.append(nbformat.v4.new_markdown_cell("## References\n\n" + "\n".join(f"- {entry}" for entry in cited)))
+    return numbered(cells)
+
+
+def numbered(cells: list[nbformat.NotebookNode]) -> nbformat.NotebookNode:
     for number, cell in enumerate(cells, 1):
         cell.id = f"cell-{number}"  # nbformat would draw it at random
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     return nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
+
+
+def sheet(app: Sphinx, session: course.Session) -> nbformat.NotebookNode:
+    """The exercises of a weekly sheet, each with a cell for the answer."""
+    syllabus, due = course.SYLLABUS.with_suffix("").as_posix(), session.parts["Hand in"]
+    due = inline(due, Page(references_of(app, syllabus, due, []), {}))
+    introduction = OF_SHEET.format(title=app.config.html_title)
+    setup, parts = [], [f"# Sheet {session.number}: {session.title}\n\n{introduction}\n\nTo be handed in: {due}"]
+    for label in session.exercises("Hand in"):
+        docname = app.env.sphinx_exercise_registry[label]["docname"]
+        text = course.read(app, docname, solutions=False)
+        pattern = rf"^(`+)\{{exercise\}}[^\n]*\n:label: {label}\n.*?^```\{{withheld\}}[^\n]*\n```$"
+        asked = re.search(pattern, text, re.M | re.S)[0]
+        page = Page(references_of(app, docname, asked, []), glued_in(app.env, docname))
+        parts.append(markdown(asked, page))
+        setup += [line for line in needed(*course.code_of(app, docname), label) if line not in setup]
+    cells = [cell for part in parts for cell in text_cells(part)]
+    if setup:
+        cells.insert(1, nbformat.v4.new_code_cell("\n".join(setup)))
+    return numbered(cells)
+
+
+def needed(cells: list[str], solutions: dict[str, list[str]], label: str) -> list[str]:
+    """The statements of a chapter, in its order, which define what the code in the solution of an exercise uses."""
+    if not solutions.get(label):
+        return []
+    kept, wanted = [], {"np", *free("\n".join(solutions[label]))}
+    for statement in reversed([statement for cell in cells for statement in ast.parse(cell).body]):
+        if only_glues(statement) or not bound(statement) & wanted:
+            continue
+        if isinstance(statement, ast.ImportFrom):
+            statement.names = [alias for alias in statement.names if (alias.asname or alias.name) in wanted]
+        code = ast.unparse(statement)
+        kept.insert(0, code)
+        wanted |= free(code)
+    return kept
+
+
+def bound(statement: ast.stmt) -> set[str]:
+    """The names that a statement gives a meaning, or what it changes."""
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        return {statement.name}
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return {(alias.asname or alias.name).partition(".")[0] for alias in statement.names}
+    if isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        return set().union(*map(bases, targets))
+    within = [inner for block in ("body", "orelse") for inner in getattr(statement, block, [])]
+    return set().union(*map(bound, within))
+
+
+def bases(target: ast.expr) -> set[str]:
+    """The names to which an assignment goes: that of `x` for ``x[k]``."""
+    if isinstance(target, ast.Name):
+        return {target.id}
+    parts = target.elts if isinstance(target, ast.Tuple | ast.List) else [target.value]
+    return set().union(*map(bases, parts))
+
+
+def free(code: str) -> set[str]:
+    """The names that the code reads and does not define itself."""
+    tree = list(ast.walk(ast.parse(code)))
+    names = [node for node in tree if isinstance(node, ast.Name)]
+    defined = {node.arg for node in tree if isinstance(node, ast.arg)}
+    defined |= {name.id for name in names if not isinstance(name.ctx, ast.Load)}
+    defined |= {
+        name for node in tree if isinstance(node, ast.FunctionDef | ast.Import | ast.ImportFrom) for name in bound(node)
+    }
+    return {name.id for name in names} - defined
 
 
 def text_cells(text: str) -> list[nbformat.NotebookNode]:
@@ -171,8 +244,8 @@ def directive(opening: re.Match, body: list[str], page: Page) -> str:
         body = body[1:]
     if name == "math":
         return inline("$$\n" + "\n".join(body) + f"\n$$ ({options['label']})" * ("label" in options), page)
-    if name == "solution" and not page.solved:
-        return f"<!-- answer {argument}{' in code' * ('```python' in body)} -->"
+    if name == "withheld":
+        return f"<!-- answer {argument.replace(' code', ' in code')} -->"
     text = blocks(body, page).strip()
     if name == "quiz":
         return questions(text)
@@ -239,17 +312,18 @@ def without_glue(source: str) -> str:
     """Drop the import of `glue` and the statements that only call it."""
     lines, drop = source.split("\n"), set()
 
-    def only_glues(statement: ast.stmt) -> bool:
-        if isinstance(statement, ast.ImportFrom):
-            return statement.module == "myst_nb"
-        if isinstance(statement, ast.Expr):
-            return isinstance(statement.value, ast.Call) and ast.unparse(statement.value.func) == "glue"
-        return isinstance(statement, ast.For | ast.With) and all(map(only_glues, statement.body))
-
     for statement in ast.walk(ast.parse(source)):
         if isinstance(statement, ast.stmt) and only_glues(statement):
             drop |= set(range(statement.lineno - 1, statement.end_lineno))
     return "\n".join(line for k, line in enumerate(lines) if k not in drop).strip()
+
+
+def only_glues(statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.ImportFrom):
+        return statement.module == "myst_nb"
+    if isinstance(statement, ast.Expr):
+        return isinstance(statement.value, ast.Call) and ast.unparse(statement.value.func) == "glue"
+    return isinstance(statement, ast.For | ast.With) and all(map(only_glues, statement.body))
 
 
 # --- What Sphinx knows
@@ -333,6 +407,20 @@ def offer(app: Sphinx, pagename, templatename, context, doctree):
     context["body"] = context["body"].replace("</h1>", f'</h1>\n<p class="download">{" · ".join(links)}</p>', 1)
 
 
+def offer_sheets(app: Sphinx, pagename, templatename, context, doctree):
+    """Write the notebook of each weekly sheet, and link it below the heading."""
+    if pagename != getattr(app.env, "sheets_page", None):
+        return
+    folder = Path(app.outdir) / Path(pagename).parent / "sheets"
+    folder.mkdir(parents=True, exist_ok=True)
+    for session in course.sessions(Path(app.srcdir)):
+        name = f"sheet-{session.number}.ipynb"
+        (folder / name).write_text(nbformat.writes(sheet(app, session)) + "\n", encoding="utf-8")
+        link = f'<p class="download"><a href="sheets/{name}" download>Download as notebook</a></p>'
+        heading = re.compile(rf"<h2>Sheet {session.number}:.*?</h2>", re.S)
+        context["body"] = heading.sub(rf"\g<0>\n{link}", context["body"])
+
+
 def note_chapters(app: Sphinx, env):
     env.chapters_with_code = chapters(env)
     return []
@@ -341,3 +429,4 @@ def note_chapters(app: Sphinx, env):
 def setup(app: Sphinx):
     app.connect("env-updated", note_chapters)
     app.connect("html-page-context", offer)
+    app.connect("html-page-context", offer_sheets)

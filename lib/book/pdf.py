@@ -1,4 +1,4 @@
-"""Prints the built site: ``make pdf`` runs ``python -m book.pdf book``, ``make slides`` runs ``python -m book.pdf slides``."""
+"""Prints the built site, for ``make pdf``, ``make slides`` and ``make sheets``: ``python -m book.pdf book`` and so on."""
 
 import logging
 import sys
@@ -16,6 +16,7 @@ from pypdf import PdfReader, PdfWriter
 from book.browser import BUILD, NOT_BUILT, SITE, find_chromium, launch, pages
 
 DECKS = SITE / "chapters" / "seminar" / "slides"
+SHEETS = SITE / "chapters" / "seminar" / "sheets.html"
 TARGET = BUILD / "pdf"
 HERE = Path(__file__).parent
 FRONT = "chapters/index.html"
@@ -28,6 +29,25 @@ def print_deck(browser: Browser, deck: Path, target: Path):
     page.goto(f"{deck.as_uri()}?view=print")
     page.wait_for_function("Reveal.isReady() && document.querySelector('.pdf-page')")
     page.pdf(path=target, prefer_css_page_size=True, print_background=True)
+    page.close()
+
+
+def print_sheets(browser: Browser, sheets: Path, folder: Path):
+    """Each section of the page on its own: what stands around it is taken away."""
+    page = browser.new_page(color_scheme="light")
+    page.goto(sheets.as_uri())
+    page.add_style_tag(content="footer, .download, .headerlink { display: none !important; }")
+    for number in range(page.locator("article h2").count()):
+        page.evaluate(
+            """(number) => {
+                const sections = [...document.querySelectorAll("article section section")];
+                for (const part of sections[0].parentElement.children) part.hidden = part !== sections[number];
+            }""",
+            number,
+        )
+        target = folder / f"sheet-{number + 1:02}.pdf"
+        page.pdf(path=target, format="A4", print_background=True)
+        print(target)
     page.close()
 
 
@@ -162,6 +182,8 @@ def main(what: str):
         if what == "book":
             print_book(browser, TARGET / "book.pdf")
             print(TARGET / "book.pdf")
+        elif what == "sheets":
+            print_sheets(browser, SHEETS, TARGET)
         else:
             for deck in sorted(DECKS.glob("*.html")):
                 print_deck(browser, deck, TARGET / f"{deck.stem}.pdf")

@@ -1,4 +1,4 @@
-"""A figure or a theorem of one page, shown on another: ``{reuse} fig-opening``, ``{reuse} thm-limit``.
+"""A figure, a theorem or an exercise of one page, shown on another: ``{reuse} fig-opening``, ``{reuse} ex-scale``.
 
 Nothing is executed or written twice. What is shown is what stands in the chapter, sliders included, with a link to it.
 """
@@ -13,6 +13,7 @@ from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
+from sphinx_exercise.nodes import exercise_subtitle
 
 from book.claims import link, written_before
 
@@ -42,9 +43,10 @@ class ShowAgain(SphinxPostTransform):
         for placeholder in list(self.document.findall(reused)):
             label = placeholder["label"]
             uses[label] += 1
-            shown = self.figure(label, uses[label]) or self.theorem(label)
+            shown = self.figure(label, uses[label]) or self.box(label)
             if not shown:
-                LOGGER.warning("no figure with a name and no theorem is labelled %r", label, location=placeholder)
+                words = "no figure with a name, no theorem and no exercise is labelled %r"
+                LOGGER.warning(words, label, location=placeholder)
             placeholder.replace_self(shown or [])
 
     def figure(self, label: str, use: int) -> nodes.Node | None:
@@ -58,21 +60,28 @@ class ShowAgain(SphinxPostTransform):
                 return nodes.container("", picture, self.source(name, page, anchor), classes=["reused"])
         return None
 
-    def theorem(self, label: str) -> nodes.Node | None:
-        entry = getattr(self.env, "proof_list", {}).get(label)
-        if entry is None:
+    def box(self, label: str) -> nodes.Node | None:
+        """A theorem or an exercise."""
+        for registry in ("proof_list", "sphinx_exercise_registry"):
+            if label in getattr(self.env, registry, {}):
+                page = getattr(self.env, registry)[label]["docname"]
+                break
+        else:
             return None
-        page = entry["docname"]
-        theorem = next(node for node in self.page(page).findall() if is_labelled(node, label))
-        copy = theorem.deepcopy()
+        box = next(node for node in self.page(page).findall() if is_labelled(node, label))
+        copy = box.deepcopy()
         for node in copy.findall(addnodes.pending_xref):
             node["refdoc"] = self.env.docname  # its links start here now
         for node in copy.findall(nodes.Element):
             node["ids"] = []
-        name = f"{theorem['realtype'].title()} {self.number(page, theorem['countertype'], label)}"
-        reference = self.source(name, page, label)[0]
-        title = nodes.paragraph("", "", reference, *copy[0].children, classes=["admonition-title"])
-        return nodes.container("", title, *copy[1].children, classes=["admonition", theorem["realtype"], "reused"])
+        kind, counted = box.get("realtype", "exercise"), box.get("countertype", "exercise")
+        name = f"{kind.title()} {self.number(page, counted, label)}"
+        title = nodes.paragraph("", "", self.source(name, page, label)[0], classes=["admonition-title"])
+        for subtitle in copy[0].findall(exercise_subtitle):
+            title += [nodes.Text(" ("), *subtitle.children, nodes.Text(")")]
+        if kind != "exercise":
+            title += copy[0].children
+        return nodes.container("", title, *copy[1].children, classes=["admonition", kind, "reused"])
 
     def number(self, page: str, kind: str, anchor: str) -> str:
         return ".".join(map(str, self.env.toc_fignumbers.get(page, {}).get(kind, {}).get(anchor, ())))
@@ -83,7 +92,8 @@ class ShowAgain(SphinxPostTransform):
 
 
 def is_labelled(node: nodes.Node, label: str) -> bool:
-    return isinstance(node, nodes.Element) and node.get("label") == label and "realtype" in node
+    is_box = isinstance(node, nodes.Element) and ("realtype" in node or node.get("type") == "exercise")
+    return is_box and node.get("label") == label
 
 
 def rename(picture: nodes.Node, use: int):

@@ -2,6 +2,8 @@
 
 The exercise with the label ``ex-scale`` is checked by ``check.scale(answer)``, in a notebook and without a network. Every
 check computes the truth itself, with the solvers, or tests the property that was asked for.
+
+``python -m implicit_bias.check FOLDER`` marks a folder of submitted notebooks.
 """
 
 import inspect
@@ -71,6 +73,31 @@ def filter(answer: object) -> Verdict:
     """
     x = brentq(lambda x: x - 2 * np.log1p(x), 1, 9)
     return _compare(answer, [x, -np.expm1(-x) - x / (1 + x)], rtol=1e-3)
+
+
+def best_match(c: object) -> Verdict:
+    """Check the penalty c / t that is nearest to the flow at time t: chapter "Overparameterization".
+
+    Parameters
+    ----------
+    c : float
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> best_match(1.0).kind
+    'value'
+    """
+    x = np.geomspace(1e-4, 1e4, 20_001)
+
+    def largest_difference(c):
+        return np.abs(-np.expm1(-x) - x / (c + x)).max()
+
+    best = minimize_scalar(largest_difference, bounds=(0.1, 1), method="bounded", options={"xatol": 1e-8}).x
+    return _compare(c, best, rtol=5e-3, slips={"with this penalty ridge is ahead of the flow nowhere": 1.0})
 
 
 def valley(gamma: object) -> Verdict:
@@ -853,3 +880,9 @@ def _compare_function(function, truth, cases, rtol=1e-3):
     if found.shape != wanted.shape:
         return Verdict("shape", f"One value should have the shape {wanted.shape[1:]}, yours has {found.shape[1:]}.")
     return _compare(found, wanted, rtol=rtol)
+
+
+if __name__ == "__main__":
+    from ._collect import main
+
+    main()

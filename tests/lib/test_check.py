@@ -62,6 +62,13 @@ WRONG = {
         ([2.5, 0.2], "accuracy"),
         ([1.0, gap(1.0)], "value"),
     ],
+    "best_match": [
+        (1.0, "value"),
+        (1 / 0.531699, "power"),
+        (2 * 0.531699, "factor"),
+        (0.55, "accuracy"),
+        ([0.53, 0.1], "shape"),
+    ],
     "valley": [
         (2.0, "type"),
         (lambda r, sigma: (r - sigma) / r, "power"),
