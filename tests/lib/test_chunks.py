@@ -1,6 +1,7 @@
 """Matrices that no machine has in memory: the solver sees sums over chunks, and nothing else."""
 
 import os
+import re
 import signal
 
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 from implicit_bias import NNLS, nnls
 from implicit_bias._backends import Chunks, Dense
 from scipy.optimize import nnls as lawson_hanson
+
+from tests.shared import CHAPTERS
 
 array = pytest.importorskip("dask.array", reason="dask comes with the extra `cluster`")
 
@@ -134,3 +137,26 @@ def rows_of_file(name, start, end):
     import dask
 
     return dask.delayed(lambda: np.load(name, mmap_mode="r")[start:end])()
+
+
+@pytest.mark.slow
+def test_the_code_of_the_page_on_large_matrices_runs(tmp_path, monkeypatch):
+    """In its order, and whatever it calls `found` is the solution."""
+    pytest.importorskip("distributed")
+    page = (CHAPTERS / "beyond_memory.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    A, y = instance("uniform", 4, 1500, 600)
+    expected = lawson_hanson(A, y)[0]
+    np.save(tmp_path / "A.npy", A)
+    np.save(tmp_path / "y.npy", y)
+    monkeypatch.chdir(tmp_path)
+    names, kinds = {}, set()
+    for block in blocks:
+        exec(compile(block, "beyond_memory", "exec"), names)
+        kinds.add(type(names["A"]).__name__)
+        if "found" in names:
+            assert names["found"].converged
+            np.testing.assert_allclose(names["found"].x, expected, rtol=0, atol=1e-8 * expected.max())
+    np.testing.assert_allclose(names["x"], expected, rtol=0, atol=1e-4 * expected.max())
+    assert len(blocks) == 4 and kinds == {"memmap", "Array"}
+    assert (tmp_path / "x.npy").exists()
