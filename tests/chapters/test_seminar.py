@@ -136,7 +136,7 @@ def test_the_two_courses_are_what_the_tables_and_the_texts_say():
     assert lasts[-1] == len(TAUGHT)
     for k, (last, weeks) in enumerate(zip(lasts, (12, 14), strict=True)):
         within = TAUGHT[:last]
-        assert rows["the students' session"][k] == f"week {weeks}" and last == weeks - 1
+        assert (rows["the students' session"][k], last) in ((f"week {weeks}", weeks - 1), ("the week after", weeks))
         assert rows["chapters"][k] == f"1 to {len({session.chapter for session in within})}"
         assert TAUGHT[last:] == [] or TAUGHT[last].chapter != within[-1].chapter
         talks = sum("Talk" in session.parts for session in within) + MINUTES["session-talks"][-1] // 25
