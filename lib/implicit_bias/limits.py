@@ -18,7 +18,7 @@ from scipy.sparse import hstack, issparse
 from ._matrices import as_entries
 from ._projection import ACCEPTED, QR, Limit, Projection, _newton, carry_over, equal_rows, orthonormal_rows
 from ._types import Matrix
-from ._validation import as_alpha, as_data, as_matrix, as_parametrization, as_positive
+from ._validation import as_alpha, as_data, as_matrix, as_parametrization, as_positive, as_vector
 from .baselines import minimum_norm
 from .descent import gradient_descent
 from .flow import _as_times, _Normalized
@@ -455,7 +455,7 @@ def l1_bound(
 
 @dataclass(frozen=True, eq=False)
 class Plateaus:
-    """The limit ``alpha -> 0`` of the depth-2 path in the time ``tau = t / ln(1/alpha)``: constant between jumps.
+    """The limit ``alpha -> 0`` of the path of the flow in rescaled time (see `saddle_to_saddle`): constant between jumps.
 
     Attributes
     ----------
@@ -480,21 +480,36 @@ class Plateaus:
         return lengths @ self.x[1:] / tau
 
 
-def saddle_to_saddle(A: Matrix, y: ArrayLike, *, nonnegative: bool = False, max_jumps: int = 1000) -> Plateaus:
-    r"""The path of the depth-2 flow in the limit ``alpha -> 0``: from saddle to saddle, a least-squares problem for each.
+def saddle_to_saddle(
+    A: Matrix,
+    y: ArrayLike,
+    *,
+    nonnegative: bool = False,
+    depth: float = 2,
+    weights: ArrayLike | None = None,
+    max_jumps: int = 1000,
+) -> Plateaus:
+    r"""The path of the flow in the limit ``alpha -> 0``: from saddle to saddle, a least-squares problem for each.
 
-    The dual coordinate moves with velocity ``-2 A.T (A x - y)`` in the time ``tau = t / ln(1/alpha)``. Whenever an entry of it
-    reaches 1 (or -1), `x` jumps to the least-squares solution among the vectors that are positive only where it is 1,
-    negative only where it is -1, and zero elsewhere.
+    The dual coordinate moves with velocity ``-k A.T (A x - y)``: in the time ``tau = t / ln(1/alpha)`` with ``k = 2`` at
+    depth 2, in the time ``tau = alpha^(L-2) t`` with ``k = L (L-2)`` at depth ``L > 2``. Whenever an entry of it reaches its
+    weight (1 for all, if there are no `weights`) or minus that, `x` jumps to the least-squares solution among the vectors that
+    are positive only where it is at the weight, negative only where it is at minus the weight, and zero elsewhere.
 
-    Source: Pesme and Flammarion (2023). Taught in the chapter "Sparse recovery", "From saddle to saddle".
+    Source: Pesme and Flammarion (2023) for depth 2 and equal starts. Taught in the chapter "Sparse recovery", "From saddle to
+    saddle" and Theorem "The staircase of any depth".
 
     Parameters
     ----------
     A : array_like, sparse matrix or LinearOperator, shape (m, n)
     y : array_like, shape (m,)
     nonnegative : bool
-        The model ``w^2`` instead of ``u^2 - v^2``: only the bound +1 counts.
+        The model ``w^L`` instead of ``u^L - v^L``: only the positive bound counts.
+    depth : float
+        The depth `L`, at least 2. It changes the times only.
+    weights : array_like, shape (n,), optional
+        Positive numbers ``omega``. The start of entry `j` is ``alpha^omega_j`` at depth 2 and ``alpha omega_j^(-1/(L-2))``
+        above; without them it is ``alpha``. A large weight is a small start, which makes the entry expensive.
     max_jumps : int
 
     Returns
@@ -513,13 +528,25 @@ def saddle_to_saddle(A: Matrix, y: ArrayLike, *, nonnegative: bool = False, max_
     >>> path = saddle_to_saddle([[1.0, 0.0], [0.0, 1.0]], [2.0, -1.0])
     >>> path.times.tolist(), path.x.tolist()
     ([0.25, 0.5], [[0.0, 0.0], [2.0, 0.0], [2.0, -1.0]])
+
+    A smaller start of the first entry, at depth 4, changes the order:
+
+    >>> path = saddle_to_saddle([[1.0, 0.0], [0.0, 1.0]], [2.0, -1.0], depth=4, weights=[4.0, 1.0])
+    >>> path.times.tolist(), path.x.tolist()
+    ([0.125, 0.25], [[0.0, 0.0], [0.0, -1.0], [2.0, -1.0]])
     """
     A = as_matrix(A)
     y = as_data(y, A).astype(float)
     A = as_entries(A)
     A = A.toarray() if issparse(A) else A
     max_jumps = as_positive("max_jumps", max_jumps, integer=True)
+    depth = SignedHadamardPower(depth).depth
     n = A.shape[1]
+    omega = np.ones(n) if weights is None else as_vector("weights", weights, n, "one weight for each column of A")
+    if not np.all(omega > 0):
+        raise ValueError(f"weights must be positive, the smallest is {np.min(omega)}")
+    A = A / omega  # the unknown omega x, whose dual coordinate has its walls at 1
+    clock = 1.0 if depth == 2 else depth * (depth - 2) / 2
     lower = -np.inf if nonnegative else -1.0
     s, x = np.zeros(n), np.zeros(n)
     rounding = 1e-10 * np.max(np.abs(A.T @ y))
@@ -548,4 +575,4 @@ def saddle_to_saddle(A: Matrix, y: ArrayLike, *, nonnegative: bool = False, max_
         x[active] = signs * lawson_hanson(A[:, active] * signs, y, maxiter=100 * n)[0]
         times.append(tau)
         plateaus.append(x)
-    return Plateaus(np.array(times), np.array(plateaus))
+    return Plateaus(np.array(times) / clock, np.array(plateaus) / omega)

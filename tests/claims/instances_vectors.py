@@ -84,6 +84,22 @@ def weights_path(A, y, depth, w0, times, rtol=1e-10):
     return weights, value(weights), run.y[w0.size :].T
 
 
+def logarithmic_path(A, y, depth, w0, times):
+    """x of u^L - v^L and its integral at `times`, from tiny starts: the logarithms of the weights by a stiff integrator."""
+    n = len(w0)
+
+    def velocity(t, state):
+        u, v = np.exp(np.minimum(state[: 2 * n], 5)).reshape(
+            2, n
+        )  # a step that is tried and refused may be far too long
+        g = A.T @ (A @ (u**depth - v**depth) - y)
+        return np.r_[-depth * u ** (depth - 2) * g, depth * v ** (depth - 2) * g, u**depth - v**depth]
+
+    start = np.r_[np.log(w0), np.log(w0), np.zeros(n)]
+    state = solve_ivp(velocity, (0, times[-1]), start, "LSODA", times, rtol=1e-9, atol=1e-9).y.T
+    return np.exp(depth * state[:, :n]) - np.exp(depth * state[:, n : 2 * n]), state[:, 2 * n :]
+
+
 def clock(A, y, depth, x0):
     """A time in which something happens to entries of the size of the data, or of the start if that is larger."""
     norm = np.linalg.norm(A, 2) or 1.0

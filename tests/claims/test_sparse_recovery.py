@@ -586,6 +586,37 @@ def test_orthonormal_columns_threshold():
     np.testing.assert_allclose(lasso_path(A, y, 1 / (2 * taus[:, 0])), soft, atol=1e-8)
 
 
+@pytest.mark.claim("thm-any-staircase")
+@pytest.mark.parametrize("depth, alpha", [(2, 1e-40), (2.5, 1e-8), (3, 1e-4), (4, 1e-2)])
+@pytest.mark.parametrize("weight", [0.5, 1.0, 1.25, 2.0])
+def test_flow_follows_the_staircase_of_any_depth(depth, alpha, weight):
+    """All steps of the example in the chapter; the last one is the solution of least weighted norm, for the flow as well."""
+    A, y = np.array([[1, 0.5, 0.7, 0], [0.5, 1, 0.1, 0.7]]), np.array([1.0, 0.0])
+    omega = np.array([weight, 1, 1, 1])
+    plateaus = saddle_to_saddle(A, y, depth=depth, weights=omega)
+    edges = np.r_[plateaus.times, 2 * plateaus.times[-1]]
+    middles = (edges[1:] + edges[:-1]) / 2
+    if depth == 2:
+        start, unit = alpha**omega, np.log(1 / alpha)
+    else:
+        start, unit = alpha * omega ** (-1 / (depth - 2)), alpha ** (2 - depth)
+    x = gradient_flow(A, y, SignedHadamardPower(depth), alpha=start, times=middles * unit).path.x
+    np.testing.assert_allclose(x, plateaus.x[1:], atol=2e-3)
+    np.testing.assert_allclose(plateaus.x[-1], basis_pursuit(A / omega, y).x / omega, atol=1e-8)
+    np.testing.assert_allclose(flow_limit(A, y, SignedHadamardPower(depth), alpha=start).x, plateaus.x[-1], atol=2e-3)
+
+
+@pytest.mark.claim("thm-any-staircase")
+def test_staircase_of_equal_starts_has_the_same_steps_at_every_depth():
+    """The example of arXiv 2607.12332, its saddles and times by hand; depth divides the times by L (L - 2)/2."""
+    A, y = np.array([[1, 0.5, 0.7, 0], [0.5, 1, 0.1, 0.7]]), np.array([1.0, 0.0])
+    saddles = [[0, 0, 0, 0], [0.8, 0, 0, 0], [0, 0, 1.4, 0], [0, 0, 10 / 7, -10 / 49]]
+    for depth, clock in ((2, 1), (2.5, 0.625), (3, 1.5), (4, 4)):
+        plateaus = saddle_to_saddle(A, y, depth=depth)
+        np.testing.assert_allclose(plateaus.times * clock, [0.5, 2, 138 / 49], atol=1e-9)
+        np.testing.assert_allclose(plateaus.x, saddles, atol=1e-12)
+
+
 def lasso_instance(*, monotone):
     """Data, taus, lasso path x(1/(2 tau)) and plateaus, where tau x is, or is not, monotone in each entry."""
     for seed in range(100):

@@ -670,6 +670,105 @@ def test_thresholding(one, *, threshold=0.5, soft=False, mean_is_hard=False):
     yield at_most("", abs(mean - (hard if mean_is_hard else softened)), 0.05 * abs(b))
 
 
+def any_clock(L, alpha, omega):
+    """The start, the unit of the rescaled time, and k."""
+    if L == 2:
+        return alpha**omega, np.log(1 / alpha), 2
+    return alpha * omega ** (-1 / (L - 2)), alpha ** (2 - L), L * (L - 2)
+
+
+def small_start(source, depth):
+    return source.log_uniform(1e-80, 1e-50) if depth == 2 else source.log_uniform(1e-5, 3e-4) ** (1 / (depth - 2))
+
+
+def first_step(source):
+    """Up to four equations, some with a zero or a long column, and the flow at two times around the first jump."""
+    m, n, L = source.integer(1, 4), source.integer(1, 5), source.choice(DEPTHS)
+    A, y, omega = source.normal(m, n), source.normal(m), 10.0 ** source.uniforms(-0.4, 0.4, n)
+    A[:, -1] *= source.choice([1, 1, 5, 0 if n > 1 else 1])
+    b, alpha = A.T @ y, small_start(source, L)
+    start, unit, k = any_clock(L, alpha, omega)
+    wake = omega / np.maximum(k * np.abs(b), 1e-300)
+    first, *later = np.argsort(wake)
+    step = np.zeros(n)
+    step[first] = b[first] / (A[:, first] @ A[:, first])
+    force = A.T @ (y - A @ step)
+    end = 3 * wake[first]
+    for j in later:
+        if force[j]:
+            end = min(end, wake[first] + (omega[j] / k - np.sign(force[j]) * b[j] * wake[first]) / abs(force[j]))
+    if (n > 1 and wake[later[0]] < 1.05 * wake[first]) or end < 1.3 * wake[first]:
+        return None  # two entries wake up at nearly the same time
+    taus = np.array([source.uniform(0.1, 0.85), 0]) * wake[first]
+    taus[1] = wake[first] + source.uniform(0.35, 0.8) * (end - wake[first])
+    x, _ = vectors.logarithmic_path(A, y, L, start, taus * unit)
+    return A, A.T @ y, omega, L, taus, x
+
+
+def force_of_a_step(L, right=True):
+    """k, or a wrong one."""
+    return (L * (L - 2) if right else L**2) if L > 2 else (2 if right else 4)
+
+
+@attack(
+    "thm-any-staircase",
+    hypothesis="the first step for up to four equations and five unknowns, zero and long columns, weights from 0.4 to 2.5, "
+    "depth 2 to 5, at two times away from the jumps; the logarithms of the weights followed by a stiff integrator",
+    draw=first_step,
+    tries=25,
+    mutants={
+        "k = L^2 above depth 2, 4 at depth 2": {"right": False},
+        "without weights": {"power": 0},
+        "the inverse weights": {"power": -1},
+        "the level b_i": {"norm": False},
+    },
+)
+def test_first_step_of_any_depth(one, *, right=True, power=1, norm=True):
+    if one is None:
+        return
+    A, b, omega, L, taus, path = one
+    wake = omega**power / np.maximum(force_of_a_step(L, right) * np.abs(b), 1e-300)
+    i = np.argmin(wake)
+    level = b[i] / (A[:, i] @ A[:, i] if norm else 1)
+    for tau, x in zip(taus, path, strict=True):
+        expected = np.where(np.arange(len(b)) == i, level * (tau > wake[i]), 0)
+        yield at_most("", np.max(np.abs(x - expected)), 0.02 * abs(level))
+
+
+def orthonormal(source):
+    n, L = source.integer(1, 4), source.choice(DEPTHS)
+    A = np.linalg.qr(source.normal(n + 1, n))[0]
+    b, omega = source.normal(n), 10.0 ** source.uniforms(-0.4, 0.4, n)
+    start, unit, k = any_clock(L, small_start(source, L), omega)
+    taus = np.sort(10.0 ** source.uniforms(-0.7, 0.7, 3)) / (k * np.max(np.abs(b)))
+    x, integral = vectors.logarithmic_path(A, A @ b, L, start, taus * unit)
+    return b, omega, L, taus, x, integral / (taus[:, None] * unit)
+
+
+@attack(
+    "thm-any-staircase",
+    hypothesis="up to four orthonormal columns, weights from 0.4 to 2.5, depth 2 to 5, three times; hard and soft thresholding "
+    "written out, the flow as above",
+    draw=orthonormal,
+    tries=15,
+    mutants={
+        "k = L^2 above depth 2, 4 at depth 2": {"right": False},
+        "without weights": {"power": 0},
+        "hard thresholding of the mean": {"hard": True},
+    },
+)
+def test_thresholding_at_any_depth(one, *, right=True, power=1, hard=False):
+    b, omega, L, taus, path, means = one
+    for tau, x, mean in zip(taus, path, means, strict=True):
+        threshold = omega**power / (force_of_a_step(L, right) * tau)
+        away = np.abs(np.abs(b) / threshold - 1) > 0.1
+        thresholded = b * (np.abs(b) > threshold)
+        size = np.max(np.abs(b))
+        yield at_most("", np.abs(x - thresholded)[away], 0.02 * size)
+        softened = thresholded if hard else np.sign(b) * np.maximum(np.abs(b) - threshold, 0)
+        yield at_most("", np.abs(mean - softened), 0.05 * size)
+
+
 def staircase(source):
     """Correlated columns: the staircase, its running mean and the lasso at some times."""
     m, n = source.integer(2, 6), source.integer(2, 8)

@@ -258,6 +258,24 @@ def test_units_of_plateaus(a, b):
     np.testing.assert_allclose(scaled.x * a / b, plain.x, atol=1e-12)
 
 
+def test_weights_of_plateaus_are_a_change_of_columns():
+    A, y = instance()
+    omega = np.linspace(0.5, 2, 6)
+    weighted, plain = saddle_to_saddle(A, y, weights=omega, depth=4), saddle_to_saddle(A / omega, y)
+    np.testing.assert_allclose(4 * weighted.times, plain.times)
+    np.testing.assert_allclose(weighted.x * omega, plain.x, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [("depth", 1.5), ("depth", np.nan), ("weights", [1.0, 2.0]), ("weights", np.zeros(6)), ("weights", 2.0)],
+)
+def test_refused_depth_and_weights_of_plateaus(name, value):
+    A, y = instance()
+    with pytest.raises(ValueError, match=f"^{name} must"):
+        saddle_to_saddle(A, y, **{name: value})
+
+
 def test_plateaus_of_nothing():
     assert saddle_to_saddle([[1.0, 2.0]], [0.0]).x.tolist() == [[0, 0]]
     assert saddle_to_saddle([[1.0, 2.0]], [-1.0], nonnegative=True).x.tolist() == [[0, 0]]
