@@ -7,6 +7,7 @@ from implicit_bias import (
     SignedHadamardPower,
     basis_pursuit,
     flow_limit,
+    gradient_flow,
     lasso_path,
     minimum_norm,
     saddle_to_saddle,
@@ -618,6 +619,77 @@ def test_noisy_recovery(one, *, factor=1.0, needs=1.0, thetas=2.0):
         right = (1 + one.rho) / (1 - one.rho) * (epsilon * Q + needs * one.needed * noise + 2 * tail(one.x, one.s))
         right += thetas * one.theta / (1 - one.rho) * noise
         yield at_most("error", l1(one.x - one.limit), factor * right + 1e-6)
+
+
+def noisy_draws(source):
+    """Relative to the solution of least l1-norm, the error of limits from several scales: medians over 21 draws."""
+    rng = np.random.default_rng(source.integer(0, 2**40))
+    truth = np.r_[np.full(5, 5**-0.5), np.zeros(995)]
+    ratios = []
+    for _ in range(21):
+        A = rng.standard_normal((100, 1000))
+        y = A @ truth + 0.1 * rng.standard_normal(100)
+        limits = [(4, 1e-6), (4, 0.1), (2, 1e-2), (2, 1e-4), (2, 1e-6)]
+        least, *errors = [
+            np.sum((flow_limit(A, y, SignedHadamardPower(L), alpha=alpha).x - truth) ** 2) for L, alpha in limits
+        ]
+        ratios.append(np.array(errors) / least)
+    return np.median(ratios, axis=0)
+
+
+@attack(
+    "obs-intermediate-scale",
+    hypothesis="medians over 21 draws each; the limits by Newton's method",
+    draw=noisy_draws,
+    tries=2,
+    mutants={
+        "depth 4 gains a third": {"most": 2 / 3},
+        "depth 2 gains from 1e-6": {"worse": False},
+        "depth 2 needs no more than 1e-2": {"far": 1.05},
+    },
+)
+def test_intermediate_scale(ratios, *, most=1.0, worse=True, far=np.inf):
+    deep, coarse, *fine = ratios
+    yield at_most("depth 4 from 0.1", deep, most)
+    yield at_most("", coarse, far)
+    for ratio in [coarse, *fine] if worse else []:
+        yield at_most("depth 2", 1, ratio)
+    if not worse:
+        yield at_most("", fine[1], 1)
+
+
+def noisy_window(source):
+    """The window of early stopping at depths 2 and 3."""
+    rng = np.random.default_rng(source.integer(0, 2**40))
+    A, truth = rng.choice([-1.0, 1.0], (60, 100)) / np.sqrt(60), np.r_[np.ones(4), np.zeros(96)]
+    y = A @ truth + 0.5 / np.sqrt(60) * rng.standard_normal(60)
+    lasso = np.min(np.linalg.norm(lasso_path(A, y, np.geomspace(0.5, 5e-3, 20)) - truth, axis=1))
+    windows = []
+    for L in (2, 3):
+        alpha = 1e-5 ** (1 / L)
+        _, unit, k = any_clock(L, alpha, np.ones(100))
+        times = unit / k * np.geomspace(0.5, 50, 120)
+        errors = np.linalg.norm(
+            gradient_flow(A, y, SignedHadamardPower(L), alpha=alpha, times=times).path.x - truth, axis=1
+        )
+        good = times[errors < lasso]
+        windows.append(good[-1] / good[0])
+    return windows
+
+
+@attack(
+    "obs-window",
+    hypothesis="random draws of signs and noise",
+    draw=noisy_window,
+    tries=6,
+    mutants={
+        "twice as wide": {"factor": 2.0},
+        "wider at depth 2": {"turned": True},
+    },
+)
+def test_window_of_early_stopping(windows, *, factor=1.0, turned=False):
+    shallow, deep = windows[::-1] if turned else windows
+    yield at_most("depth 2 against depth 3", factor * shallow, deep)
 
 
 # --- From saddle to saddle --------------------------------------------------------------------------------------------
