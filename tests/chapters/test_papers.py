@@ -120,6 +120,12 @@ def test_decaying_steps_have_the_rate(row):
     ratio = values.decayed[1:] / values.promised[:-1]
     assert 0.1 < ratio.max() <= 1  # a tenth of the bound would be refuted
     assert np.all(np.diff(values.decayed[:, 1:], axis=0) <= 1e-15)
+    for i, gamma in enumerate([0, 0.25, 0.5, 0.75]):  # one exponent at a time, in the weights
+        w = np.full(50, 1e-2)
+        for k in range(1000):
+            w = w - 0.1 / (k + 2) ** gamma * 2 * w * (values.wide.A.T @ (values.wide.A @ w**2 - values.wide.y))
+        loss = np.sum((values.wide.A @ w**2 - values.wide.y) ** 2) / 2
+        assert values.decayed[1000, i] == pytest.approx(loss, rel=1e-6)
     x, z = np.full(50, 1e-4), values.wide.x_true  # the divergence, by quadrature of its definition
     s = np.linspace(0, 1, 200_001)[1:-1, None]
     support = z > 0
