@@ -74,17 +74,18 @@ def measure(place, client, file, m, n, tol):
         matrix.backward(y) if k % 2 else matrix.forward(found.x)
     alone, product = processor_time(client) - before, (time.perf_counter() - start) / found.products
     memory = max(client.run(peak).values()) if client else peak()
+    print(
+        f"{found.products} products, gap {found.gap / (0.5 * found.residual_norm**2):.0e} of the loss. {found.message}"
+    )
     return {
-        "rows": m,
-        "size": f"{8e-9 * m * n:.2g} GB",
         "A": place,
+        "size": f"{8e-9 * m * n:.2g}\N{NO-BREAK SPACE}GB",
         "chunks": len(pieces(m, n)) if place != "in memory" else "",
+        "one product": f"{product:.3f}\N{NO-BREAK SPACE}s",
         "products": found.products,
-        "gap / loss": f"{found.gap / (0.5 * found.residual_norm**2):.0e}",
-        "one product": f"{product:.3f} s",
-        "all": f"{seconds:.1f} s",
-        "memory of a process": f"{memory:.2f} GB" if client else "",
-        "processor time / products": f"{spent / alone:.2f}",
+        "nnls": f"{seconds:.1f}\N{NO-BREAK SPACE}s",
+        "times its products": f"{spent / alone:.1f}",
+        "memory of a process": f"{memory:.2f}\N{NO-BREAK SPACE}GB" if client else "",
     }
 
 
@@ -106,7 +107,7 @@ def main():
                 measured.append(measure(place, client, file, rows, options.columns, options.tol))
             print(*(f"{name}: {value}" for name, value in measured[-1].items()), sep=", ", flush=True)
     if options.table:
-        with options.table.open("w", newline="") as out:
+        with options.table.open("w", newline="", encoding="utf-8") as out:
             table = csv.DictWriter(out, measured[0], lineterminator="\n")
             table.writeheader()
             table.writerows(measured)
