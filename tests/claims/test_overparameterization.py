@@ -4,6 +4,8 @@ Closed forms are held against plain iterations, risks against simulations, and l
 nothing of gradient descent.
 """
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from implicit_bias import (
@@ -342,6 +344,77 @@ def test_double_descent_on_digits(run, *, peak=(300, 350), share=1 / 3, beside=0
     yield at_most("the end against the valley", error[-1], valley + beside)
     yield holds("training error", np.all(train[sizes >= fitted] == 0))
     yield holds("the norm", norms[-1] < 0.05 * np.max(norms))
+
+
+def small_features(source, *, many=100_000, fixed=False):
+    """The solution of least norm with many small features of normal or two-valued entries, by a QR factorization."""
+    n, p, penalty = source.integer(1, 5), source.integer(1, 5), source.log_uniform(0.1, 10)
+    X, y = source.normal(n, p), source.normal(n)
+    Z = source.normal(n, many)
+    if source.choice([False, True]):
+        Z = np.sign(Z)
+    A = np.hstack([X, np.sqrt(1.0 if fixed else penalty / many) * Z])
+    Q, R = np.linalg.qr(A.T)
+    found = Q @ np.linalg.solve(R.T, y)
+    return SimpleNamespace(**locals())
+
+
+@attack(
+    "prop-benign",
+    hypothesis="up to 5 data and 5 features, penalties from 0.1 to 10, 100000 normal or two-valued small features",
+    draw=small_features,
+    tries=20,
+    mutants={
+        "the penalty 2 lambda": {"factor": 2.0},
+        "no penalty": {"factor": 1e-9},
+        "ten small features": {"draw": lambda source: small_features(source, many=10)},
+        "features of variance 1": {"draw": lambda source: small_features(source, fixed=True)},
+    },
+)
+def test_interpolation_becomes_ridge(run, *, factor=1.0):
+    """A deviation of the Gram matrix by lambda times sqrt(n / D) moves the estimate by at most that much."""
+    X, y, p = run.X, run.y, run.p
+    yield equal("interpolation", run.A @ run.found, y, 1e-8)
+    ridge = np.linalg.solve(X.T @ X + factor * run.penalty * np.eye(p), X.T @ y)
+    size = np.linalg.norm(y) / np.sqrt(run.penalty)
+    yield at_most("", np.linalg.norm(run.found[:p] - ridge), 0.03 * size)
+    yield at_most("", run.penalty / run.many * np.sum(run.found[p:] ** 2), 1e-3 * (y @ y))
+
+
+def risks_along_the_scale(source, *, noise=(0.3, 0.8)):
+    """Mean risks over 20 draws from the scales 10, 0.05 and 1e-6, a row for each noise."""
+    rng = np.random.default_rng(source.integer(0, 2**40))
+    signal = np.r_[np.full(5, 5**-0.5), np.zeros(195)]
+    scales = np.array([10, 0.05, 1e-6])[:, None]
+    risks = np.zeros((2, 3))
+    for _ in range(20):
+        X, e = rng.standard_normal((50, 200)), rng.standard_normal(50)
+        for row, size in zip(risks, noise, strict=True):
+            found = flow_limit(X, X @ signal + size * e, SignedHadamardPower(2), alpha=scales).x
+            row += np.sum((found - signal) ** 2, axis=1) / 20
+    return risks
+
+
+@attack(
+    "obs-risk-alpha",
+    hypothesis="means over 20 random draws each, of the matrix and of the noise; the large scale also against the formula "
+    "of the least norm",
+    draw=risks_along_the_scale,
+    tries=4,
+    mutants={
+        "a third less than both ends": {"gain": 2 / 3},
+        "with little noise the middle is better, too": {"turned": True},
+        "less noise": {"draw": lambda source: risks_along_the_scale(source, noise=(0.3, 0.3))},
+        "more noise": {"draw": lambda source: risks_along_the_scale(source, noise=(0.8, 1.5))},
+    },
+)
+def test_risk_along_the_scale(risks, *, gain=0.95, turned=False):
+    (kernel, middle, rich), loud = risks
+    yield at_most("much noise, kernel end", loud[1], gain * loud[0])
+    yield at_most("much noise, rich end", loud[1], gain * loud[2])
+    yield at_most("little noise", rich, kernel / 3)
+    yield at_most("", *((middle, rich) if turned else (rich, middle)))
+    yield equal("", kernel, ridgeless_risk(50, 200, signal=1.0, noise=0.3), 0.1)
 
 
 def polynomial_fits(source, *, weighted=True):
