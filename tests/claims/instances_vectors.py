@@ -413,13 +413,64 @@ def strictly_complementary(source, rows=8, columns=5):
 
 
 def own_descent(A, y, w, eta, steps):
-    """Gradient descent at depth 2: all iterates x."""
-    path = np.empty((steps + 1, len(w)))
+    """Gradient descent at depth 2, with one step size or one for each step: all iterates x."""
+    path, eta = np.empty((steps + 1, len(w))), np.broadcast_to(eta, steps + 1)
     for k in range(steps + 1):
-        path[k] = w**2
         with np.errstate(over="ignore", invalid="ignore"):
-            w = w - eta * 2 * w * (A.T @ (A @ path[k] - y))
+            path[k] = w**2
+            w = w - eta[k] * 2 * w * (A.T @ (A @ path[k] - y))
     return path
+
+
+def descent_with_any_steps(source, longer=1.0):
+    """Steps that decay, that are drawn at random, or of which most are tiny; the longest one as long as the theorem admits."""
+    one = problem(source) if source.choice([True, False]) else double_sleeper(source)
+    w0 = np.sqrt(one.x0) if hasattr(one, "x0") else one.w0 * 10.0 ** source.uniforms(-1, 0, one.n)
+    norm, first = np.linalg.norm(one.A, 2), np.linalg.norm(one.A @ w0**2 - one.y)
+    one.distance = bregman(one.z, w0**2, 2, 0, False)
+    if norm == 0 or first == 0:
+        return None
+    largest = (np.sqrt(np.max(one.z)) + np.sqrt(4 * one.distance + first / (4 * norm))) ** 2
+    ladder, kind = np.arange(1, 1502.0), source.choice(["decaying", "random", "rare"])
+    if kind == "decaying":
+        shares = ladder ** -source.uniform(0, 1.5)
+    elif kind == "random":
+        shares = np.abs(np.sin(ladder**2 * source.uniform(0.1, 1)))
+    else:
+        shares = np.where(ladder % source.integer(2, 50) == 1, 1, 1e-3)
+    one.eta = longer * shares * min(1 / (8 * norm**2 * largest), 1 / (4 * norm * first))
+    one.x = own_descent(one.A, one.y, w0, one.eta, 1500)
+    one.excess = excess(one)
+    return one
+
+
+def accelerated_descent(source, longer=1.0):
+    """Accelerated descent with the longest step that the theorem admits (times `longer`); some data far outside the cone."""
+    if source.choice(["any", "linear"]) == "linear":
+        n = source.integer(1, 3)
+        one = SimpleNamespace(A=np.eye(n), y=-(10.0 ** source.uniforms(1, 3, n)), z=np.zeros(n), n=n)
+        x0 = source.uniforms(0.2, 1, n)
+    else:
+        one = problem(source)
+        x0 = (one.w0 * 10.0 ** source.uniforms(-0.7, 0, one.n)) ** 2
+    A, y, norm = one.A, one.y, np.linalg.norm(one.A, 2)
+    one.distance = bregman(one.z, x0, 2, 0, False)
+    if norm == 0:
+        return None
+    one.s = longer / (4 * norm**2 * (np.sqrt(np.max(one.z)) + np.sqrt(4 * one.distance)) ** 2)
+    Y = Z = x0
+    path = []
+    with np.errstate(over="ignore", invalid="ignore"):
+        for k in range(1, 1001):  # written with the sums of the weights, as in the proof
+            a, total = one.s * k / 2, one.s * k * (k + 1) / 4
+            X = ((total - a) * Y + a * Z) / total
+            Z = np.exp(np.log(Z) - 4 * a * (A.T @ (A @ X - y)))
+            Y = ((total - a) * Y + a * Z) / total
+            Z = np.maximum(Z, 1e-300)
+            path.append(Y)
+    one.x = np.array(path)
+    one.excess = excess(one)
+    return one
 
 
 def descent_of_nnls(source, longer=1.0):

@@ -580,6 +580,50 @@ def test_descent_converges(one, *, constant=1.0, power=1.0):
 
 
 @attack(
+    "prop-nnls-any-steps",
+    hypothesis="any matrix, any data, uneven starts; decaying, irregular and rare steps, the longest as long as is admitted, "
+    "1500 of them",
+    draw=vectors.descent_with_any_steps,
+    tries=40,
+    mutants={
+        "D_h / (4 times the sum)": {"constant": 4.0},
+        "D_h / (eta_0 K)": {"constant_steps": True},
+        "steps ten times as long": {"draw": lambda source: vectors.descent_with_any_steps(source, longer=10.0)},
+    },
+)
+def test_descent_with_any_steps(one, *, constant=1.0, constant_steps=False):
+    if one is None:
+        return
+    lengths = np.full(len(one.x), one.eta[0]) if constant_steps else one.eta
+    with np.errstate(invalid="ignore", over="ignore"):
+        passed = np.cumsum(lengths)[: len(one.x) - 1]
+        floor = 1e-10 * one.excess[0]
+        yield at_most("rate", one.excess[1:] * passed, one.distance / constant + floor * passed)
+        yield at_most("", np.diff(one.excess), floor)
+    yield holds("positive", np.all(one.x >= 0))
+
+
+@attack(
+    "thm-nnls-accelerated-descent",
+    hypothesis="any matrix, any data, uneven starts, data far outside the cone; the longest step that is admitted, 1000 steps",
+    draw=vectors.accelerated_descent,
+    tries=40,
+    mutants={
+        "a fifth of the bound": {"constant": 0.8},
+        "4 D_h / (s K^3)": {"power": 1.0},
+        "steps thirty times as long": {"draw": lambda source: vectors.accelerated_descent(source, longer=30.0)},
+    },
+)
+def test_accelerated_descent_rate(one, *, constant=4.0, power=0.0):
+    if one is None:
+        return
+    ladder = np.arange(1, len(one.x) + 1)
+    bound = constant * one.distance / (one.s * ladder * (ladder + 1) * ladder**power)
+    with np.errstate(invalid="ignore"):
+        yield at_most("rate", one.excess, bound + 1e-10 * np.abs(one.excess[0]))
+
+
+@attack(
     "thm-accelerated",
     hypothesis="any matrix, any data, depth 2 to 5; data far outside the cone, for which the loss is nearly linear; an "
     "explicit integrator",
