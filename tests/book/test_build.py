@@ -168,7 +168,7 @@ MISTAKES = [
     ("{numref}`fig-nowhere`", "fig-nowhere"),
     ("[a link](nowhere.md)", "nowhere"),
     (r"$\frac{1}{$", r"\frac{1}{"),
-    ("```{reuse} fig-nowhere\n```", "no figure with a name and no theorem is labelled 'fig-nowhere'"),
+    ("```{reuse} fig-nowhere\n```", "no figure with a name, no theorem and no exercise is labelled 'fig-nowhere'"),
     ("```{quiz}\nWhich?\n\n- [x] One.\n\n  Why.\n- [x] Two.\n\n  Why.\n```", "a quiz is a question in paragraphs"),
     (":::{prf:theorem}\nTrue.\n:::", "5: this theorem has no label"),
     (
