@@ -115,14 +115,8 @@ def steepest_descent(
     kept = set(np.rint(np.geomspace(1, max_iterations, record)).astype(int).tolist())
 
     x, z = np.zeros(n), np.zeros(m)
-    mean, square, average, mass, bound, rows = (
-        (np.zeros(n), -np.inf),
-        (np.zeros(n), -np.inf),
-        np.zeros(n),
-        0.0,
-        np.inf,
-        [],
-    )
+    mean = square = np.zeros(n), -np.inf  # a vector, and the logarithm of its unit
+    average, mass, bound, rows = np.zeros(n), 0.0, np.inf, []
     for k in range(1, max_iterations + 1):
         # The gradient in units of exp(-lowest); what is remembered has a unit of its own.
         lowest = np.min(z)
@@ -213,44 +207,41 @@ def margin_flow(A: Matrix, y: ArrayLike, *, alpha: float, log_losses: ArrayLike)
     [[0.5, 0.5], [0.5, 0.5]]
     """
     A = as_matrix(A)
-    signed = _signed(A, y)
+    points = _signed(A, y)
+    largest = np.max(np.abs(points)) or 1.0
+    points /= largest
     alpha = as_positive("alpha", alpha)
+    twice = 2 * alpha * alpha
+    unit = twice * largest  # of the margins, and by the next line of the multipliers where the margins are about 1
+    if not 1e-299 < unit < 1e299:
+        raise ValueError(f"alpha^2 times the largest entry of A must be between 1e-299 and 1e299, got alpha {alpha:g}")
+    size = np.arcsinh(1 / unit)
     targets = as_numbers("log_losses", log_losses)
-    if targets[0] >= np.log(len(signed) * np.log(2)) or np.any(np.diff(targets) >= 0):
+    if targets[0] >= np.log(len(points) * np.log(2)) or np.any(np.diff(targets) >= 0):
         raise ValueError("log_losses must decrease, and begin below the logarithm of the first loss, ln(m ln 2)")
-    twice = 2 * alpha**2
 
-    def value(mu):
-        return twice * np.sinh(mu @ signed)
+    def margins(mu):
+        return points @ (unit * np.sinh(size * (mu @ points)))
 
     def log_loss(mu):
-        z = signed @ value(mu)
+        z = margins(mu)
         # ln(ln(1 + e^-z)), which is -z to rounding where e^-z is small
         return logsumexp(np.where(z > 30, -z, np.log(np.logaddexp(0, -np.minimum(z, 30)))))
 
     def rates(mu):
         """The shares of the multipliers in their growth, and each sigmoid."""
-        z = signed @ value(mu)
-        logs = -np.logaddexp(0, z)
+        logs = -np.logaddexp(0, margins(mu))
         return np.exp(logs - logsumexp(logs)), np.exp(logs)
 
     def jacobian(tau, mu):
         share, sigmoid = rates(mu)
         slope = np.outer(share, share * (1 - sigmoid)) - np.diag(share * (1 - sigmoid))
-        return slope @ gram(signed, twice * np.cosh(mu @ signed))
+        return slope @ gram(points, unit * size * np.cosh(size * (mu @ points)))
 
     found = []
     with _quiet():
-        size = 1 / max(np.max(np.abs(signed)), 1e-300)
-        run = Radau(
-            lambda tau, mu: rates(mu)[0],
-            0.0,
-            np.zeros(len(signed)),
-            1e6 * size,
-            rtol=1e-6,
-            atol=1e-8 * size,
-            jac=jacobian,
-        )
+        start = np.zeros(len(points))
+        run = Radau(lambda tau, mu: rates(mu)[0], 0.0, start, 1e9, rtol=1e-6, atol=1e-8, jac=jacobian)
         for target in targets:
             while log_loss(run.y) > target:
                 if run.status == "running":
@@ -261,7 +252,7 @@ def margin_flow(A: Matrix, y: ArrayLike, *, alpha: float, log_losses: ArrayLike)
                     )
             path = run.dense_output()
             tau = brentq(_above, run.t_old, run.t, args=(path, log_loss, target), xtol=1e-14 * run.t)
-            found.append(value(path(tau)))
+            found.append(twice * np.sinh(size * (path(tau) @ points)))
     return np.array(found)
 
 

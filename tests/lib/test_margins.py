@@ -150,6 +150,29 @@ def test_margin_flow_against_the_weights(alpha):
     np.testing.assert_allclose(margin_flow(A, y, alpha=alpha, log_losses=targets), points, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("factor", [1e-80, 1e-6, 1e3, 1e80])
+@pytest.mark.parametrize("alpha", [0.1, 1e4])
+def test_margin_flow_has_no_units(alpha, factor):
+    """Points `factor` times as large, with x as much smaller, are the same problem."""
+    A, y = data(2, 12, 4)
+    losses = [-1.0, -50.0, -1e4]
+    expected = margin_flow(A, y, alpha=alpha, log_losses=losses)
+    found = margin_flow(A * factor, y, alpha=alpha / factor**0.5, log_losses=losses)
+    np.testing.assert_allclose(found * factor, expected, rtol=1e-6, atol=1e-6 * abs(expected).max())
+
+
+@pytest.mark.parametrize("alpha", [1e4, 1e12, 1e50])
+def test_margin_flow_from_a_large_start_is_that_of_the_linear_model(alpha):
+    A, y = data(3, 12, 4)
+    signed = y[:, None] * A
+    end = solve_ivp(
+        lambda t, x: (1 / (1 + np.exp(signed @ x))) @ signed, (0, 300), np.zeros(4), "DOP853", rtol=1e-11, atol=1e-13
+    )
+    points = end.y.T[[len(end.t) // 2, -1]]
+    losses = np.log(np.sum(np.logaddexp(0, -points @ signed.T), axis=1))
+    np.testing.assert_allclose(margin_flow(A, y, alpha=alpha, log_losses=losses), points, rtol=1e-5, atol=1e-6)
+
+
 def test_margin_flow_to_a_loss_beyond_float64():
     """From a large start to the largest l2-margin first and to the l1-margin at last, never beyond either."""
     A, y = data(1, 30, 10)
@@ -172,8 +195,9 @@ def test_losses_that_cannot_be(losses, match):
 def test_margin_flow_of_what_is_not_separable():
     with pytest.raises(ValueError, match="separable"):
         margin_flow([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]], [1, -1, 1], alpha=0.1, log_losses=[-1000.0, -1e9])
-    with pytest.raises(ValueError, match="alpha"):
-        margin_flow(*data(0), alpha=-1.0, log_losses=[-3.0])
+    for alpha in (-1.0, 1e-200, 1e200):
+        with pytest.raises(ValueError, match="alpha"):
+            margin_flow(*data(0), alpha=alpha, log_losses=[-3.0])
 
 
 def test_a_memory_longer_than_the_fall_of_the_loss():
