@@ -16,7 +16,7 @@ from scipy.optimize import nnls as lawson_hanson
 from scipy.sparse import hstack, issparse
 
 from ._matrices import as_entries
-from ._projection import ACCEPTED, QR, Limit, Projection, _newton, carry_over, equal_rows, orthonormal_rows
+from ._projection import ACCEPTED, QR, Projection, _newton, carry_over, equal_rows, orthonormal_rows
 from ._types import Matrix
 from ._validation import as_alpha, as_data, as_matrix, as_parametrization, as_positive, as_vector
 from .baselines import minimum_norm
@@ -91,14 +91,14 @@ def flow_limit(
     """
     A = as_matrix(A, empty=True)
     y = as_data(y, A)
-    if isinstance(parametrization, WeightNormalized):
-        return _normalized_limit(A, y, parametrization, alpha)
-    general = isinstance(parametrization, Reparametrization)
+    general = isinstance(parametrization, Reparametrization | WeightNormalized)
     parametrization = as_parametrization(parametrization, potential=not general)
     alpha = as_alpha(alpha, A.shape[1])
     if 0 in A.shape:
         x = parametrization.value(parametrization.start(alpha, A.shape[1])).astype(A.dtype)
         return Result(x, True, 0, NOTHING, np.zeros(x.shape[:-1])[()], RESIDUAL)
+    if isinstance(parametrization, WeightNormalized):
+        return _normalized_limit(A, y, parametrization, alpha)
     matrix = as_entries(A)
     starts = np.broadcast_to(alpha, (*alpha.shape[:-1], A.shape[1]))
     stack = np.atleast_2d(starts)
@@ -154,8 +154,6 @@ def _in_any_geometry(A, y, parametrization, stack):
     """The limits of all starts of a stack for any map: the same Newton's method, in the units of the caller."""
     B, rows = equal_rows(A.toarray() if issparse(A) else A, np.ones(A.shape[1]))
     G, c, condition = orthonormal_rows(B, y / rows, rows)
-    if len(c) == len(G.T):  # a single point
-        return [Limit(c @ G, None, 0, 0.0, condition=condition)] * len(stack)
     found = []
     for alpha in stack:
         first = parametrization.start(alpha, A.shape[1])

@@ -343,6 +343,7 @@ class SignedHadamardPower(_Power):
 
 
 Entrywise = Callable[[np.ndarray], np.ndarray]
+MAX_EVALUATIONS = 10_000  # of the derivative of a map, to follow it from one weight to another
 
 
 class Reparametrization:
@@ -369,7 +370,8 @@ class Reparametrization:
     Raises
     ------
     ValueError
-        If a function is none, only one of the two mirror maps is given, or `start` is not finite.
+        If a function is none, only one of the two mirror maps is given, or `start` is not finite; at the start of a run, if
+        `rho` does not increase there.
 
     Examples
     --------
@@ -419,7 +421,15 @@ class Reparametrization:
         alpha = as_alpha(alpha, n)
         if self.direction.shape not in ((), (n,)):
             raise ValueError(f"start must be a number or have shape ({n},), got {self.direction.shape}")
-        return np.broadcast_to(alpha, (*alpha.shape[:-1], n)) * self.direction
+        w = np.broadcast_to(alpha, (*alpha.shape[:-1], n)) * self.direction
+        with np.errstate(all="ignore"):
+            back = self.inverse(self.rho(w))
+        if not np.all(np.abs(back - w) <= 1e-6 * (1 + np.abs(w))):
+            raise ValueError(
+                "start must give weights of the interval where rho increases and inverse(rho(w)) is w in float64; "
+                f"got alpha * start from {np.min(w):g} to {np.max(w):g}"
+            )
+        return w
 
     def value(self, w: np.ndarray) -> np.ndarray:
         """The vector ``x = rho(w)``."""
@@ -536,8 +546,13 @@ def _follow(velocity, first, length, at=None):
     With `at` the velocity is that of ``(z, at + s)``.
     """
     length = np.asarray(length, dtype=float)
+    left = MAX_EVALUATIONS
 
     def move(share, z):
+        nonlocal left
+        left -= 1
+        if left < 0:  # towards the end of the range of a map, of which ever more steps bring nothing
+            return np.full(length.size, np.nan)
         inner = (z,) if at is None else (z, at + share * length.ravel())
         return length.ravel() * velocity(*inner)
 
@@ -1007,7 +1022,7 @@ class WeightNormalized:
     def start(self, alpha: ArrayLike, n: int) -> np.ndarray:
         """Weights that stand for ``u = v = alpha``; `alpha` is a number, or has shape (k, 1) for k starts."""
         alpha = as_scale(alpha)
-        direction = np.full(2 * n, self.radius / np.sqrt(2 * n))
+        direction = np.full(2 * n, self.radius / np.sqrt(max(2 * n, 1)))
         return np.concatenate(
             [np.sqrt(2 * n) * np.atleast_1d(alpha), np.broadcast_to(direction, (*alpha.shape[:-1], 2 * n))], axis=-1
         )

@@ -346,3 +346,41 @@ def test_aligned_start_is_the_diagonal_flow():
 def test_tensors_that_cannot_be(arguments, match):
     with pytest.raises(ValueError, match=match):
         TensorProduct(*arguments)
+
+
+SQUARE = power(2)
+SINE = Reparametrization(np.sin, np.cos, np.arcsin, mirror_map=np.arctanh, inverse_mirror_map=np.tanh, start=0.0)
+
+
+@pytest.mark.parametrize("model", [SINE, Reparametrization(np.sin, np.cos, np.arcsin, start=0.0), SQUARE])
+@pytest.mark.parametrize(
+    "A, x",
+    [([[1.0]], [-2.0]), (np.eye(2), [-2.0, 0.5]), ([[1.0, 1.0]], [-2.0, -1.0]), ([[1.0, 1.0], [2, 1]], [-3.0, 2])],
+)
+def test_data_that_no_point_of_the_range_meets_are_no_limit(model, A, x):
+    """Of square matrices too, where the only solution lies outside."""
+    with pytest.warns(RuntimeWarning, match="flow_limit"):
+        found = flow_limit(A, np.dot(A, x), model, alpha=1.0)
+    assert not found.converged and np.all(np.isfinite(found.x))
+    assert np.all(found.x >= 0) if model is SQUARE else np.all(np.abs(found.x) <= 1)
+
+
+@pytest.mark.parametrize("solve", [flow_limit, gradient_flow, gradient_descent])
+@pytest.mark.parametrize(
+    "model",
+    [
+        Reparametrization(np.sin, np.cos, np.arcsin, start=2.0),
+        Reparametrization(np.square, lambda w: 2 * w, np.sqrt, start=-1.0),
+        Reparametrization(np.tanh, lambda w: np.cosh(w) ** -2.0, np.arctanh, start=20.0),  # which is 1 in float64
+    ],
+)
+def test_a_start_where_the_map_does_not_increase_is_refused(model, solve):
+    with pytest.raises(ValueError, match="start must give weights"):
+        solve([[1.0, 1.0]], [0.5], model, alpha=1.0)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0)])
+@pytest.mark.parametrize("model", [WeightNormalized(1.0), SINE])
+def test_no_equations_or_no_unknowns(model, shape):
+    found = flow_limit(np.zeros(shape), np.zeros(shape[0]), model, alpha=0.5)
+    assert found.converged and found.x.shape == shape[1:] and not found.x.any()
