@@ -103,15 +103,21 @@ def released(root: Path, setting: str, label: str) -> bool:
     return deadlines(root).get(label, math.inf) <= int(setting.replace("none", "0"))
 
 
+def solutions_in(text: str):
+    """For each solution in the text of a page: its label, and its first line and the one behind its last."""
+    looked_at = without_shown_code(text)
+    for match in SOLUTION.finditer(looked_at):
+        first, last = (looked_at.count("\n", 0, place) for place in match.span())
+        yield match["label"], first, last + 1
+
+
 def withhold(text: str, hidden) -> str:
     """The text with the line ``{withheld} label`` in place of every solution whose label `hidden` is true of."""
     lines = text.split("\n")
-    looked_at = without_shown_code(text)
-    for match in reversed(list(SOLUTION.finditer(looked_at))):
-        if hidden(match["label"]):
-            first, last = (looked_at.count("\n", 0, place) for place in match.span())
-            code = " code" if "```python" in lines[first:last] else ""
-            lines[first : last + 1] = [f"```{{withheld}} {match['label']}{code}", "```"]
+    for label, first, end in reversed(list(solutions_in(text))):
+        if hidden(label):
+            code = " code" if "```python" in lines[first:end] else ""
+            lines[first:end] = [f"```{{withheld}} {label}{code}", "```"]
     text = "\n".join(lines)
     if left := [label for label in solved(text) if hidden(label)]:
         raise ExtensionError(f"[book] the solutions of {', '.join(left)} end with another fence than they begin with")
@@ -127,12 +133,13 @@ def read(app: Sphinx, docname: str, solutions: bool = True) -> str:
 def code_of(app: Sphinx, docname: str) -> tuple[list[str], dict[str, list[str]]]:
     """The cells of a chapter, and the blocks of code in its solutions by the labels of the exercises."""
     text = Path(app.env.doc2path(docname)).read_text(encoding="utf-8")
-    lines, looked_at, solutions = text.split("\n"), without_shown_code(text), {}
-    for match in SOLUTION.finditer(looked_at):
-        first, last = (looked_at.count("\n", 0, place) for place in match.span())
-        solutions[match["label"]] = re.findall(r"^```python\n(.*?)^```$", "\n".join(lines[first:last]), re.M | re.S)
+    lines = text.split("\n")
+    blocks = {
+        label: re.findall(r"^```python\n(.*?)^```$", "\n".join(lines[first:end]), re.M | re.S)
+        for label, first, end in solutions_in(text)
+    }
     cells = [cell.source for cell in jupytext.reads(text, fmt="md:myst").cells if cell.cell_type == "code"]
-    return cells, solutions
+    return cells, blocks
 
 
 def is_hidden(app: Sphinx, label: str) -> bool:

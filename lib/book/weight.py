@@ -13,10 +13,8 @@ from playwright.sync_api import Page
 from book.browser import NOT_BUILT, SITE, find_chromium, launch, pages
 
 KINDS = ("document", "stylesheet", "script", "font", "image", "other")
-WITH_SLIDERS, WITHOUT = (
-    350_000,
-    175_000,
-)  # bytes that a page may weigh; the longest without sliders shows all tests of theorems
+WITH_SLIDERS = 350_000  # bytes that a page may weigh
+WITHOUT = 175_000  # the longest without sliders shows all tests of theorems
 
 
 def weigh(tab: Page, address: str) -> tuple[dict[str, int], int]:

@@ -7,7 +7,7 @@ float64. `price_of_gram`, an estimate of time in products with the matrix, decid
 import numpy as np
 from scipy.sparse import issparse
 
-from ._matrices import norm, operator_column_norms
+from ._matrices import dense, norm, operator_column_norms
 from ._validation import as_real_matrix
 
 BLOCK = 2**16  # entries of a dense matrix that stay in the cache while they are used twice
@@ -114,7 +114,7 @@ class Sparse(Dense):
 
     def inner(self, left, right):
         products = left.T @ right
-        return products.toarray() if issparse(products) else products
+        return dense(products)
 
     def columns(self, chosen):
         return self.part(chosen).toarray()

@@ -11,7 +11,7 @@ from scipy.sparse.linalg import LinearOperator
 from ._backends import refuse_chunks
 from ._columns import PER_COLUMN, joined
 from ._extras import watched
-from ._matrices import as_entries, gram
+from ._matrices import as_entries, dense, gram
 from ._normalized import HIDDEN, MET, SMALL, reported
 from ._validation import as_data, as_matrix, as_outputs, as_positive, as_reals
 from .measures import EPSILON, REACH, Certificate, column_norms
@@ -184,8 +184,7 @@ def _simplex(solve, A, y, total, *, tol, x0=None, callback=None, **options):
     m, n = A.shape
     columns = column_norms(A)
     if A.shape[0] * n <= SMALL:
-        A = as_entries(A)
-        A = A.toarray() if issparse(A) else A
+        A = dense(as_entries(A))
     if isinstance(A, np.ndarray):
         B = total * A - y[:, None]
         c = float(np.median(np.linalg.norm(B, axis=0))) or 1.0

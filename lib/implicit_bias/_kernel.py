@@ -14,6 +14,11 @@ import numpy as np
 
 from . import check
 
+CHECKS = {
+    name: function
+    for name, function in inspect.getmembers(check, inspect.isfunction)
+    if function.__module__ == check.__name__ and not name.startswith("_")
+}
 MEMORY = 2 * 2**30  # bytes that a process may ask for
 LARGEST_FILE = 100 * 2**20  # bytes
 MOST_NUMBERS = 100_000  # in one answer
@@ -89,9 +94,8 @@ def main():
         resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
         resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    for name, function in inspect.getmembers(check, inspect.isfunction):
-        if function.__module__ == check.__name__ and not name.startswith("_"):
-            setattr(check, name, remember(name, function))
+    for name, function in CHECKS.items():
+        setattr(check, name, remember(name, function))
     application = IPKernelApp.instance()
     # IPython's own end the kernel after the cell: answers before it would be marked or not, as chance has it.
     application.exec_lines = ["from sys import exit, exit as quit"]

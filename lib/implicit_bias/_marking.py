@@ -7,7 +7,6 @@ that a notebook prints is looked at.
 
 import ast
 import contextlib
-import inspect
 import json
 import os
 import re
@@ -27,14 +26,8 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import DeadKernelError
 
-from . import check
-from ._kernel import MEMORY
+from ._kernel import CHECKS, MEMORY
 
-CHECKS = {
-    name: function
-    for name, function in inspect.getmembers(check, inspect.isfunction)
-    if function.__module__ == check.__name__ and not name.startswith("_")
-}
 PROCESSES = 25  # of one notebook at a time
 DISK = 256 * 2**20  # bytes of the folder that is thrown away, within the walls
 TOTAL = 5  # the time for a notebook, in units of that for a cell
@@ -176,15 +169,8 @@ def environment(folder: Path) -> dict[str, str]:
     work = str(folder / WORK)
     own = {name: work for name in ("HOME", "TMPDIR", "IPYTHONDIR", "MPLCONFIGDIR", "JUPYTER_RUNTIME_DIR")}
     path = os.pathsep.join(entry for entry in sys.path if entry)
-    return (
-        {name: os.environ[name] for name in kept if name in os.environ}
-        | own
-        | {
-            "OPENBLAS_NUM_THREADS": "1",
-            "OMP_NUM_THREADS": "1",
-            "PYTHONPATH": path,
-        }
-    )
+    own |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
+    return {name: os.environ[name] for name in kept if name in os.environ} | own
 
 
 def mark(notebook: nbformat.NotebookNode, seconds: int) -> dict:

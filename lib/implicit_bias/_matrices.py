@@ -17,6 +17,11 @@ def as_entries(A):
     return A.astype(np.float64)
 
 
+def dense(A):
+    """A matrix with entries as an array; an array itself."""
+    return A.toarray() if issparse(A) else A
+
+
 def products(A):
     """The functions ``x -> A x`` and ``r -> A.T r`` of a vector or of the rows of a stack; free for a sparse identity."""
     n = A.shape[0]

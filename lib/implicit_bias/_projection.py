@@ -17,7 +17,7 @@ from scipy.optimize import linprog
 from scipy.optimize import nnls as lawson_hanson
 from scipy.sparse import issparse
 
-from ._matrices import gram
+from ._matrices import dense, gram
 from .measures import Certificate, _certify, column_norms
 from .nnls import nnls
 from .parametrizations import DualPoint
@@ -158,7 +158,7 @@ class Projection:
     @cached_property
     def orthonormal(self):
         """`G` with orthonormal rows and `c`, such that ``G z = c`` for all least-squares solutions and no others."""
-        B = self.B.toarray() if issparse(self.B) else self.B
+        B = dense(self.B)
         return orthonormal_rows(B, self.b, self.rows)
 
     @cached_property
@@ -171,7 +171,7 @@ class Projection:
         # The data cannot be met, so the sizes of the rows count. Large rows first: that is stable by row.
         order = np.argsort(-self.rows, kind="stable")
         weights = self.rows[order] / np.max(self.rows)
-        B = self.B.toarray() if issparse(self.B) else self.B
+        B = dense(self.B)
         M, t = weights[:, None] * B[order], weights * self.b[order]
         z, residual = _nonnegative_solution(M, t)
         floor = (
@@ -212,7 +212,7 @@ class Projection:
             G, c, condition = self.orthonormal
         else:
             guess = None
-            B = self.B.toarray() if issparse(self.B) else self.B
+            B = dense(self.B)
             B = B[:, free]
             G, c, condition = orthonormal_rows(B, B @ z[free], np.ones(len(B)))
         if len(c) == G.shape[1]:  # a single point

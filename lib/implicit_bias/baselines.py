@@ -11,7 +11,7 @@ from scipy.sparse import hstack, issparse
 from scipy.sparse.linalg import LinearOperator, lsmr
 
 from ._extras import extra
-from ._matrices import as_entries, largest_entry
+from ._matrices import as_entries, dense, largest_entry
 from ._projection import EVEN, equal_rows, equilibrated, orthonormal_rows
 from ._types import Matrix
 from ._validation import as_data, as_groups, as_labels, as_matrix, as_norm, as_positive, as_reals
@@ -107,7 +107,7 @@ def _linear_program(A, y, nonnegative, columns):
 def _vertex(B, b, cost, z, dual, off):
     """The solution on the support of `z`, where entries up to `off` times the largest do not belong to it; multipliers."""
     on = np.abs(z) > off * np.max(np.abs(z))
-    face = B[:, on].toarray() if issparse(B) else B[:, on]
+    face = dense(B[:, on])
     vertex = np.zeros(len(z))
     if np.any(on):
         vertex[on] = np.linalg.lstsq(face, b, rcond=None)[0]
@@ -202,7 +202,7 @@ def minimum_norm(A: Matrix, y: ArrayLike) -> np.ndarray:
 
 
 def _least_norm(A, y):
-    A = A.toarray() if issparse(A) else A
+    A = dense(A)
     B, rows, columns = equilibrated(A)
     if np.ptp(columns) == 0 and np.max(rows) <= EVEN * np.min(rows):
         return np.linalg.lstsq(A, y, rcond=None)[0]
@@ -299,8 +299,7 @@ def group_lasso(A: Matrix, y: ArrayLike, groups: ArrayLike, penalty: float) -> R
     groups = as_groups(groups, A.shape[1])
     penalty = as_positive("penalty", penalty)
     # The tolerances of the solver are absolute, so the problem is brought to size 1.
-    entries = as_entries(A)
-    entries = entries.toarray() if issparse(entries) else entries
+    entries = dense(as_entries(A))
     size_A, size_y = largest_entry(entries) or 1.0, np.max(np.abs(y)) or 1.0
     B, b, level = entries / size_A, y / size_y, penalty / (size_A * size_y)
     members = [groups == g for g in range(groups.max() + 1)]
@@ -359,10 +358,8 @@ def maximum_margin(A: Matrix, y: ArrayLike, *, norm: str = "l2", shape: tuple[in
     [0.5, -0.5]
     """
     A = as_matrix(A)
-    labels = as_labels(y, A).astype(float)
+    signed = _signed(A, y)
     norm, shape = as_norm(norm, shape, A.shape[1])
-    entries = as_entries(A)
-    signed = labels[:, None] * (entries.toarray() if issparse(entries) else entries)
     size = np.max(np.linalg.norm(signed, axis=1)) or 1.0
     solve = {"l2": _shortest, "spectral": _flattest}.get(norm, _cheapest)
     scaled, steps = solve(signed / size, norm, shape)
@@ -375,6 +372,11 @@ def maximum_margin(A: Matrix, y: ArrayLike, *, norm: str = "l2", shape: tuple[in
         "The separator of largest margin was found." if separated else "no margin exists: the data are not separable"
     )
     return Result(x.astype(A.dtype), separated, steps, message, missing, "max 1 - y_i <a_i, x>")
+
+
+def _signed(A, y):
+    """The points, each multiplied by its label."""
+    return as_labels(y, A).astype(float)[:, None] * dense(as_entries(A))
 
 
 def _shortest(signed, norm, shape):

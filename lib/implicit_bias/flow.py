@@ -17,10 +17,9 @@ from numpy.typing import ArrayLike
 from scipy.integrate import BDF, LSODA, Radau, solve_ivp
 from scipy.linalg import LinAlgError, LinAlgWarning
 from scipy.optimize import OptimizeResult
-from scipy.sparse import issparse
 from scipy.special import logsumexp
 
-from ._matrices import as_entries, gram, largest_entry
+from ._matrices import as_entries, dense, gram, largest_entry
 from ._projection import Projection
 from ._types import Matrix
 from ._validation import as_alpha, as_data, as_matrix, as_parametrization, as_positive, as_reals, as_scale
@@ -540,7 +539,7 @@ class _DecayingWeights(_Scaled):
     @cached_property
     def _gram(self):
         """The second derivative of the loss with respect to `x`, for each pair of weights."""
-        lifted = np.tile(self.A.toarray() if issparse(self.A) else self.A, self._halves) * self.signs
+        lifted = np.tile(dense(self.A), self._halves) * self.signs
         return lifted.T @ lifted
 
     def jacobian(self, t, logs):

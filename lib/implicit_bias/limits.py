@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 from scipy.optimize import nnls as lawson_hanson
 from scipy.sparse import hstack, issparse
 
-from ._matrices import as_entries
+from ._matrices import as_entries, dense
 from ._projection import ACCEPTED, QR, Projection, _newton, carry_over, equal_rows, orthonormal_rows
 from ._types import Matrix
 from ._validation import as_alpha, as_data, as_matrix, as_parametrization, as_positive, as_vector
@@ -152,7 +152,7 @@ def _walk(A, y, parametrization, stack):
 
 def _in_any_geometry(A, y, parametrization, stack):
     """The limits of all starts of a stack for any map: the same Newton's method, in the units of the caller."""
-    B, rows = equal_rows(A.toarray() if issparse(A) else A, np.ones(A.shape[1]))
+    B, rows = equal_rows(dense(A), np.ones(A.shape[1]))
     G, c, condition = orthonormal_rows(B, y / rows, rows)
     found = []
     for alpha in stack:
@@ -535,8 +535,7 @@ def saddle_to_saddle(
     """
     A = as_matrix(A)
     y = as_data(y, A).astype(float)
-    A = as_entries(A)
-    A = A.toarray() if issparse(A) else A
+    A = dense(as_entries(A))
     max_jumps = as_positive("max_jumps", max_jumps, integer=True)
     depth = SignedHadamardPower(depth).depth
     n = A.shape[1]

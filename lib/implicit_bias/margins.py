@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import Radau
 from scipy.optimize import brentq
-from scipy.sparse import issparse
 from scipy.special import logsumexp
 
-from ._matrices import as_entries, gram
+from ._matrices import gram
 from ._types import Matrix
-from ._validation import as_labels, as_matrix, as_norm, as_numbers, as_positive
+from ._validation import as_matrix, as_norm, as_numbers, as_positive
+from .baselines import _signed
 from .flow import _quiet
 from .measures import _norm_of
 
@@ -100,8 +100,7 @@ def steepest_descent(
     >>> float(found.margin[-1].round(2)), float(found.bound[-1].round(2))  # the largest is 2
     (2.0, 2.0)
     """
-    A = as_matrix(A)
-    signed = _signed(A, y)
+    signed = _signed(as_matrix(A), y)
     m, n = signed.shape
     norm, shape = as_norm(norm, shape, n)
     step_size = as_positive("step_size", step_size)
@@ -206,8 +205,7 @@ def margin_flow(A: Matrix, y: ArrayLike, *, alpha: float, log_losses: ArrayLike)
     >>> (x / abs(x).sum(axis=1, keepdims=True)).round(3).tolist()
     [[0.5, 0.5], [0.5, 0.5]]
     """
-    A = as_matrix(A)
-    points = _signed(A, y)
+    points = _signed(as_matrix(A), y)
     largest = np.max(np.abs(points)) or 1.0
     points /= largest
     alpha = as_positive("alpha", alpha)
@@ -258,13 +256,6 @@ def margin_flow(A: Matrix, y: ArrayLike, *, alpha: float, log_losses: ArrayLike)
 
 def _above(tau, path, log_loss, target):
     return log_loss(path(tau)) - target
-
-
-def _signed(A, y):
-    """The points, each multiplied by its label."""
-    labels = as_labels(y, A).astype(float)
-    entries = as_entries(A)
-    return labels[:, None] * (entries.toarray() if issparse(entries) else entries)
 
 
 def _as_share(name, value):

@@ -11,7 +11,7 @@ from scipy.sparse import issparse
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from scipy.sparse.linalg import norm as sparse_norm
 
-from ._matrices import as_entries, largest_singular_value, operator_column_norms
+from ._matrices import as_entries, dense, largest_singular_value, operator_column_norms
 from ._types import Matrix, Parametrization
 from ._validation import (
     as_data,
@@ -538,8 +538,7 @@ def null_space_constant(A: Matrix, s: int) -> float:
     >>> round(null_space_constant([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]], 1), 12)
     0.5
     """
-    A = as_entries(as_matrix(A))
-    A = A.toarray() if issparse(A) else A
+    A = dense(as_entries(as_matrix(A)))
     n = A.shape[1]
     s = as_positive("s", s, integer=True)
     if s >= n:

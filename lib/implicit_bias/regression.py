@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.linalg.lapack import dpocon, dtrcon
-from scipy.sparse import issparse
 
-from ._matrices import as_entries
+from ._matrices import as_entries, dense
 from ._types import Matrix
 from ._validation import as_data, as_inputs, as_matrix, as_numbers, as_outputs, as_positive, as_sizes, as_vector
 
@@ -66,7 +65,7 @@ def spectral_path(
     >>> spectral_path([[1.0, 0.0], [0.0, 0.5]], [1.0, 1.0], iterations=[1, 2]).round(12).tolist()
     [[1.0, 0.5], [1.0, 0.875]]
     """
-    A = _dense(A)
+    A = dense(as_entries(as_matrix(A)))
     y = as_data(y, A)
     if (times is None) == (iterations is None):
         raise ValueError("times or iterations must be given, and not both")
@@ -120,7 +119,7 @@ def ridge_path(A: Matrix, y: ArrayLike, penalties: ArrayLike) -> np.ndarray:
     >>> ridge_path([[1.0, 0.0], [0.0, 2.0]], [1.0, 2.0], [0.0, 1.0]).tolist()
     [[1.0, 1.0], [0.5, 0.8]]
     """
-    A = _dense(A)
+    A = dense(as_entries(as_matrix(A)))
     y = as_data(y, A)
     penalties = as_numbers("penalties", penalties)
     if np.any(penalties < 0):
@@ -382,11 +381,6 @@ def _variance(n, p, squared_noise):
     distance = np.abs(p - n) - 1
     factor = np.divide(np.minimum(n, p), distance, out=np.full(p.shape, np.inf), where=distance > 0)
     return np.multiply(squared_noise, factor, out=np.zeros(p.shape), where=np.asarray(squared_noise) > 0)
-
-
-def _dense(A):
-    A = as_entries(as_matrix(A))
-    return A.toarray() if issparse(A) else A
 
 
 def _nonzero_svd(A):
