@@ -11,6 +11,7 @@ import numpy as np
 from implicit_bias import MatrixProduct, SymmetricProduct
 from implicit_bias.problems import matrix_completion, matrix_sensing
 from scipy.integrate import quad, solve_ivp
+from scipy.optimize import minimize
 
 # --- Products of matrices ---------------------------------------------------------------------------------------------
 
@@ -350,6 +351,94 @@ def sensing_instance(source):
     if source.choice([True, False]):
         return matrix_sensing(20, 2, 80, seed=seed), SymmetricProduct(20)
     return matrix_completion(20, 2, 0.5, seed=seed), MatrixProduct.square(20, source.integer(2, 3))
+
+
+@dataclass
+class GreedyStart:
+    A: np.ndarray  # the symmetric matrices, one after another
+    y: np.ndarray
+    U: np.ndarray  # the start, to be multiplied by alpha
+    levels: np.ndarray  # the eigenvalues of sum_i y_i A_i, the largest first
+    v: np.ndarray
+
+    @property
+    def c(self):
+        return np.linalg.norm(self.U.T @ self.v)
+
+    @property
+    def ratio(self):
+        return self.levels[1] / self.levels[0]
+
+    def flow(self, U, times):
+        """The flow of ``1/2 |A(U U^T) - y|^2`` from `U`, by an integrator that sees the smallest entries."""
+
+        def velocity(t, u):
+            V = u.reshape(U.shape)
+            return -2 * (np.tensordot(np.tensordot(self.A, V @ V.T) - self.y, self.A, 1) @ V).ravel()
+
+        run = solve_ivp(velocity, (times[0], times[-1]), U.ravel(), "DOP853", times, rtol=1e-9, atol=1e-60)
+        return run.y.T.reshape(-1, *U.shape)
+
+    def trajectory(self, times, c):
+        """The one solution of rank one that leaves zero like ``c e^(2 levels[0] t) v``."""
+        small = 1e-6
+        start = np.log(small) / (2 * self.levels[0])
+        return self.flow(c * small * self.v[:, None], np.r_[start, times])[1:, :, 0]
+
+
+def greedy_start(source, *, rank_one=False):
+    """Symmetric measurements, of a matrix or of none, whose first step has a gap; the start is identical or Gaussian."""
+    n, m = source.integer(2, 5), source.integer(1, 8)
+    if rank_one:
+        m = 3 * n
+    A = source.normal(m, n, n)
+    A = (A + A.transpose(0, 2, 1)) / np.sqrt(8 * m)
+    seen = source.normal(n, 1 if rank_one else 2)
+    y = np.tensordot(A, seen @ seen.T) if rank_one or source.choice([True, False]) else source.normal(m)
+    y *= 1 if rank_one else source.log_uniform(0.1, 10)
+    levels, V = np.linalg.eigh(np.tensordot(y, A, 1))
+    if levels[-1] < -levels[0] and not rank_one:
+        y, levels, V = -y, -levels[::-1], V[:, ::-1]
+    U = np.eye(n) if source.choice([True, False]) else source.normal(n, source.integer(1, n))
+    return GreedyStart(A, y, U, levels[::-1], V[:, -1])
+
+
+def square_of_four(source):
+    """The numbers `R`, a random positive semidefinite matrix with the entries that are seen, and one of rank one."""
+    R = source.log_uniform(1.01, 2.5)
+    size = source.choice([0.0, source.log_uniform(1e-3, 3)])
+    first = np.sqrt(R) * source.log_uniform(0.3, 3) * np.eye(4)[0]
+    second = first / (first @ first) + np.r_[0, np.sqrt(R) * source.log_uniform(0.1, 3), 0, 0]
+    third = R * first / (first @ first) + size * source.normal(4) * [0, 1, 1, 1]
+    away = size * source.normal(4)
+    fourth = R * second / (second @ second) + away - second * (second @ away) / (second @ second)
+    X = np.array([first, second, third, fourth])
+    z = source.choice([-1, 1]) * source.log_uniform(0.5, 2)
+    return R, X @ X.T, np.array([z, 1 / z, R / z, R * z])
+
+
+def greedy_instance(source):
+    """A matrix of rank 3 and size 8, measured, and the first two matrices of the greedy search, where there are gaps."""
+    n = 8
+    for seed in itertools.count(source.integer(0, 10_000)):
+        problem = matrix_sensing(n, 3, 34, seed=seed)
+
+        def loss(u, problem=problem):
+            U = u.reshape(n, -1)
+            r = problem.A @ (U @ U.T).ravel() - problem.y
+            return r @ r / 2, 2 * ((problem.A.T @ r).reshape(n, n) @ U).ravel()
+
+        U, found = np.zeros((n, 0)), []
+        while len(found) < 2:
+            slope = problem.A.T @ (problem.y - problem.A @ (U @ U.T).ravel())
+            levels, V = np.linalg.eigh(slope.reshape(n, n))
+            if levels[-2] > 0.6 * levels[-1]:
+                break
+            U = np.column_stack([U, 1e-4 * V[:, -1]])
+            U = minimize(loss, U.ravel(), jac=True, method="BFGS", options={"gtol": 1e-8}).x.reshape(n, -1)
+            found.append((U @ U.T).ravel())
+        else:
+            return problem, np.array(found)
 
 
 # --- More of descent ----------------------------------------------------------------------------------------------------------

@@ -948,6 +948,141 @@ def test_depth_helps_completion_at_moderate_scales():
     assert errors[3, 0.05] < errors[2, 1e-3] < convex  # half of the entries are too few for the convex program
 
 
+# --- Greedy low rank --------------------------------------------------------------------------------------------------
+
+
+@attack(
+    "thm-greedy-first",
+    hypothesis="symmetric matrices of size 2 to 5, 1 to 8 Gaussian measurements, data of a matrix or of none, sizes 0.1 to "
+    "10, ratios of the first two eigenvalues up to 0.8, identical and Gaussian starts of any width, alpha = 1e-6 and 1e-9, "
+    "times around the step by an integrator",
+    draw=instances.greedy_start,
+    tries=25,
+    mutants={
+        "T = ln(1/alpha) / lambda_1": {"clock": 1.0},
+        "the trajectory does not depend on the start": {"c": 1.0},
+        "the exponent 2 - lambda_2 / lambda_1": {"exponent": 1},
+        "the exponent 2": {"exponent": 0},
+        "the trajectory leaves like e^(lambda_1 t)": {"late": 0.2},
+    },
+)
+def test_first_step_has_rank_one(run, *, clock=2.0, c=None, exponent=2, late=0.0):
+    if run.ratio > 0.8:
+        return
+    first = run.levels[0]
+    times = np.array([-0.5, 0.3, 1.0]) / first
+    z = run.trajectory(times + late / first, run.c if c is None else c)
+    seconds = []
+    for alpha in (1e-6, 1e-9):
+        U = run.flow(alpha * run.U, np.r_[0, np.log(1 / alpha) / (clock * first) + times])[1:]
+        seconds.append(np.array([(*np.linalg.svd(V, compute_uv=False), 0.0)[1] ** 2 for V in U]))
+    size = 1 + np.linalg.norm(run.U) ** 4 / run.c**4
+    for V, along in zip(U, z, strict=True):
+        found, expected = V @ V.T, np.outer(along, along)
+        yield equal("the trajectory", found, expected, 1e-5 + 30 * size * alpha ** min(1 - run.ratio, 2))
+    fall = 1e-3 ** (2 - exponent * run.ratio)
+    yield at_most("second eigenvalue", seconds[1], 1.05 * fall * seconds[0] + 1e-24)
+
+
+@attack(
+    "thm-greedy-first",
+    hypothesis="rank one is enough: a matrix of rank one and size 2 to 5 seen through three times as many Gaussian "
+    "measurements, identical and Gaussian starts, the end of the flow from alpha = 1e-2, 1e-5 and 1e-8",
+    draw=lambda source: instances.greedy_start(source, rank_one=True),
+    tries=6,
+    mutants={
+        "the limit is the same for every small start": {"scales": (1e-2, 1e-2, 1e-2)},
+        "the end is twice the trajectory's": {"factor": 2.0},
+    },
+)
+def test_rank_one_is_enough(run, *, scales=(1e-2, 1e-5, 1e-8), factor=1.0):
+    if run.ratio > 0.8:
+        return
+    span = 60 / run.levels[0]
+    end = run.trajectory([span], run.c)[-1]
+    expected = factor * np.outer(end, end)
+    if np.linalg.norm(np.tensordot(run.A, np.outer(end, end)) - run.y) > 1e-6 * np.linalg.norm(run.y):
+        return
+    errors = []
+    for alpha in scales:
+        U = run.flow(alpha * run.U, [0, np.log(1 / alpha) / (2 * run.levels[0]) + span])[-1]
+        errors.append(np.linalg.norm(U @ U.T - expected) / np.linalg.norm(expected))
+    yield holds("nearer and nearer", errors[2] < 1e-4 or errors[2] < 0.5 * errors[1] < 0.25 * errors[0])
+
+
+@attack(
+    "prop-greedy-not-nuclear",
+    hypothesis="R from 1.01 to 2.5, random positive semidefinite solutions, nearly the best and far from it, every solution "
+    "of rank one, the end of the flow from alpha = 1e-4, 1e-8 and 1e-12 by an integrator",
+    draw=instances.square_of_four,
+    tries=10,
+    mutants={
+        "the least norm is 4 R + 1": {"more": 1.0},
+        "of rank one it is 2 + 3 R^2": {"square": 3},
+        "the flow ends at the least norm": {"nuclear": True},
+        "the flow ends at least rank from alpha = 0.1": {"scales": (1e-1, 1e-1, 1e-1)},
+        "lambda_2 = lambda_1 / 2": {"share": 0.5},
+    },
+)
+def test_least_rank_is_not_least_norm(
+    instance, *, more=0.0, square=2, nuclear=False, scales=(1e-4, 1e-8, 1e-12), share=0
+):
+    R, X, z = instance
+    mask = np.array([[0, 1, R, 0], [1, 0, 0, R], [R, 0, 0, 0], [0, R, 0, 0]])
+    yield equal("a solution", np.where(mask, X, 0), mask, 1e-9)
+    yield at_most("least norm", 4 * R + more, np.linalg.norm(X, "nuc"))
+    yield equal("a solution", np.where(mask, np.outer(z, z), 0), mask, 1e-9)
+    yield at_most("rank one", 2 + square * R**2, z @ z)
+    levels = np.linalg.eigvalsh(mask)[::-1]
+    expected = (1 + np.sqrt(1 + 4 * R**2)) / 2
+    yield equal("eigenvalues", levels[:2], [expected, share * expected if share else expected - 1], 1e-12)
+    pairs = np.array(
+        [np.where(np.isclose(np.add.outer(2.0 ** np.arange(4), 2.0 ** np.arange(4)), s), 1, 0) for s in (3, 5, 10)]
+    )
+    run = instances.GreedyStart(pairs / np.sqrt(2), np.sqrt(2) * np.array([1, R, R]), np.eye(4), levels, z)
+    best = np.outer([1, 1, R, R], [1, 1, R, R])
+    if nuclear:
+        best = np.kron([[1, 1], [1, 1]], [[R, 1], [1, R]])
+    errors = [np.linalg.norm(U @ U.T - best) for alpha in scales for U in run.flow(alpha * np.eye(4), [0, 40])[1:]]
+    yield holds("nearer and nearer", errors[2] < 0.6 * errors[1] < 0.4 * errors[0] or errors[2] < 1e-6)
+    yield at_most("", errors[2], 0.05 * R**2)
+
+
+@attack(
+    "obs-greedy-ranks",
+    hypothesis="random instances of rank 3 and size 8 with 34 measurements whose first two steps have gaps; two factors "
+    "from 1e-2, 1e-5, 1e-8, three from 0.3, 0.1, 0.03",
+    draw=instances.greedy_instance,
+    tries=2,
+    mutants={
+        "the distances do not fall": {"sign": -1},
+        "less than 10 % from alpha = 1e-2": {"last": 0},
+        "the second matrix before the first": {"order": -1},
+    },
+)
+def test_one_rank_after_another(instance, *, sign=1, last=2, order=1):
+    problem, stages = instance
+    for model, scales in ((SymmetricProduct(8), [1e-2, 1e-5, 1e-8]), (MatrixProduct.square(8, 3), [0.3, 0.1, 0.03])):
+        path = gradient_descent(
+            problem.A,
+            problem.y,
+            model,
+            alpha=np.array(scales)[:, None],
+            max_iterations=3000 if model.depth == 2 else 2000,
+            record=200,
+            tol=0,
+        ).path.x
+        distances = np.array([np.linalg.norm(path - X, axis=-1) / np.linalg.norm(X) for X in stages])
+        nearest = distances.min(axis=1)
+        yield holds("falling", np.all(sign * np.diff(nearest[: 2 if model.depth == 2 else 1], axis=1) < 0))
+        if model.depth == 2:
+            yield at_most("", nearest[:, last], 0.1)
+            moments = distances[:, :, 2].argmin(axis=1)
+            yield holds("one after another", order * (moments[1] - moments[0]) > 0)
+        else:
+            yield at_most("", nearest[0, 2], 0.01)
+
+
 # --- It is not a norm -------------------------------------------------------------------------------------------------
 
 
