@@ -7,7 +7,7 @@ export PYTHONHASHSEED = 0
 # The matrices are small: threads would wait for each other, up to ten times as long.
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: help book pdf slides sheets weight test check attack lab check-arithmetic serve lint links bench trials pins clean
+.PHONY: help book site pdf slides sheets weight test check attack lab check-arithmetic serve lint links bench trials pins clean
 .DEFAULT_GOAL := help
 
 help: ## list what make can do
@@ -28,6 +28,10 @@ check: lint ## check style and spelling, then run what needs no built site and n
 
 check-arithmetic: $(VENV)/installed ## run the tests of the solvers in the arithmetic of other processors
 	$(BIN)/python tests/arithmetic.py
+
+site: export PDF = yes
+site: pdf ## build all that is published: the website with the wheel of the library and the book as PDF (needs Chromium)
+	cp _build/pdf/book.pdf _build/html/implicit-bias.pdf
 
 pdf: book ## build the website, and print it as one PDF (needs Chromium)
 	$(BIN)/python -m book.pdf book

@@ -9,6 +9,7 @@ from pathlib import Path
 from sphinx.application import Sphinx
 
 from book import (
+    address,
     boxes,
     claims,
     course,
@@ -17,17 +18,21 @@ from book import (
     frame,
     katex_server,
     library,
+    lists,
     mathematics,
     metadata,
     notebooks,
     numbers,
     quiz,
+    reading,
     reuse,
     slides,
+    wheel,
 )
 
 HERE = Path(__file__).parent
 PARTS = (
+    address,
     course,
     execution,
     mathematics,
@@ -36,12 +41,15 @@ PARTS = (
     boxes,
     numbers,
     library,
+    lists,
     notebooks,
     frame,
     metadata,
     quiz,
+    reading,
     reuse,
     slides,
+    wheel,
     finishing,
 )
 

@@ -1,5 +1,7 @@
 """Makes the boxes and captions of the pages accessible; ``:class: dropdown`` works without JavaScript."""
 
+import re
+
 from docutils import nodes
 from myst_nb.sphinx_ import HideCodeCellNode
 from sphinx.application import Sphinx
@@ -59,6 +61,24 @@ class DropRepeatedIds(SphinxPostTransform):
                 node["ids"] = [name for name in node["ids"] if name not in self.repeated]
 
 
+# The title of a box, with the anchor of the box.
+TITLE = re.compile(
+    r'<div class="[^"]*\b(proof (?P<kind>\w+)|exercise) admonition[^"]*" id="(?P<id>[^"]+)">\s*<p class="admonition-title">'
+    r".*?(?=</p>)",
+    re.S,
+)
+
+
+def with_permalinks(body: str) -> str:
+    """Give the boxes that have a label of their own the link that headings and figures have."""
+
+    def add(match: re.Match) -> str:
+        kind = match["kind"] or "exercise"
+        return f'{match[0]}<a class="headerlink" href="#{match["id"]}" title="Link to this {kind}">#</a>'
+
+    return TITLE.sub(add, body)
+
+
 def tidy_page(app: Sphinx, pagename, templatename, context, doctree):
     # Sphinx makes headings of the captions in the table of contents, without a level.
     tree = context["furo_navigation_tree"]
@@ -66,7 +86,9 @@ def tidy_page(app: Sphinx, pagename, templatename, context, doctree):
     # Docutils gives bibliographies roles that ARIA has withdrawn, and that leave a list without items.
     if "body" in context:
         context["body"] = (
-            context["body"].replace(' role="doc-biblioentry"', "").replace('<div role="list" class', "<div class")
+            with_permalinks(context["body"])
+            .replace(' role="doc-biblioentry"', "")
+            .replace('<div role="list" class', "<div class")
         )
     # The boxes are styled in book.css, and no page has tabs that belong together.
     unused = ("_static/proof.css", "_static/exercise.css", "_static/design-tabs.js")

@@ -25,7 +25,7 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import LoggingReporter
 
-from book import course
+from book import address, course
 from book.numbers import SCIENTIFIC
 from book.sources import has_cells, without_shown_code
 
@@ -42,11 +42,14 @@ ANSWER = re.compile(r"^<!-- answer (\S+)( in code)? -->$", re.M)
 # The roles that refer to something, with the domain of Sphinx that knows what.
 DOMAINS = {"std": ("ref", "numref", "doc"), "math": ("eq",), "prf": ("ref",), "cite": ("p", "t")}
 
-RUN = (
-    "*This is a chapter of {title}. Its code needs the library of the book: `pip install '.[figures,baselines]'` in a copy "
-    "of the sources.*"
-)
-OF_SHEET = RUN.replace("a chapter", "a sheet of exercises")
+# What the code needs, without an address of the site and with one.
+NEEDS = "Its code needs the library of the book: `{install}` in a copy of the sources."
+INSTALLS = "Its first cell installs the library of the book where it is missing."
+INSTALL = """\
+try:
+    import implicit_bias
+except ImportError:
+    %{install}"""
 
 
 @dataclass(frozen=True)
@@ -79,12 +82,11 @@ def make(app: Sphinx, docname: str) -> list[nbformat.NotebookNode]:
     text += "\n".join(figure(cell).get("caption", "") for cell in source.cells)
     names = [figure(cell)["name"] for cell in source.cells if "name" in figure(cell)]
     page = Page(references_of(app, docname, text, names), glued_in(app.env, docname))
-    introduction = RUN.format(title=app.config.html_title)
     cited = bibliography(app.env, text)
-    return [notebook(source, page, introduction, cited) for source in sources]
+    return [notebook(app, source, page, cited) for source in sources]
 
 
-def notebook(source, page: Page, introduction: str, cited: list[str]) -> nbformat.NotebookNode:
+def notebook(app: Sphinx, source, page: Page, cited: list[str]) -> nbformat.NotebookNode:
     cells = []
     for cell in source.cells:
         if cell.cell_type == "markdown":
@@ -97,11 +99,20 @@ def notebook(source, page: Page, introduction: str, cited: list[str]) -> nbforma
         if caption := figure(cell).get("caption"):
             name = page.reference("numref", figure(cell)["name"]) if "name" in figure(cell) else "Figure"
             cells.append(nbformat.v4.new_markdown_cell(f"**{name}.** {markdown(caption.strip(), page)}"))
-    heading, _, rest = cells[0].source.partition("\n")
-    cells[0].source = f"{heading}\n\n{introduction}\n{rest}".strip()
+    begin(app, cells, "a chapter")
     if cited:
         cells.append(nbformat.v4.new_markdown_cell("## References\n\n" + "\n".join(f"- {entry}" for entry in cited)))
     return numbered(cells)
+
+
+def begin(app: Sphinx, cells: list[nbformat.NotebookNode], kind: str):
+    """Say below the title what this is, and let the first cell install the library, if the site has an address."""
+    install = address.install(app)
+    needs = INSTALLS if app.config.site_url else NEEDS.format(install=install)
+    heading, _, rest = cells[0].source.partition("\n")
+    cells[0].source = f"{heading}\n\n*This is {kind} of {app.config.html_title}. {needs}*\n{rest}".strip()
+    if app.config.site_url:
+        cells.insert(0, nbformat.v4.new_code_cell(INSTALL.format(install=install)))
 
 
 def numbered(cells: list[nbformat.NotebookNode]) -> nbformat.NotebookNode:
@@ -115,8 +126,7 @@ def sheet(app: Sphinx, session: course.Session) -> nbformat.NotebookNode:
     """The exercises of a weekly sheet, each with a cell for the answer."""
     syllabus, due = course.SYLLABUS.with_suffix("").as_posix(), session.parts["Hand in"]
     due = inline(due, Page(references_of(app, syllabus, due, []), {}))
-    introduction = OF_SHEET.format(title=app.config.html_title)
-    setup, parts = [], [f"# Sheet {session.number}: {session.title}\n\n{introduction}\n\nTo be handed in: {due}"]
+    setup, parts = [], [f"# Sheet {session.number}: {session.title}\n\nTo be handed in: {due}"]
     for label in session.exercises("Hand in"):
         docname = app.env.sphinx_exercise_registry[label]["docname"]
         text = course.read(app, docname, solutions=False)
@@ -128,6 +138,7 @@ def sheet(app: Sphinx, session: course.Session) -> nbformat.NotebookNode:
     cells = [cell for part in parts for cell in text_cells(part)]
     if setup:
         cells.insert(1, nbformat.v4.new_code_cell("\n".join(setup)))
+    begin(app, cells, "a sheet of exercises")
     return numbered(cells)
 
 

@@ -113,7 +113,7 @@ class Book:
     def __init__(self, root: Path, packages: Path):
         self.root = root
         shutil.copytree(ROOT / "lib" / "book", root / "lib" / "book", ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("_config.yml", "requirements.txt"):
+        for name in ("_config.yml", "requirements.txt", "CITATION.cff"):
             shutil.copy(ROOT / name, root)
         self.write("_toc.yml", TOC)
         self.write("lib/implicit_bias/__init__.py", "VALUE = 'eleven'\n")

@@ -8,6 +8,7 @@ import sys
 
 import nbformat
 import pytest
+from book import wheel
 
 from tests.shared import CHAPTERS, ROOT
 
@@ -31,7 +32,7 @@ def copy(seminar):
         shutil.copytree(
             ROOT / folder, book.root / folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
         )
-    for path in ("pyproject.toml", *(f"tests/{name}.py" for name in ("conftest", "shared", "site/conftest", *RULES))):
+    for path in (*wheel.DESCRIPTION, *(f"tests/{name}.py" for name in ("conftest", "shared", "site/conftest", *RULES))):
         book.write(path, (ROOT / path).read_text(encoding="utf-8"))
     book.add("heat")
     book.add("seminar/slides/heat")
