@@ -59,6 +59,7 @@ def build(site: Path, parts: Iterable[Path], work: Path):
         "jupyter-lite-schema-version": 0,
         "jupyter-config-data": {
             "appName": "The Implicit Bias of Gradient Descent",
+            "exposeAppInBrowser": True,  # the tests ask it what it does
             "disabledExtensions": ["@jupyter-notebook/notebook-extension:checkpoints"],  # files have no dates here
             "litePluginSettings": {"@jupyterlite/pyodide-kernel-extension:kernel": kernel},
         },
