@@ -7,7 +7,7 @@ export PYTHONHASHSEED = 0
 # The matrices are small: threads would wait for each other, up to ten times as long.
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: help book site pdf slides sheets weight test check attack lab check-arithmetic serve lint links bench trials pins clean
+.PHONY: help book site live pdf slides sheets weight test test-live check attack lab check-arithmetic serve lint links bench trials pins clean
 .DEFAULT_GOAL := help
 
 help: ## list what make can do
@@ -17,6 +17,9 @@ book: $(VENV)/installed ## execute the chapters and build the website
 	$(BIN)/jupyter-book build . -W -n --keep-going -q
 	@echo "The book is built. Open $(CURDIR)/_build/html/index.html, or run: make serve"
 
+live: export LIVE := 1
+live: $(VENV)/live book ## build the website, with notebooks that run in the browser of the reader (about 50 MB)
+
 # In the order of tests/conftest.py, which also says what runs together.
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --no-loadscope-reorder
 
@@ -25,6 +28,9 @@ test: lint book ## check style and spelling, then run every test, the fast ones 
 
 check: lint ## check style and spelling, then run what needs no built site and no browser: for every commit
 	$(PYTEST) --ignore tests/site --ignore tests/lab/test_lab.py --ignore tests/slidefig/test_elsewhere.py --ignore tests/slidefig/test_picture.py
+
+test-live: book $(VENV)/live ## run all cells of every notebook in a browser, and measure how long that takes
+	$(BIN)/python -m pytest --numprocesses 2 tests/live --all-notebooks
 
 check-arithmetic: $(VENV)/installed ## run the tests of the solvers in the arithmetic of other processors
 	$(BIN)/python tests/arithmetic.py
@@ -77,8 +83,18 @@ pins: $(VENV)/installed ## renew requirements.txt from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --upgrade --extra book --extra test \
 	  --generate-hashes --no-emit-index-url --no-header pyproject.toml --output-file requirements.txt
 
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra live --constraints requirements.txt \
+	  --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --output-file lib/book/live/requirements.txt
+	$(BIN)/uv pip compile --quiet --python-version 3.14 --python-platform wasm32-pyodide2024 lib/book/live/wheels.in \
+	  --no-emit-package widgetsnbextension --no-emit-package jupyterlab-widgets \
+	  --generate-hashes --no-emit-index-url --no-header --no-annotate --output-file lib/book/live/wheels.txt
+
 clean: ## remove everything that was built, but not .venv
 	rm -rf _build
+
+$(VENV)/live: lib/book/live/requirements.txt $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --require-hashes -r lib/book/live/requirements.txt
+	@touch $@
 
 $(VENV)/installed: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import re, sys; low, end = map(int, re.search(r">=3\.(\d+),<3\.(\d+)", open("pyproject.toml").read()).groups()); \

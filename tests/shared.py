@@ -1,6 +1,7 @@
 """What several test files need: where the book is, its chapters, a typical figure."""
 
 import inspect
+import re
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,15 @@ CHECKS = {
     for name, function in inspect.getmembers(check, inspect.isfunction)
     if function.__module__ == check.__name__ and not name.startswith("_")
 }
+
+SOLUTION = re.compile(r"^(`{3,})\{solution\} ex-(\S+)\n(.*?)^\1$", re.DOTALL | re.MULTILINE)
+
+
+def solutions(chapter):
+    """The blocks of code of each solution, by the names that checks have."""
+    text = (CHAPTERS / f"{chapter}.md").read_text(encoding="utf-8")
+    code = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+    return {label.replace("-", "_"): code.findall(body) for _, label, body in SOLUTION.findall(text)}
 
 
 def typical(fig, alpha=1e-2, depth=2):

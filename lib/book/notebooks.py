@@ -25,7 +25,7 @@ from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import LoggingReporter
 
-from book import address, course
+from book import address, course, live
 from book.numbers import SCIENTIFIC
 from book.sources import has_cells, without_shown_code
 
@@ -410,12 +410,16 @@ def offer(app: Sphinx, pagename, templatename, context, doctree):
     page = Path(app.outdir) / f"{pagename}.html"
     files = [page.with_suffix(".ipynb"), page.parent / "exercises" / f"{page.stem}.ipynb"]
     words = ["Download as notebook", "with the exercises unsolved"]
-    links = []
+    links, opened = [], []
     for notebook, file, text in zip(make(app, pagename), files, words, strict=False):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
         links.append(f'<a href="{file.relative_to(page.parent).as_posix()}" download>{text}</a>')
-    context["body"] = context["body"].replace("</h1>", f'</h1>\n<p class="download">{" · ".join(links)}</p>', 1)
+        opened.append(live.link(app, pagename, file, text.replace(words[0], "Run in the browser")))
+    shown = f'<p class="download">{" · ".join(links)}</p>'
+    if app.config.live:
+        shown += f'\n<p class="download">{" · ".join(opened)} · {live.price(app, pagename)}</p>'
+    context["body"] = context["body"].replace("</h1>", f"</h1>\n{shown}", 1)
 
 
 def offer_sheets(app: Sphinx, pagename, templatename, context, doctree):
@@ -427,7 +431,10 @@ def offer_sheets(app: Sphinx, pagename, templatename, context, doctree):
     for session in course.sessions(Path(app.srcdir)):
         name = f"sheet-{session.number}.ipynb"
         (folder / name).write_text(nbformat.writes(sheet(app, session)) + "\n", encoding="utf-8")
-        link = f'<p class="download"><a href="sheets/{name}" download>Download as notebook</a></p>'
+        links = [f'<a href="sheets/{name}" download>Download as notebook</a>']
+        if app.config.live:
+            links.append(live.link(app, pagename, folder / name, "Run in the browser"))
+        link = f'<p class="download">{" · ".join(links)}</p>'
         heading = re.compile(rf"<h2>Sheet {session.number}:.*?</h2>", re.S)
         context["body"] = heading.sub(rf"\g<0>\n{link}", context["body"])
 

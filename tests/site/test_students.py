@@ -9,9 +9,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from tests.shared import CHAPTERS, CHECKS, EXERCISED
-
-SOLUTION = re.compile(r"^(`{3,})\{solution\} ex-(\S+)\n(.*?)^\1$", re.DOTALL | re.MULTILINE)
+from tests.shared import CHECKS, EXERCISED, solutions
 
 CUT_OFF = """\
 import sys
@@ -49,13 +47,6 @@ except OSError as error:
     print(error)
 asked.pop()
 """
-
-
-def solutions(chapter):
-    """The blocks of code of each solution, by the names that checks have."""
-    text = (CHAPTERS / f"{chapter}.md").read_text(encoding="utf-8")
-    code = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-    return {label.replace("-", "_"): code.findall(body) for _, label, body in SOLUTION.findall(text)}
 
 
 def said(cell):
