@@ -3,10 +3,11 @@
 import functools
 import inspect
 import itertools
+import json
 import math
 import re
 import sys
-from numbers import Real
+from numbers import Integral, Real
 from typing import NamedTuple
 
 import matplotlib as mpl
@@ -17,7 +18,7 @@ from matplotlib.transforms import Bbox
 
 from slidefig import _svg
 from slidefig._page import NO_PREFIX, StaticFigure
-from slidefig._values import shown
+from slidefig._values import shown, with_powers
 
 # The names that every look has: letters and axes, what may be overlooked, the lines of a grid, the page.
 _NEEDED = ("ink", "muted", "grid", "paper")
@@ -102,12 +103,13 @@ def watch(saw):
     >>> def draw(fig, m=1):
     ...     '''A line of slope m.'''
     ...     fig.subplots().plot([0, m])
+    ...     return f"slope {m}"
     >>> seen = []
     >>> end = watch(lambda draw, state: seen.append((draw.__name__, state.values, state.text)))
     >>> _ = states(draw, m=[1, 2])
     >>> end()
     >>> seen
-    [('draw', {'m': 1}, 'm 1'), ('draw', {'m': 2}, 'm 2')]
+    [('draw', {'m': 1}, 'm 1: slope 1'), ('draw', {'m': 2}, 'm 2: slope 2')]
     """
     _watching.append(saw)
     return functools.partial(_watching.remove, saw)
@@ -179,7 +181,7 @@ class Look:
         self.colors, self.dark, self.played = dict(colors), dict(dark), frozenset(played)
         self.labels, self.style = dict(labels or {}), dict(style or {})
 
-    def explore(self, *draws, **grid):
+    def explore(self, *draws, linked=(), **grid):
         """Show a figure with a slider for each parameter in `grid`.
 
         Parameters
@@ -188,10 +190,16 @@ class Look:
             One for each panel. ``draw(fig, alpha=..., depth=...)`` draws with matplotlib on the empty figure `fig`. Its
             further arguments name the sliders it listens to, their default values give the opening state. Its docstring
             is the alternative text of the panel. It returns a short text that says what is seen, or None; the values of
-            the sliders are put before this text.
+            the sliders are put before this text, and 7.9e+03 in it becomes 7.9·10³. On a page, values can be read off the
+            lines that are drawn in the units of the axes, and a marker whose ``gid`` is ``"drag"`` can be dragged to the
+            places that it has in other states.
+        linked : str or collection of str, optional
+            The names of sliders that, on a page, move together with those of the same name in its other figures that are
+            linked, too.
         **grid : array_like, one-dimensional
-            The values of each slider, in order: numbers, strings or truth values. In a live kernel, a slider over
-            evenly or geometrically spaced reals takes any value in between.
+            The values of each slider: numbers, strings or truth values. Of numbers the larger is on the right, in
+            whatever order they come. In a live kernel, a slider over evenly or geometrically spaced reals takes any
+            value in between. Words, truth values and at most three integers are a row of buttons instead.
 
         Returns
         -------
@@ -219,19 +227,19 @@ class Look:
 
         >>> figure = explore(draw)
         """
-        groups = _groups(draws, grid, self)
+        groups = _groups(draws, grid, self, linked)
         if not _is_live():
             return StaticFigure(groups, self)
         from slidefig._live import LiveFigure  # where nobody moves a widget, none is imported
 
         return LiveFigure(groups, self)
 
-    def states(self, *draws, **grid):
+    def states(self, *draws, linked=(), **grid):
         """Draw every state of a figure, for tests.
 
         Parameters
         ----------
-        *draws, **grid
+        *draws, linked, **grid
             As for `explore`.
 
         Returns
@@ -258,7 +266,7 @@ class Look:
                 for values, (tree, text) in zip(panel.states, panel.pictures(), strict=True)
             ]
 
-        groups = _groups(draws, grid, self)
+        groups = _groups(draws, grid, self, linked)
         with self._context():
             return [[of(panel) for panel in group] for group in groups]
 
@@ -308,12 +316,15 @@ def _is_live():
 class _Slider:
     """A parameter and its grid."""
 
-    def __init__(self, name, values, look):
-        self.name, self.played = name, name in look.played
+    def __init__(self, name, values, look, linked):
+        self.name, self.played, self.linked = name, name in look.played, linked
         self.values = _grid_values(name, values)
+        first = self.values[0]
+        if self.numbers:
+            self.values.sort()  # one direction in all figures, that of an axis
         word = name.replace("_", " ")
         self.label, self._sentence = look.labels.get(name, (word, word + " {}"))
-        self.opening = 0
+        self.opening = self.values.index(first)
 
     def say(self, value):
         return self._sentence.format(shown(value))
@@ -336,6 +347,12 @@ class _Slider:
     @property
     def numbers(self):
         return all(isinstance(v, Real) and not isinstance(v, bool) for v in self.values)
+
+    @property
+    def choice(self):
+        """Whether there is nothing between the values, and they are few: buttons say so, and a slider would not."""
+        few = len(self.values) <= 3 and all(isinstance(value, Integral) for value in self.values)
+        return not self.played and (few or not self.numbers)
 
     @property
     def even(self):
@@ -402,14 +419,21 @@ class _Panel:
             fig.set_layout_engine("none")
             for axes, (box, anchor, aspect) in zip(fig.axes, places, strict=True):
                 axes.set(position=box, anchor=anchor, box_aspect=aspect)
+        for axes in fig.axes:
+            for line in axes.lines:
+                if line.get_gid() is None and line.get_transform() == axes.transData and line.get_linestyle() != "None":
+                    line.set_gid("curve")
         tree = _svg.render(fig, self.colors, self.prefix)
         tree.attributes |= {"role": "img", "aria-label": self.description}
-        said = ", ".join(slider.say(value) for slider, value in zip(self.sliders, state, strict=True))
-        text = ": ".join(part for part in (said, text) if part)
+        if scales := [scale for axes in fig.axes if (scale := _scale(axes))]:
+            tree.attributes["data-axes"] = json.dumps(scales, ensure_ascii=False, separators=(",", ":"))
+        if text:  # without it the values would say once more what the sliders say
+            said = ", ".join(slider.say(value) for slider, value in zip(self.sliders, state, strict=True))
+            text = ": ".join(part for part in (said, with_powers(text)) if part)
         for saw in _watching:
             values = {slider.name: value for slider, value in zip(self.sliders, state, strict=True)}
-            saw(self.draw, State(values, str(tree).replace(NO_PREFIX, ""), text))
-        return tree, text
+            saw(self.draw, State(values, str(tree).replace(NO_PREFIX, ""), text or ""))
+        return tree, text or ""
 
     def _figure(self, state):
         fig = Figure(dpi=72, layout="constrained")
@@ -437,6 +461,24 @@ class _Panel:
         return self._places[self._kind(fig)]
 
 
+def _scale(axes):
+    """Return where axes with curves lie in the SVG, and for each direction its label, whether it is logarithmic, its ends."""
+    if not any(line.get_gid() == "curve" for line in axes.lines):
+        return None
+    directions = []
+    for axis, label, ends in (
+        (axes.xaxis, axes.get_xlabel(), axes.get_xlim()),
+        (axes.yaxis, axes.get_ylabel(), axes.get_ylim()),
+    ):
+        if axis.get_scale() not in ("linear", "log"):
+            return None
+        word = "" if "$" in label else label
+        directions.append([word, int(axis.get_scale() == "log"), *(float(f"{end:.6g}") for end in ends)])
+    height = axes.figure.get_figheight() * 72
+    (left, bottom), (right, top) = axes.bbox.get_points()
+    return [round(value * _svg.UNIT) for value in (left, height - bottom, right, height - top)] + directions
+
+
 def _leave_out_invisible_ticks(fig):
     """Take away the small ticks of logarithmic axes over two decades: they have neither size nor label, and matplotlib spends a
     third of its time on them."""
@@ -457,9 +499,12 @@ def _name(draw):
     return getattr(_unwrapped(draw), "__name__", repr(draw))
 
 
-def _groups(draws, grid, look):
+def _groups(draws, grid, look, linked=()):
     """Return lists of panels such that only panels of one list share sliders."""
-    sliders = {name: _Slider(name, values, look) for name, values in grid.items()}
+    linked = {linked} if isinstance(linked, str) else set(linked)
+    if missing := sorted(linked - set(grid)):
+        raise ValueError(f"linked: it names sliders of this figure, and there is none for {missing[0]!r}")
+    sliders = {name: _Slider(name, values, look, name in linked) for name, values in grid.items()}
     if not draws:
         raise ValueError("draws: explore needs at least one function that draws")
     panels, heard = [], set()

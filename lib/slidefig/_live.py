@@ -113,6 +113,8 @@ def _widget(slider):
         "layout": ipywidgets.Layout(width="32em"),
         "value": slider.values[slider.opening],
     }
+    if slider.choice:
+        return ipywidgets.ToggleButtons(options=[(shown(value), value) for value in slider.values], **look)
     if slider.numbers and math.isfinite(sum(slider.values)):
         low, high = min(slider.values), max(slider.values)
         between = len(slider.values) - 1

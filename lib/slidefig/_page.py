@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from slidefig import _svg
-from slidefig._values import shown, spoken
+from slidefig._values import shown, spoken, written
 
 STATIC = Path(__file__).parent / "static"
 
@@ -50,7 +50,7 @@ class StaticFigure:
     def __init__(self, groups, look):
         gc.freeze()  # figures leave many cycles, and to search all modules for them each time would take a tenth longer
         with look._context():
-            inside = "".join(map(_group_html, groups))
+            inside = "".join(map(_group_html, groups, range(len(groups))))
         gc.unfreeze()
         # Ids have to differ between the figures of a page and be the same at every build: they come from the content.
         start = f'<div class="explore" style="--groups:{len(groups)}'
@@ -68,12 +68,13 @@ class StaticFigure:
         return {"text/html": shown, "text/plain": self._plain}
 
 
-def _group_html(panels):
+def _group_html(panels, number):
     sliders = list(dict.fromkeys(slider for panel in panels for slider in panel.sliders))
-    pieces, data = [], []
+    pieces, data, has_curves = [], [], False
     for panel in panels:
         opening = panel.states.index(panel.opening)
         pictures, texts = zip(*panel.pictures(), strict=True)
+        has_curves |= any("data-axes" in picture.attributes for picture in pictures)
         pieces.append(_panel_html(pictures[opening], texts[opening], max(texts, key=len)))
         data.append(
             {
@@ -83,12 +84,19 @@ def _group_html(panels):
             }
         )
     controls = script = ""
+    tools = _tool_html("link", "Copy a link to this state") if sliders else ""
+    if has_curves:
+        tools += _tool_html("read", "Read values off the curves", ' aria-pressed="false"')
+    if tools:
+        inputs = "".join(_input_html(slider, f"{NO_PREFIX}{number}-{slider.name}") for slider in sliders)
+        name = html.escape("controls: " + "; ".join(panel.description for panel in panels))
+        controls = (
+            f'<div class="explore-sliders" role="group" aria-label="{name}">'
+            f'<div class="explore-inputs">{inputs}</div><div class="explore-tools">{tools}</div></div>'
+        )
     if sliders:
-        name = html.escape("sliders: " + "; ".join(panel.description for panel in panels))
-        inputs = "".join(map(_input_html, sliders))
-        controls = f'<div class="explore-sliders" role="group" aria-label="{name}">{inputs}</div>'
         values = [
-            {"shown": list(map(shown, slider.values)), "spoken": list(map(spoken, slider.values))} for slider in sliders
+            {what.__name__: list(map(what, slider.values)) for what in (written, shown, spoken)} for slider in sliders
         ]
         data = json.dumps({"sliders": values, "panels": data}, ensure_ascii=False, separators=(",", ":"))
         data = data.replace("</", "<\\/")  # which would end the script element
@@ -105,11 +113,23 @@ def _panel_html(tree, text, longest):
     return f'<div class="explore-panel">{tree}{live}</div>'
 
 
-def _input_html(slider):
-    value = slider.values[slider.opening]
+def _tool_html(kind, name, state=""):
+    return f'<button type="button" class="explore-{kind}" aria-label="{name}" title="{name}"{state}></button>'
+
+
+def _input_html(slider, name):
     label = html.escape(slider.label)
+    marks = f'class="explore-input" data-name="{html.escape(slider.name)}"{" data-linked" * slider.linked}'
+    if slider.choice:
+        buttons = "".join(
+            f'<label><input type="radio" name="{html.escape(name)}" value="{i}" autocomplete="off"'
+            f"{' checked' * (i == slider.opening)}><span>{html.escape(shown(value))}</span></label>"
+            for i, value in enumerate(slider.values)
+        )
+        return f'<fieldset {marks}><legend class="explore-label">{label}</legend>{buttons}</fieldset>'
+    value = slider.values[slider.opening]
     control = (
-        f'<label><span class="explore-label">{label}</span>'
+        f'<label {marks}><span class="explore-label">{label}</span>'
         f'<input type="range" min="0" max="{len(slider.values) - 1}" step="1" value="{slider.opening}"'
         f' autocomplete="off" aria-valuetext="{html.escape(spoken(value))}">'
         f'<span class="explore-value" aria-hidden="true">{html.escape(shown(value))}</span></label>'

@@ -114,6 +114,7 @@ class Renderer(RendererBase):
         self.width, self.height, self.colors, self.prefix = width, height, colors, prefix
         self._definitions = {}
         self._open = [Node("g")]
+        self._gids = []
         self._flip = Affine2D().scale(1, -1).translate(0, height)
 
     def finish(self):
@@ -149,9 +150,12 @@ class Renderer(RendererBase):
 
     def open_group(self, s, gid=None):
         self._open.append(Node("g"))
+        self._gids.append(gid)
 
     def close_group(self, s):
-        group = self._open.pop()
+        group, gid = self._open.pop(), self._gids.pop()
+        if gid in ("curve", "drag") and group.children:  # what the script has to find again
+            group.children[0].attributes[f"data-{gid}"] = ""
         # A group of one is that one. An empty group stays: it keeps the place of what another state draws there.
         self._open[-1].children.append(group.children[0] if len(group.children) == 1 else group)
 
@@ -173,10 +177,17 @@ class Renderer(RendererBase):
     def draw_markers(self, gc, marker_path, marker_trans, path, trans, rgbFace=None):
         attributes = self._style(gc, rgbFace)
         (x, y), shape = _path_data(marker_path, marker_trans + Affine2D().scale(1, -1))
+        color = attributes.get("fill")
+        one_color = len({attributes.get(part, "none") for part in ("fill", "stroke")} - {"none"}) == 1
+        solid = one_color and not any("opacity" in name for name in attributes)
+        if solid and color and marker_path is Path.unit_circle():
+            # A dot is a line without length and with round ends: a tenth of what its outline takes.
+            width = 2 * UNIT * np.hypot(*marker_trans.get_matrix()[:2, 0]) + float(attributes.get("stroke-width", 0))
+            attributes = {"stroke": color, "stroke-width": _number(width), "stroke-linecap": "round"}
+            x, y, shape = 0, 0, "h0"
         points = _points(path, trans + self._flip, self.width, self.height)
         data = [f"M{i + x} {j + y}{shape}" for i, j in points.tolist()]
-        one_color = len({attributes.get(part, "none") for part in ("fill", "stroke")} - {"none"}) == 1
-        if one_color and not any("opacity" in name for name in attributes):
+        if solid:
             data = ["".join(data)]  # else each has to lie on the one before
         for piece in data:
             self._add(Node("path", {"d": piece, **attributes}), gc)

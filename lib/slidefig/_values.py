@@ -1,6 +1,7 @@
 """Values of sliders as people write and say them."""
 
 import math
+import re
 from numbers import Integral
 
 SUPERSCRIPTS = str.maketrans("0123456789-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻")
@@ -31,6 +32,24 @@ def spoken(value):
     mantissa, exponent = _decimal(value)
     said = f"10 to the power {exponent}" if mantissa == "1" else f"{mantissa} times 10 to the power {exponent}"
     return said.replace("-", "minus ")
+
+
+def with_powers(text):
+    """Write the powers of ten in a text as beside a slider: 7.9e+03 becomes 7.9·10³."""
+
+    def power(match):
+        mantissa, exponent = match[1].rstrip("0").rstrip(".") if "." in match[1] else match[1], int(match[2])
+        if not exponent:
+            return mantissa
+        written = "10" + str(exponent).translate(SUPERSCRIPTS)
+        return written if mantissa == "1" else f"{mantissa}·{written}"
+
+    return re.sub(r"(?<![\w.])(\d+(?:\.\d+)?)e([+-]\d+)", power, text)
+
+
+def written(value):
+    """Write a value for an address: 0.0316228, 1e-06, inf, vertex."""
+    return str(value) if isinstance(value, (str, Integral)) else f"{value:.6g}"
 
 
 def _decimal(value):

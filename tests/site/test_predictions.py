@@ -13,6 +13,7 @@ import pytest
 from tests.shared import CHAPTERS
 
 SEMINAR = CHAPTERS / "seminar"
+PLAIN = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 pytestmark = pytest.mark.slow
 
 
@@ -36,7 +37,10 @@ def said(states):
         places = drawn[0].opening | places
         text = min(drawn, key=lambda state: distance(state.values, places)).text.replace("−", "-")
         of_figure = text.partition(": ")[2]  # before it stands where the sliders are
-        return [float(number) for number in re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]\d+)?", of_figure)]
+        of_figure = re.sub(
+            r"(?:(\d)·|\b)10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)", lambda m: f"{m[1] or 1}e{m[2].translate(PLAIN)}", of_figure
+        )
+        return [float(number) for number in re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?", of_figure)]
 
     return said
 
@@ -94,9 +98,9 @@ def test_of_overparameterization(said, states):
 def test_of_matrix_factorization(said, states, site):
     said = functools.partial(said, "matrix_factorization")
     written("syllabus", "oscillates for ever between two values, without diverging")
-    low, high = said("draw_step", step_size=2.1, depth=2)
+    low, high = said("draw_step", share=2.1, depth=2)
     assert 0 < low < 0.9 < 1.1 < high < 2
-    assert said("draw_step", step_size=1.5, depth=2) == [1, 1]
+    assert said("draw_step", share=1.5, depth=2) == [1, 1]
 
     written("syllabus", r"\approx345$ steps")
     written("slides/matrix_factorization", "after some two thousand steps", "about 345")

@@ -38,33 +38,47 @@ def normal(svg):
     return html.unescape(ID_PREFIX.sub("", svg))
 
 
+# The controls of a group, each a slider or buttons, and their positions.
+CONTROLS = """const controls = (group) => [...group.querySelectorAll(".explore-input")]
+    .map((control) => [...control.querySelectorAll("input")]);"""
 SHOWN = """group => ({
     values: [...group.querySelectorAll(".explore-value")].map((value) => value.textContent),
-    spoken: [...group.querySelectorAll("input")].map((input) => input.ariaValueText ?? input.getAttribute("aria-valuetext")),
+    spoken: [...group.querySelectorAll("input[type=range]")].map((input) => input.getAttribute("aria-valuetext")),
     pictures: [...group.querySelectorAll("svg")].map((svg) => svg.outerHTML),
     texts: [...group.querySelectorAll(".explore-panel")].map((panel) => panel.querySelector("output")?.textContent ?? ""),
 })"""
 # The browser draws no frame of these states, which takes most of the time by keyboard.
-WALK = f"""(group, walk) => walk.map((positions) => {{
-    group.querySelectorAll("input").forEach((input, k) => {{
+WALK = f"""(group, walk) => {{ {CONTROLS} return walk.map((positions) => {{
+    controls(group).forEach((inputs, k) => {{
+        const [input] = inputs;
+        if (input.type === "radio") return inputs[positions[k]].click();
         if (input.valueAsNumber === positions[k]) return;
         input.value = positions[k];
         input.dispatchEvent(new Event("input", {{ bubbles: true }}));
     }});
     return ({SHOWN})(group);
-}})"""
+}}); }}"""
+COUNTS = f"""group => {{
+    {CONTROLS}
+    return controls(group).map((inputs) => Number(inputs[0].max || inputs.length - 1) + 1);
+}}"""
 
 
 def by_keyboard(group, walk):
-    inputs = group.locator("input").all()
-    for slider in inputs:
-        slider.press("Home")
-    now = [0] * len(inputs)
+    controls = [control.locator("input") for control in group.locator(".explore-input").all()]
+    choices = [control.count() > 1 for control in controls]
+    for control, choice in zip(controls, choices, strict=True):
+        control.first.press("Space" if choice else "Home")
+    now = [0] * len(controls)
     for positions in walk:
-        for k, slider in enumerate(inputs):
-            if positions[k] != now[k]:
-                slider.press("Home" if positions[k] == 0 else "ArrowRight")
-                now[k] = positions[k]
+        for k, control in enumerate(controls):
+            if positions[k] == now[k]:
+                continue
+            if choices[k]:  # from the last button the arrow leads to the first
+                control.nth(now[k]).press("ArrowRight")
+            else:
+                control.press("Home" if positions[k] == 0 else "ArrowRight")
+            now[k] = positions[k]
         yield group.evaluate(SHOWN)
 
 
@@ -74,14 +88,14 @@ def by_script(group, walk):
 
 def compare_all_states(group, expected, move):
     """Move the sliders of a group through all combinations, and compare each with what is expected."""
-    inputs = group.locator("input").all()
     table = json.loads(group.locator("script").text_content())
     counts = [len(slider["shown"]) for slider in table["sliders"]]
-    assert counts == [int(slider.get_attribute("max")) + 1 for slider in inputs]
+    assert counts == group.evaluate(COUNTS)
+    sliders = [k for k, control in enumerate(group.locator(".explore-input").all()) if control.locator("[max]").count()]
     walk = list(itertools.product(*map(range, counts)))
     for positions, shown in zip(walk, move(group, walk), strict=True):
-        assert shown["values"] == [s["shown"][i] for s, i in zip(table["sliders"], positions, strict=True)]
-        assert shown["spoken"] == [s["spoken"][i] for s, i in zip(table["sliders"], positions, strict=True)]
+        assert shown["values"] == [table["sliders"][k]["shown"][positions[k]] for k in sliders]
+        assert shown["spoken"] == [table["sliders"][k]["spoken"][positions[k]] for k in sliders]
         for panel, states, picture, text in zip(
             table["panels"], expected, shown["pictures"], shown["texts"], strict=True
         ):
@@ -127,11 +141,30 @@ def running(fig, time=3):
     fig.subplots().plot([0, 1], [0, time])
 
 
+PLACES = list(itertools.product([0.2, 0.5, 0.8], [0.3, 0.7, 0.9]))
+
+
+def dragged(fig, x=0.2, y=0.9):
+    """A marker that can be dragged, and a curve."""
+    ax = fig.subplots()
+    ax.plot(np.linspace(0, 1, 50), np.linspace(0, 1, 50) ** 2)
+    ax.plot(x, y, "o", ms=10, gid="drag")
+    ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="time", ylabel="$y$")
+    return f"at ({x}, {y})"
+
+
+def follower(fig, x=0.2):
+    """A figure that follows another."""
+    fig.subplots().plot([0, x])
+
+
 FIGURES = {
     "typical": ((typical,), {"alpha": np.geomspace(1, 1e-6, 31), "depth": [2, 3]}),
     "panels": ((growing, image, alone), {"m": [1, 2, 3, 4], "depth": [2, 3, 4], "method": ["hat", "check"]}),
     "time": ((running,), {"time": range(21)}),
     "still": ((still,), {}),
+    "dragged": ((dragged,), {"x": [0.2, 0.5, 0.8], "y": [0.3, 0.7, 0.9], "linked": "x"}),
+    "follower": ((follower,), {"x": [0.2, 0.4, 0.6, 0.8, 1.0], "linked": "x"}),
 }
 
 
@@ -175,7 +208,7 @@ def test_every_state_is_the_one_that_is_drawn_afresh(page, name):
 
 def test_the_figure_opens_with_the_values_of_the_signature(page):
     sliders = page.locator("#typical input")
-    assert [slider.input_value() for slider in sliders.all()] == ["10", "0"]
+    assert sliders.first.input_value() == "20" and sliders.nth(1).is_checked()
     assert page.locator("#typical output").text_content().startswith("α = 0.01, depth 2: ")
 
 
@@ -183,10 +216,11 @@ def test_a_move_fits_into_one_frame(page, record_property):
     times = page.evaluate(
         """() => {
             const group = document.querySelector("#typical .explore-group");
-            const [alpha, depth] = group.querySelectorAll("input");
+            const [alpha, ...depths] = group.querySelectorAll("input");
             const times = [];
             for (let round = 0; round < 3; round++)
-                for (depth.value = 0; ; depth.value = 1) {
+                for (const depth of depths) {
+                    depth.checked = true;
                     for (let i = 0; i < 31; i++) {
                         const start = performance.now();
                         alpha.value = i;
@@ -194,7 +228,6 @@ def test_a_move_fits_into_one_frame(page, record_property):
                         group.getBoundingClientRect();
                         times.push(performance.now() - start);
                     }
-                    if (depth.value === "1") break;
                 }
             return times;
         }"""
@@ -230,17 +263,17 @@ def test_nothing_moves_when_the_script_starts_or_a_slider_moves(browser, made):
 
 
 def test_a_slider_is_large_enough_for_a_finger(page):
-    for control in page.locator("input, button").all():
+    for control in page.locator("input[type=range], label:has([type=radio]), button").all():
         assert control.bounding_box()["height"] >= 44
 
 
 def test_time_runs_to_its_end_unless_the_reader_takes_over(page):
     slider, button = page.locator("#time input"), page.get_by_role("button", name="Play time t")
-    assert page.locator("button").count() == 1, "nothing but a time runs"
+    assert page.locator("[aria-label^=Play]").count() == 1, "nothing but a time runs"
     now = "document.querySelector('#time input').value"
     button.click()
     assert button.get_attribute("aria-pressed") == "true"
-    page.wait_for_function(f"{now} === '20' && document.querySelector('#time button').ariaPressed === 'false'")
+    page.wait_for_function(f"{now} === '20' && document.querySelector('#time .explore-play').ariaPressed === 'false'")
     expected = fresh_states(*FIGURES["time"])[0][0]
     assert normal(page.locator("#time svg").evaluate("svg => svg.outerHTML")) == expected[20][0]
 
@@ -258,7 +291,7 @@ def test_time_runs_to_its_end_unless_the_reader_takes_over(page):
 
 
 def test_each_slider_has_a_name(page):
-    page.get_by_role("slider", name="initialization scale α", exact=True).press("End")
+    page.get_by_role("slider", name="initialization scale α", exact=True).press("Home")
     assert page.locator("#typical output").text_content().startswith("α = 10⁻⁶")
     assert page.get_by_role("img", name=typical.__doc__).count() == 1
 
@@ -274,15 +307,15 @@ def test_without_scripts_the_opening_state_is_there(browser, made):
 
 
 def test_paper_shows_chosen_states(page):
-    page.locator("#typical input").last.press("End")
+    page.locator("#typical input").last.check()
     before = page.locator("#typical").inner_html()
     page.emulate_media(media="print", color_scheme="dark")
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     texts = [text.split(":")[0] for text in page.locator("#typical output:visible").all_text_contents()]
-    assert texts == ["α = 1, depth 3", "α = 10⁻³, depth 3", "α = 10⁻⁶, depth 3"]
+    assert texts == ["α = 10⁻⁶, depth 3", "α = 10⁻³, depth 3", "α = 1, depth 3"]
     tops = {svg.bounding_box()["y"] for svg in page.locator("#typical svg:visible").all()}
     assert len(tops) == 1  # side by side
-    assert not any(slider.is_visible() for slider in page.locator("input").all())
+    assert not any(slider.is_visible() for slider in page.locator("input, button").all())
     assert page.locator("#panels svg:visible").count() == 3 + 3 + 2
     ids = page.evaluate("[...document.querySelectorAll('[id]')].map((element) => element.id)")
     assert len(ids) == len(set(ids))
@@ -296,6 +329,171 @@ def test_printing_calls_for_the_chosen_states(page):
     assert page.pdf()[:4] == b"%PDF"
     assert page.evaluate("window.seen") > before
     assert page.locator("svg").count() == before
+
+
+# --- What a reader shares, reads off and drags
+
+
+def moved_to_rest(page, wanted):
+    page.wait_for_function("wanted => location.search === wanted", arg=wanted)
+
+
+def test_the_address_has_the_state_and_gives_it_back(page, made):
+    steps = page.evaluate("history.length")
+    page.evaluate("location.hash = 'still'")
+    slider, text = page.locator("#typical input").first, page.locator("#typical output")
+    for _ in range(3):
+        slider.press("ArrowRight")
+    page.get_by_role("radio", name="check").check()
+    moved_to_rest(page, "?typical.alpha=0.0398107&panels.method=check")
+    assert page.evaluate("[history.length, location.hash]") == [steps + 1, "#still"], "a move is no step of the history"
+    shown = text.text_content()
+    assert shown.startswith("α = 0.0398, depth 2")
+
+    page.reload()
+    assert (text.text_content(), slider.input_value()) == (shown, "23")
+    assert page.get_by_role("radio", name="check").is_checked()
+    page.evaluate("location.hash = 'time'")
+    slider.press("End")
+    moved_to_rest(page, "?typical.alpha=1&panels.method=check")
+    page.go_back()
+    page.wait_for_function("shown => document.querySelector('#typical output').textContent === shown", arg=shown)
+    page.go_forward()
+    page.wait_for_function("document.querySelector('#typical input').value === '30'")
+
+    page.get_by_role("radio", name="hat").check()
+    slider.evaluate("slider => { slider.value = 20; slider.dispatchEvent(new Event('input', { bubbles: true })); }")
+    moved_to_rest(page, "")  # nothing where it opens
+
+
+@pytest.mark.parametrize(
+    ("query", "position"),
+    [
+        ("typical.alpha=1e-06", 0),
+        ("typical.alpha=0.011", 20),
+        ("typical.alpha=-4", 0),
+        ("typical.alpha=1e999", 30),
+        ("typical.alpha=", 20),
+        ("typical.alpha=<b>", 20),
+        ("typical.alpha", 20),
+        ("other.alpha=1&alpha=1&typical.=1&.=&%E0%A4", 20),
+    ],
+)
+def test_any_address_opens_the_page(page, made, query, position):
+    page.goto(f"{made[0]}?{query}#typical")
+    assert page.locator("#typical input").first.input_value() == str(position)
+    assert page.locator(".explore-group:not(.explore-ready)").count() == 0
+
+
+def test_a_link_to_one_figure_is_copied(browser, made):
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.goto(made[0])
+    page.locator("#typical input").first.press("End")
+    page.locator("#time input").press("Home")
+    page.locator("#time").get_by_role("button", name="Copy a link to this state").click()
+    page.get_by_role("status").get_by_text("Link copied").wait_for()
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert link == made[0] + "?time.time=0#time"
+    page.goto(link)
+    assert page.locator("#time input").input_value() == "0"
+    assert page.locator("#typical input").first.input_value() == "20"
+    context.close()
+
+
+def test_what_is_linked_moves_together(page):
+    page.locator("#dragged input").first.press("ArrowRight")
+    assert page.locator("#dragged output").text_content() == "x = 0.5, y 0.9: at (0.5, 0.9)"
+    assert page.locator("#follower .explore-value").text_content() == "0.6"  # the nearest, by its ratio
+    page.locator("#follower input").press("End")
+    assert page.locator("#dragged output").text_content() == "x = 0.8, y 0.9: at (0.8, 0.9)"
+    assert page.locator("#dragged input").first.input_value() == "2"
+
+
+def test_a_double_click_goes_to_the_nearer_end(page):
+    slider = page.locator("#typical input").first
+    box = slider.bounding_box()
+    slider.dblclick(position={"x": box["width"] - 5, "y": 20})
+    assert slider.input_value() == "30"
+    slider.dblclick(position={"x": box["width"] / 3, "y": 20})
+    assert slider.input_value() == "0"
+    assert page.locator("#typical output").text_content().startswith("α = 10⁻⁶")
+
+
+def test_values_are_read_off_under_the_pointer_and_by_keyboard(page):
+    svg = page.locator("#dragged svg")
+    before = svg.evaluate("svg => svg.outerHTML")
+    svg.scroll_into_view_if_needed()
+    box, view = svg.bounding_box(), svg.evaluate("svg => svg.viewBox.baseVal.width")
+    left, bottom, right, top = svg.evaluate("svg => JSON.parse(svg.dataset.axes)[0].slice(0, 4)")
+
+    def at(x, y):
+        place = left + x * (right - left), bottom + y * (top - bottom)
+        return [start + part * box["width"] / view for start, part in zip((box["x"], box["y"]), place, strict=True)]
+
+    bubble = page.locator("#dragged .explore-bubble")
+    for x in (0.1, 0.4, 0.62, 0.95):
+        page.mouse.move(*at(x, x**2))
+        (_, time), (_, value) = (line.split(": ") for line in bubble.inner_text().splitlines())
+        assert float(time) == pytest.approx(x, abs=0.01) and float(value) == pytest.approx(x**2, abs=0.015)
+    page.mouse.move(*at(0.1, 0.95))
+    assert bubble.count() == 0, "far from every curve"
+
+    button = page.locator("#dragged").get_by_role("button", name="Read values off the curves")
+    button.focus()
+    page.keyboard.press("Enter")
+    assert button.get_attribute("aria-pressed") == "true" and bubble.get_attribute("aria-live") == "polite"
+    page.keyboard.press("Home")
+    assert bubble.inner_text() == "time: 0\ny: 0"
+    seen = []
+    for _ in range(60):
+        page.keyboard.press("ArrowRight")
+        seen.append(float(bubble.inner_text().split()[1]))
+    assert seen == sorted(seen) and seen[-1] == pytest.approx(1, abs=0.01)
+    page.keyboard.press("Escape")
+    assert bubble.count() == 0 and button.get_attribute("aria-pressed") == "false"
+    assert svg.evaluate("svg => svg.outerHTML") == before
+
+
+def test_a_marker_is_dragged_to_the_nearest_state(page):
+    svg, text = page.locator("#dragged svg"), page.locator("#dragged output")
+    svg.scroll_into_view_if_needed()
+    box, view = svg.bounding_box(), svg.evaluate("svg => svg.viewBox.baseVal.width")
+    left, bottom, right, top = svg.evaluate("svg => JSON.parse(svg.dataset.axes)[0].slice(0, 4)")
+
+    def at(x, y):
+        place = left + x * (right - left), bottom + y * (top - bottom)
+        return [start + part * box["width"] / view for start, part in zip((box["x"], box["y"]), place, strict=True)]
+
+    now = (0.2, 0.9)
+    for goal in np.random.default_rng(0).uniform(0.05, 0.95, size=(12, 2)):
+        page.mouse.move(*at(*now))
+        page.mouse.down()
+        page.mouse.move(*at(*goal), steps=3)
+        page.mouse.up()
+        shape = np.array([right - left, bottom - top]) / 1000
+        now = min(PLACES, key=lambda place: np.hypot(*((np.array(place) - goal) * shape)))
+        assert text.text_content() == f"x = {now[0]}, y {now[1]}: at {now}"
+        page.mouse.move(*at(0.5, 0.1))  # released, it stays
+        assert text.text_content().endswith(f"at {now}")
+
+
+def test_a_swipe_that_scrolls_leaves_a_slider_where_it_was(browser, made):
+    context = browser.new_context(viewport={"width": 390, "height": 500}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.goto(made[0])
+    slider = page.locator("#typical input").first
+    box = slider.bounding_box()
+    start, touch = page.evaluate("scrollY"), context.new_cdp_session(page).send
+    x, y = box["x"] + box["width"] * 0.9, box["y"] + 20
+    touch("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    for k in range(1, 12):
+        touch("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x, "y": y - 12 * k}]})
+    touch("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.wait_for_function("start => scrollY > start", arg=start)
+    assert slider.input_value() == "20"
+    assert page.locator("#typical output").text_content().startswith("α = 0.01,")
+    context.close()
 
 
 # --- The chapters

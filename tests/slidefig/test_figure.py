@@ -35,6 +35,10 @@ def simple(fig, alpha=0.1):
     fig.subplots().plot([0, alpha])
 
 
+def plain(fig, alpha):
+    """An empty figure, which opens with the first value that is given."""
+
+
 def growing(fig, m=1):
     """As many lines as m says, and every second time a note."""
     ax = fig.subplots()
@@ -147,18 +151,101 @@ def test_the_figure_opens_at_the_nearest_value():
         """x"""
 
     markup = page(draw, alpha=[1, 1e-2, 1e-3, 1e-4], depth=[2, 3], method=["a", "b"], flag=[False, True])
-    assert re.findall(r' value="(\d)"', markup) == ["2", "1", "1", "1"]
-    assert "alpha" not in markup and "initialization scale α" in markup
+    assert re.findall(r' value="(\d)" autocomplete="off"(?: checked| aria-valuetext)', markup) == ["1", "1", "1", "1"]
+    assert ">alpha" not in markup and "initialization scale α" in markup
+    assert re.search(r' value="(\d)" autocomplete="off" aria-valuetext', page(plain, alpha=[1.0, 0.1, 0.5]))[1] == "2"
+
+
+@pytest.mark.parametrize("draw", [0, 1, 2])
+def test_the_larger_number_is_on_the_right_in_whatever_order(draw):
+    values = np.random.default_rng(draw).permutation(np.geomspace(1e-9, 1e9, 7))
+    (table,) = tables(page(plain, alpha=values))
+    written = [float(value) for value in table["sliders"][0]["written"]]
+    assert written == sorted(written) and len(written) == 7
+    (table,) = tables(page(plain, alpha=["b", "c", "a"]))  # words stay as the author has them
+    assert table["sliders"][0]["written"] == ["b", "c", "a"]
+
+
+@pytest.mark.parametrize(
+    ("values", "buttons"),
+    [
+        (["a", "b", "c", "d"], 4),
+        ([True, False], 2),
+        ([2, 3, 4], 3),
+        ([2, 3, 4, 5], 0),
+        ([0.1, 1.0], 0),
+        ([1, "many"], 2),
+    ],
+)
+def test_a_choice_is_a_row_of_buttons(values, buttons):
+    markup = page(plain, alpha=values)
+    assert markup.count('type="radio"') == buttons
+    assert markup.count('type="range"') == (not buttons)
+    assert markup.count(" checked") == (buttons > 0)
+
+
+def test_what_is_linked_has_to_be_there():
+    assert page(plain, alpha=[0.1, 1.0], linked="alpha").count(" data-linked") == 1
+    assert " data-linked" not in page(plain, alpha=[0.1, 1.0])
+    with pytest.raises(ValueError, match=r"linked: .*'beta'"):
+        page(plain, alpha=[0.1, 1.0], linked=["alpha", "beta"])
+
+
+def test_a_picture_says_what_its_axes_are():
+    def draw(fig, x=1.0):
+        """A curve, a line across, a curve between two axes that are logarithmic, and points."""
+        left, right, points = fig.subplots(1, 3)
+        left.plot([0, x], [0, 1])
+        left.axhline(0.5)
+        right.loglog([1, 10], [1, 100 * x])
+        right.set(xlabel="time", ylabel="$y^2$", xlim=(1, 10), ylim=(1, 1000))
+        points.plot([0, 1], [0, 1], "o", gid="drag")
+
+    [[panel]] = LOOK.states(draw, x=[1.0, 2.0])
+    for state in panel:
+        left, right = json.loads(re.search(r'data-axes="(.*?)"', state.svg)[1].replace("&quot;", '"'))
+        assert right[4:] == [["time", 1, 1, 10], ["", 1, 1, 1000]]
+        assert left[4][3] == pytest.approx(1.05 * state.values["x"])
+        d = re.findall(r'<path d="([^"]*)"[^>]* data-curve=""', state.svg)
+        assert len(d) == 2
+        for axes, curve, end in zip(
+            (left, right), d, ((state.values["x"], 1), (10, 100 * state.values["x"])), strict=True
+        ):
+            x, y = map(int, re.match(r"M(-?\d+) ?(-?\d+)", curve).groups())
+            dx, dy = map(int, re.findall(r"-?\d+", curve)[2:4])
+            for k, place in enumerate((x + dx, y + dy)):
+                _, log, low, high = axes[4 + k]
+                share = (place - axes[k]) / (axes[2 + k] - axes[k])
+                value = low * (high / low) ** share if log else low + (high - low) * share
+                assert value == pytest.approx(end[k], rel=0.02), "what a reader would read off the end of the curve"
+        assert state.svg.count('data-drag=""') == 1
+
+
+def test_dots_are_short(count=500):
+    def draw(fig):
+        """Dots."""
+        fig.subplots().plot(np.linspace(0, 1, count), np.linspace(0, 1, count), "o")
+
+    assert len(page(draw)) < 20_000 + 20 * count
 
 
 def test_the_live_text_begins_with_the_values():
     (table,) = tables(page(typical, alpha=[1, 1e-3], depth=[2, 3]))
     assert [text.split(":")[0] for text in table["panels"][0]["texts"]] == [
-        "α = 1, depth 2",
-        "α = 1, depth 3",
         "α = 10⁻³, depth 2",
         "α = 10⁻³, depth 3",
+        "α = 1, depth 2",
+        "α = 1, depth 3",
     ]
+
+
+def test_a_panel_says_powers_as_its_slider_does_and_nothing_where_it_has_nothing_to_say():
+    def draw(fig, alpha=1e-7):
+        """x"""
+        return {1e-7: "below 1e-12, 7.90e+03", 0.1: "", 1.0: None}[alpha]
+
+    [[panel]] = LOOK.states(draw, alpha=[1e-7, 0.1, 1.0])
+    assert [state.text for state in panel] == ["α = 10⁻⁷: below 10⁻¹², 7.9·10³", "", ""]
 
 
 # --- What travels in the page
@@ -535,11 +622,11 @@ def test_states_are_those_of_the_page():
     groups = LOOK.states(growing, simple, m=[1, 2, 3], alpha=[1.0, 0.1])
     assert [[[state.values for state in panel] for panel in group] for group in groups] == [
         [[{"m": 1}, {"m": 2}, {"m": 3}]],
-        [[{"alpha": 1.0}, {"alpha": 0.1}]],
+        [[{"alpha": 0.1}, {"alpha": 1.0}]],
     ]
     assert [state.text for state in groups[0][0]] == ["m 1: 1 lines", "m 2: 2 lines", "m 3: 3 lines"]
     shown = re.findall("<svg.*?</svg>", ID_PREFIX.sub("", figure.html))
-    assert shown == [groups[0][0][0].svg, groups[1][0][1].svg]  # it opens at m = 1 and α = 0.1
+    assert shown == [groups[0][0][0].svg, groups[1][0][0].svg]  # it opens at m = 1 and α = 0.1
 
 
 def test_the_first_figure_brings_style_and_script_for_the_page(monkeypatch):
@@ -547,7 +634,7 @@ def test_the_first_figure_brings_style_and_script_for_the_page(monkeypatch):
     first, second = explore(simple, alpha=[1, 2]), explore(simple, alpha=[1, 3])
     shown = [figure._repr_mimebundle_()["text/html"] for figure in (second, first)]  # whichever is shown first
     assert shown[1] == first.html and _page.ASSETS.sub("", shown[0]) == second.html
-    assert len(shown[0]) - len(second.html) < 8000
+    assert len(shown[0]) - len(second.html) < 25_000
     assert _page.style() in shown[0] and _page.script() in shown[0]
 
 
@@ -592,14 +679,14 @@ def controls(*draws, **grid):
     [
         (np.geomspace(1, 1e-6, 31), "FloatLogSlider"),
         (np.linspace(0, 1, 11), "FloatSlider"),
-        ([2, 3, 4], "IntSlider"),
+        ([2, 3, 4], "ToggleButtons"),
         (range(9, 1, -1), "IntSlider"),
         ([1, 2, 4, 8], "SelectionSlider"),
         ([0.0, 1.0, 5.0], "SelectionSlider"),
         ([2.0, np.inf], "SelectionSlider"),
-        (["a", "b"], "SelectionSlider"),
-        ([False, True], "SelectionSlider"),
-        ([2, "many"], "SelectionSlider"),
+        (["a", "b"], "ToggleButtons"),
+        ([False, True], "ToggleButtons"),
+        ([2, "many"], "ToggleButtons"),
     ],
 )
 def test_the_widget_fits_the_grid(values, kind):
@@ -617,7 +704,7 @@ def test_the_widget_fits_the_grid(values, kind):
         np.testing.assert_allclose(steps, np.rint(steps), atol=1e-6)
         assert slider.max - slider.min >= 200 * slider.step * (1 - 1e-12)
     assert slider.description == "initialization scale α"
-    assert seen == [next(iter(values))]  # only the opening state is computed
+    assert seen == [next(iter(values))]  # the first that is given, and only the opening state is computed
 
 
 @pytest.mark.usefixtures("live")
@@ -714,7 +801,7 @@ def test_a_live_figure_keeps_a_still_one_for_a_saved_notebook():
     name = "{http://www.w3.org/2000/svg}"
     assert root.tag == name + "svg"
     texts = [element.text for element in root.findall(f"{name}text")]
-    assert texts[0] == "m 1: 1 lines" and " ".join(texts[2:]).startswith("α = 0.1, depth 2: ‖x‖₁ = ")
+    assert texts[0] == "m 1: 1 lines" and " ".join(texts[1:]).startswith("α = 0.1, depth 2: ‖x‖₁ = ")
     assert "var(" not in bundle["image/svg+xml"]
     ids = [element.get("id") for element in root.iter() if element.get("id")]
     assert len(ids) == len(set(ids)) and all(map(ID_PREFIX.match, ids))

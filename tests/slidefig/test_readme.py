@@ -29,7 +29,7 @@ def drawn():
     look = Look()
     ((opens, moves),) = _figure._groups([draw, draw], grid, look)
     with look._context():
-        pictures = [opens.pictures()[opens.states.index(opens.opening)], moves.pictures()[-1]]
+        pictures = [opens.pictures()[opens.states.index(opens.opening)], moves.pictures()[0]]
     return _live.still(pictures, look) + "\n"
 
 
