@@ -24,6 +24,7 @@ from pathlib import Path
 
 from sphinx.errors import ExtensionError
 
+from book import wheel
 from book.mathematics import install_packages
 
 HERE = Path(__file__).parent
@@ -35,7 +36,6 @@ LOCK = "pyodide-lock.json"
 CORE = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip")
 OFFICIAL = ("numpy", "scipy", "matplotlib", "scikit-learn", "micropip")
 OF_KERNEL = ("piplite", "pyodide_kernel", "ipykernel", "widgetsnbextension-4")
-OF_LIBRARY = ("pyproject.toml", "README.md", "LICENSE", "LICENSE-TEXT", "lib/implicit_bias", "lib/slidefig")
 DISTRIBUTION = "https://cdn.jsdelivr.net/pyodide/v{version}/full/"
 SECONDS = 20  # that the official distribution may be silent
 
@@ -60,17 +60,17 @@ def collect(folder: Path) -> list[Path]:
     for file in official_files(wanted, folder, version):
         shutil.copy(file, target)
 
-    wheels = [wheel for name in OF_KERNEL for wheel in (KERNEL / "static" / "pypi").glob(f"{name}*.whl")]
+    wheels = [file for name in OF_KERNEL for file in (KERNEL / "static" / "pypi").glob(f"{name}*.whl")]
     wheels += downloaded(folder, "wheels", "3.14").glob("*.whl")
-    wheels += [library(folder), startup(folder)]
-    for wheel in wheels:
-        shutil.copy(wheel, target)
-        name, version, *_ = wheel.name.split("-")
+    wheels += [wheel.build(ROOT, folder / "library"), startup(folder)]
+    for file in wheels:
+        shutil.copy(file, target)
+        name, version, *_ = file.name.split("-")
         packages[name.replace("_", "-").lower()] = {
             "name": name.replace("_", "-").lower(),
             "version": version,
-            "file_name": wheel.name,
-            "sha256": sha256(wheel.read_bytes()),
+            "file_name": file.name,
+            "sha256": sha256(file.read_bytes()),
             "install_dir": "site",
             "package_type": "package",
             "depends": [],
@@ -173,23 +173,6 @@ def downloaded(folder: Path, pins: str, python: str) -> Path:
         pip("download", "--require-hashes", *of, "-d", coming, "-r", text)
         coming.rename(target)
     return target
-
-
-def library(folder: Path) -> Path:
-    """The wheel of this checkout's library."""
-    source = folder / "library"
-    shutil.rmtree(source, ignore_errors=True)
-    for name in OF_LIBRARY:
-        (source / name).parent.mkdir(parents=True, exist_ok=True)
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(ROOT / name, source / name)
-    pip(
-        "wheel", "--no-build-isolation", "-w", source / "dist", source, SOURCE_DATE_EPOCH="315532800"
-    )  # as old as a zip can be
-    (wheel,) = (source / "dist").glob("*.whl")
-    return wheel
 
 
 def startup(folder: Path) -> Path:
