@@ -126,11 +126,9 @@ def test_two_builds_are_identical(site, live, collected, tmp_path, monkeypatch):
 
 def test_a_site_has_it_if_asked_for_and_is_otherwise_as_before(collected, tmp_path):
     book = Book(tmp_path / "book", BUILD / "npm")
-    for name in parts.OF_LIBRARY:
-        if not (book.root / name).exists():
-            (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, book.root / name)
     (book.root / "_build" / "live").mkdir()
-    for kept in (BUILD / "live").glob("[nwo]*"):
+    kept_folders = (folder for name in ("npm", "official", "wheels-*") for folder in (BUILD / "live").glob(name))
+    for kept in kept_folders:
         (book.root / "_build" / "live" / kept.name).symlink_to(kept)
 
     def build(**variables):
