@@ -11,6 +11,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.integrate import quad
 from scipy.optimize import brentq, minimize_scalar
 from scipy.optimize import nnls as lawson_hanson
 
@@ -182,6 +183,25 @@ def ridge_peak(penalty: object) -> Verdict:
     return Verdict("value", f"This penalty is too {side}.")
 
 
+def benign(penalty: object) -> Verdict:
+    """Check the penalty that many small features amount to: chapter "Overparameterization".
+
+    Parameters
+    ----------
+    penalty : float
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> benign(-3.0).kind
+    'sign'
+    """
+    return _compare(penalty, brentq(lambda penalty: 12 * 2 / (12 + penalty) - 1.6, 0, 100))
+
+
 # --- Matrix factorization
 
 
@@ -267,6 +287,26 @@ def sharp(ratios: object) -> Verdict:
     )
     early, late = times
     return _compare(ratios, (late - early) / early, slips={"the whole time, from zero, was divided": late / early})
+
+
+def greedy(exponent: object) -> Verdict:
+    """Check the exponent of the second eigenvalue at the first step: chapter "Matrix factorization".
+
+    Parameters
+    ----------
+    exponent : float
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> greedy(0.39).kind
+    'factor'
+    """
+    first = brentq(lambda x: x**2 - x - 4, 1, 4)  # on the vectors (a, a, b, b) the matrix is [[1, 2], [2, 0]]
+    return _compare(exponent, 2 / first)
 
 
 # --- Sparse recovery
@@ -383,6 +423,63 @@ def not_lasso(seed: object) -> Verdict:
     return Verdict("property", "For this seed the running mean is the lasso, up to rounding.")
 
 
+def first_step(times: object) -> Verdict:
+    """Check when the first step of a staircase begins and ends: chapter "Sparse recovery".
+
+    Parameters
+    ----------
+    times : array_like, shape (2,)
+        The times ``tau_1`` and ``tau_2``.
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> first_step(0.5)
+    The answer should have the shape (2,), yours has the shape ().
+    """
+    A, y = [[1, 0.5, 0.7, 0], [0.5, 1, 0.1, 0.7]], [1.0, 0.0]
+    return _compare(times, saddle_to_saddle(A, y, depth=3, weights=[2, 1, 1, 1]).times[:2])
+
+
+def window(quotients: object) -> Verdict:
+    """Check how much later a small entry begins than a large one is complete: chapter "Sparse recovery".
+
+    Parameters
+    ----------
+    quotients : array_like, shape (2,)
+        At depth 2 and at depth 3.
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> window([5.0, 5.0]).kind
+    'value'
+    """
+
+    def moment(depth, level, goal):
+        # v follows from u, by what the flow conserves, and the time is an integral over ln u.
+        alpha = 1e-5 ** (1 / depth)
+
+        def other(u):
+            return alpha**2 / u if depth == 2 else 1 / (2 / alpha - 1 / u)
+
+        end = brentq(lambda u: u**depth - other(u) ** depth - goal, alpha, 2)
+        return quad(
+            lambda s: np.exp((2 - depth) * s) / (depth * (level - np.exp(depth * s) + other(np.exp(s)) ** depth)),
+            np.log(alpha),
+            np.log(end),
+            epsrel=1e-9,
+        )[0]
+
+    return _compare(quotients, [moment(depth, 0.2, 0.02) / moment(depth, 1.0, 0.9) for depth in (2, 3)])
+
+
 # --- Non-negative least squares
 
 
@@ -496,6 +593,48 @@ def nnls_multiplicative(update: object) -> Verdict:
         return x * (A.T @ y) / (A.T @ (A @ x))
 
     return _compare_function(update, truth, [(A, y, start)], rtol=1e-4)
+
+
+def nnls_shorter(steps: object) -> Verdict:
+    """Check how many shorter steps have the same bound: chapter "Non-negative least squares".
+
+    Parameters
+    ----------
+    steps : int
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> nnls_shorter(100.0).kind
+    'value'
+    """
+    return _compare(steps, 1 + int(np.argmax(np.cumsum(np.arange(1, 5000) ** -0.5) >= 100)))
+
+
+def nnls_accelerated(steps: object) -> Verdict:
+    """Check the number of steps that a bound promises: chapter "Non-negative least squares".
+
+    Parameters
+    ----------
+    steps : int
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> nnls_accelerated(-1.0).kind
+    'value'
+    """
+    z, start = np.array([1.0, 0.0]), np.full(2, 0.01)
+    h = HadamardPower(2)
+    D = h.potential(z) - h.potential(start) - h.mirror_map(start) @ (z - start)
+    longest = 1 / (4 * (1 + np.sqrt(4 * D)) ** 2)
+    return _compare(steps, brentq(lambda K: 4 * D / (longest * K * (K + 1)) - 1e-6, 1, 1e9))
 
 
 # --- Weight decay

@@ -90,7 +90,8 @@ def gradient_flow(
     alpha : float or array_like, shape (n,)
         Scale of the start, for groups and `WeightNormalized` a number; without decay at least about
         ``1e-11 ** (1 / (depth - 2))`` for depth > 2: smaller ones need times that no integrator reaches in this coordinate,
-        use `flow_limit`.
+        use `flow_limit`. Below about ``1e-7 ** (1 / (depth - 2))`` so few digits of the coordinate are left near the end of its
+        domain that the integrator may stop on the way, with a warning; the path is right as far as it goes.
     weight_decay : float
         The decay `lambda` of the weights, not negative; 0 for the last two.
     times : array_like, shape (k,), optional

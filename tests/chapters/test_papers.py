@@ -240,6 +240,19 @@ def test_negative_eigenvalues(row):
     assert abs(values.spectra["identical"][0]) < 1e-6 and abs(values.spectra["perturbed"][0] + 0.5) < 1e-6
 
 
+def test_least_rank_is_not_least_norm(row):
+    values = row("greedy")
+    X = cp.Variable((4, 4), PSD=True)
+    seen = [X[i, j] == values.entries[i, j] for i, j in zip(*np.nonzero(values.entries), strict=True)]
+    least = cp.Problem(cp.Minimize(cp.trace(X)), seen).solve(solver=cp.CLARABEL)
+    assert least == pytest.approx(8, abs=1e-4)
+    assert least < values.nuclear_norms[0] < 8.2
+    np.testing.assert_allclose(values.tiny[1], np.outer([1, 1, 2, 2], [1, 1, 2, 2]), atol=1e-2)
+    assert values.seconds[1] < 1e-2 < 1 < values.seconds[0]
+    for x in values.tiny:
+        np.testing.assert_allclose(x[values.entries > 0], values.entries[values.entries > 0], atol=1e-6)
+
+
 # --- Sparse recovery
 
 

@@ -45,6 +45,25 @@ def map_and_problem(source, *, independent=False):
     return SimpleNamespace(name=name, A=A, first=first, z=z, time=source.log_uniform(0.05, 20))
 
 
+def smooth_map(source, *, commuting=True):
+    """A map of 2 to 4 numbers, with its Jacobian matrix at the mixed weights v.
+
+    Powers of the weights, mixed by a matrix, commute. With weights that are mixed before, by another matrix than a rotation,
+    they do not.
+    """
+    n, power = source.integer(2, 4), source.choice([2.0, 3.0, 0.7])
+    after = source.normal(n, n) + 3 * np.eye(n)
+    before = np.linalg.qr(source.normal(n, n))[0]
+    if not commuting:
+        before = before @ np.diag(np.linspace(1, 2, n)) @ np.linalg.qr(source.normal(n, n))[0]
+    v = source.uniforms(0.5, 2, n)  # the mixed weights
+
+    def first(v):
+        return after @ np.diag(power * v ** (power - 1)) @ before
+
+    return SimpleNamespace(first=first, v=v, before=before)
+
+
 def flow_of_map(one, y, times, link=None):
     """The vectors `x` at some times of the flow in the weights, for 1/2 |sigma(A x) - y|^2."""
     rho, slope = MAPS[one.name][:2]

@@ -2,6 +2,7 @@
 
 import numpy as np
 from scipy.integrate import solve_ivp
+from scipy.linalg import solve_sylvester
 
 from tests.claims import instances_geometries as geometries
 from tests.claims.attacks import at_most, attack, equal, holds
@@ -36,6 +37,76 @@ def test_every_map_has_a_potential(
     other = one.x + 0.5 * min(1.0, np.min(room)) * direction
     size = 1 + abs(divergence(one, other))
     yield at_most("", divergence(one, one.x) - divergence(one, other), 1e-7 * size)
+
+
+def asymmetry(slope):
+    """By how much an array with three indices is not symmetric in the first and the last, relative to it."""
+    return np.max(np.abs(slope - slope.transpose(2, 1, 0))) / np.max(np.abs(slope))
+
+
+@attack(
+    "prop-hessian-metric",
+    hypothesis="powers of 2 to 4 rotated weights, mixed by any matrix; the derivatives of the inverse of M by central "
+    "differences",
+    draw=geometries.smooth_map,
+    tries=40,
+    mutants={
+        "entries that do not commute": {"draw": lambda source: geometries.smooth_map(source, commuting=False)},
+        "the derivatives of M instead of H": {"inverse": lambda M: M},
+        "the square of H": {"inverse": lambda M: np.linalg.inv(M @ M)},
+    },
+)
+def test_commuting_entries_have_a_potential(one, *, inverse=np.linalg.inv):
+    first = one.first(one.v)
+    step, slopes = 1e-5, []
+    for k in range(len(one.v)):
+        ends = [
+            inverse(one.first(v) @ one.first(v).T)
+            for v in (one.v + step * np.eye(len(one.v))[k], one.v - step * np.eye(len(one.v))[k])
+        ]
+        slopes.append((ends[0] - ends[1]) / (2 * step))
+    # From derivatives in the mixed weights to those in x: dx = G' dw and dw = before^-1 dv.
+    in_x = np.einsum("vij,vk->ijk", np.array(slopes), one.before @ np.linalg.inv(first))
+    yield at_most("", asymmetry(in_x), 1e-6)
+
+
+def two_matrices(source):
+    """Two factors of a well-conditioned positive definite matrix with distinct eigenvalues, and symmetric directions."""
+    n = source.integer(2, 4)
+    Q, V = (np.linalg.qr(source.normal(n, n))[0] for _ in range(2))
+    U = Q * np.sqrt(np.cumsum(source.uniforms(0.5, 1, n))) @ V
+    return U, U @ Q, [P + P.T for P in source.normal(3, n, n)]
+
+
+@attack(
+    "prop-hessian-metric",
+    hypothesis="X = U U^T of size 2 to 4 with two different U each; the derivatives of H by central differences of a "
+    "Sylvester equation",
+    draw=two_matrices,
+    tries=40,
+    mutants={
+        "it has a potential": {"some": False},
+        "the flow X' = -2 X gradient": {"both": False},
+        "half the speed": {"speed": 1.0},
+    },
+)
+def test_a_product_with_its_transpose_has_none(instance, *, some=True, both=True, speed=2.0):
+    U, other, (P, R, E) = instance
+    X = U @ U.T
+    for factor in (U, other):
+        velocity = -2 * P @ factor
+        expected = -speed * (P @ X + X @ P if both else 2 * X @ P)
+        yield equal("a flow in X alone", velocity @ factor.T + factor @ velocity.T, expected, 1e-9)
+
+    def metric(X, P, R):
+        return np.sum(R * solve_sylvester(2 * X, 2 * X, P))
+
+    def slope(P, R, E, step=1e-4):
+        return (metric(X + step * E, P, R) - metric(X - step * E, P, R)) / (2 * step)
+
+    size = abs(slope(P, R, E)) + abs(slope(E, R, P)) + 1e-12
+    differs = abs(slope(P, R, E) - slope(E, R, P)) > 1e-4 * size
+    yield holds("it has none", differs == some)
 
 
 @attack(

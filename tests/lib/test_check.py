@@ -51,6 +51,7 @@ def gap(slope):
 LIMIT = flow_limit([[1.0, 2.0]], [2.0], SignedHadamardPower(2), alpha=0.1).x
 ONE_SIGNED = flow_limit([[1.0, 2.0]], [2.0], HadamardPower(2), alpha=0.1).x
 SEPARATOR = np.array([2.0, 1.0]) / np.sqrt(5)
+WINDOW = np.array([2.8103, 4.6262])
 EXPECTED = 1265.8  # the moment of grokking in the exercise, to three digits
 
 # For every check, answers that students hand in, each with the kind of wrong that should be said.
@@ -84,6 +85,7 @@ WRONG = {
         ([1.0, 0.5, 0.0], "shape"),
     ],
     "ridge_peak": [(0.1, "value"), (1e3, "value"), (-10.0, "sign"), ([1.0, 2.0], "shape")],
+    "benign": [(0.25, "value"), (1 / 3, "power"), (-3.0, "sign"), ([3.0, 1.0], "shape")],
     "hyperbola": [
         (lambda a, b: (1.0, 1.0), "value"),
         (lambda a, b: (a / np.sqrt(a * b), b / np.sqrt(a * b)), "value"),
@@ -104,6 +106,7 @@ WRONG = {
         (100 * (np.array(own_ratios((2, 3, 4), learned)) - 1), "factor"),
         ((np.array(own_ratios((2, 3, 4), learned)) - 1).T, "order"),
     ],
+    "greedy": [(0.3904, "factor"), (1.2808, "power"), (1.2192, "value"), ([0.78, 0.0], "shape"), (0.8, "accuracy")],
     "two_unknowns": [
         ([0.4, 0.8], "value"),
         ([0.0, 1.0], "value"),
@@ -125,6 +128,20 @@ WRONG = {
         (np.ones((2, 3)), "value"),
         ([[0.5, 0.25, 0.125], [0.1, 0.01, 0.001]], "value"),
         ("two", "type"),
+    ],
+    "first_step": [
+        (1 / 2.1, "shape"),
+        ([1 / 3, 2.0], "value"),
+        ([3.8776, 1 / 2.1], "order"),
+        ([1.0, 1.4286], "value"),
+        ([2 / 2.1, 2 * 3.8776], "factor"),
+    ],
+    "window": [
+        ([5.0, 5.0], "value"),
+        (5.0, "shape"),
+        (WINDOW[::-1], "order"),
+        (1 / WINDOW, "power"),
+        (10 * WINDOW, "factor"),
     ],
     "not_lasso": [(1, "property"), (2.0, "type"), (-1, "type"), (True, "type")],
     "flow_sharpness": [(8.96, "value"), (3.0299, "power"), (4.59, "factor"), ([9.18, 2.0], "shape"), (-9.18, "sign")],
@@ -176,6 +193,14 @@ WRONG = {
         (lambda A, y, x: x * (A.T @ y), "property"),
         (lambda A, y, x: A @ x, "shape"),
         (lambda A, y, x: x * np.sqrt((A.T @ y) / (A.T @ (A @ x))), "value"),
+    ],
+    "nnls_shorter": [(100, "value"), (2500, "accuracy"), (10_000, "value"), (-2573, "sign"), ([100, 2573], "shape")],
+    "nnls_accelerated": [
+        (11058 / 2, "factor"),
+        (11058**2, "power"),
+        (200, "value"),
+        (np.nan, "finite"),
+        ([11058, 1], "shape"),
     ],
     "hidden_factors": [
         (lambda x, L: abs(x) ** (2 / L), "value"),
