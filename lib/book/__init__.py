@@ -10,7 +10,9 @@ from sphinx.application import Sphinx
 
 from book import (
     address,
+    bibliography,
     boxes,
+    card,
     claims,
     course,
     execution,
@@ -26,6 +28,7 @@ from book import (
     quiz,
     reading,
     reuse,
+    search,
     slides,
     wheel,
 )
@@ -38,6 +41,7 @@ PARTS = (
     mathematics,
     katex_server,
     claims,
+    bibliography,
     boxes,
     numbers,
     library,
@@ -45,10 +49,12 @@ PARTS = (
     notebooks,
     frame,
     metadata,
+    card,
     quiz,
     reading,
     reuse,
     slides,
+    search,
     wheel,
     finishing,
 )
