@@ -22,7 +22,7 @@ def describe(doctree: nodes.document) -> str:
     for paragraph in doctree.findall(nodes.paragraph):
         if not isinstance(paragraph.parent, nodes.section):
             continue
-        plain = itertools.takewhile(lambda child: not isinstance(child, nodes.math), paragraph.children)
+        plain = itertools.takewhile(lambda child: not any(child.findall(nodes.math)), paragraph.children)
         text = " ".join("".join(child.astext() for child in plain).split())
         if sentences := re.match(rf"(.{{1,{LONGEST - 1}}}[.!?])(?=\s|$)", text):
             return sentences[1]

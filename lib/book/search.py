@@ -37,6 +37,7 @@ SKIPPED |= {"section-number", "hide", "ways", "take-away"}
 IN_CHAPTERS, ELSEWHERE, IN_LIBRARY = 600, 300, 150
 UNUSED = ("explore", "sphinx-design", "design-tabs", "mystnb", "copybutton", "clipboard", "sphinx_highlight")
 DRAWN = re.compile(r"<(svg|script|style)\b.*?</\1>", re.S)
+NUMBERS = re.compile(r"(?:[\d.,%−]+ ){4,}")  # the rows of a table
 SPAN = re.compile(r"<(/?)span\b")
 BETWEEN = {"mfrac": "/", "msup": "^"}  # the parts of a formula, read in a line
 
@@ -86,6 +87,8 @@ class Reader(HTMLParser):
     def kind_of(self, tag, classes, anchor):
         if not anchor:
             return None
+        if tag == "section" and anchor.startswith("module-"):
+            return "library"
         if tag == "section":
             return "section" if self.records else "page"
         if tag == "figure":
@@ -130,6 +133,7 @@ def records(text: str, longest: int) -> list[list]:
     for record in reader.records:
         title, text = (" ".join(record[part].replace("\u2061", "").split()) for part in ("title", "text"))
         anchor = "" if record["kind"] == "page" else record["id"]
+        text = NUMBERS.sub("… ", text)
         text = shortened(text, IN_LIBRARY if record["kind"] == "library" else longest)
         if title:
             found.append([KINDS.index(record["kind"]), anchor, title, text])

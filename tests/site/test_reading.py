@@ -369,7 +369,10 @@ def test_the_front_page_leads_into_each_chapter(browser, site):
         "#how-to-run-it",
         "seminar/index.html#seminar",
     ]
-    assert page.locator(".explore").bounding_box()["y"] < page.locator("article p:not(.lead)").first.bounding_box()["y"]
+    assert (
+        page.locator(".explore").bounding_box()["y"]
+        < page.locator("article section > p:not(.lead, .take-away)").first.bounding_box()["y"]
+    )
     page.close()
 
 

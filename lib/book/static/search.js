@@ -1,7 +1,7 @@
 // The search page. PAGES is what search.py has read from the site: address, number and records of each page.
 const KINDS = ["Page", "Section", "Statement", "Figure", "Exercise", "Library"];
 // What is sought is more often said in the text than done by a function.
-const WEIGHTS = [1.6, 1.2, 1.2, 0.8, 0.6, 0.35];
+const WEIGHTS = [1.6, 1.2, 1.2, 0.8, 0.6, 0.15];
 const NAMES = { thm: "theorem", th: "theorem", prop: "proposition", obs: "observation", fig: "figure", ex: "exercise", sec: "section" };
 const SMALL = new Set(["a", "an", "and", "by", "for", "in", "is", "of", "on", "the", "to", "with"]);
 
@@ -13,14 +13,16 @@ const records = PAGES.flatMap(([page, number, found]) =>
 
 // Letters without accents and in their plain form (ℓ₁ is l1), words, and numbers with their dots (3.2).
 const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
-const words = (text) => plain(text).replace(/non-(?=\p{L})/gu, "non").match(/\p{N}+(?:\.\p{N}+)+|[\p{L}\p{N}]+/gu) ?? [];
+const words = (text) => plain(text).replace(/non-(?=\p{L})/gu, "non").match(/\p{N}+(?:\.\p{N}+)+|[\p{L}\p{N}_]+/gu) ?? [];
 const index = new MiniSearch({
   fields: ["title", "text", "page"],
-  tokenize: words,
+  tokenize: (text) => words(text).flatMap((word) => (word.includes("_") ? [word, ...word.split("_")] : word)),
   processTerm: (term) => !SMALL.has(term) && (NAMES[term] ?? term),
   searchOptions: {
+    tokenize: words,
     boost: { title: 6, page: 1.5 },
-    boostDocument: (id, term, { kind, chapter }) => WEIGHTS[kind] * (chapter ? 1.5 : 1),
+    boostDocument: (id, term, { kind, chapter }) => // a name with _ is one of the library
+      term.includes("_") ? (KINDS[kind] === "Library" ? 2 : 1) : WEIGHTS[kind] * (chapter ? 1.5 : 1),
     prefix: (term) => term.length > 2 && !/^\p{N}/u.test(term),
     fuzzy: (term) => (term.length > 3 && !/^\p{N}/u.test(term) ? 0.25 : false),
     maxFuzzy: 3,
