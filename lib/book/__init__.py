@@ -10,7 +10,9 @@ from sphinx.application import Sphinx
 
 from book import (
     address,
+    bibliography,
     boxes,
+    card,
     claims,
     course,
     execution,
@@ -27,6 +29,7 @@ from book import (
     quiz,
     reading,
     reuse,
+    search,
     slides,
     wheel,
 )
@@ -39,6 +42,7 @@ PARTS = (
     mathematics,
     katex_server,
     claims,
+    bibliography,
     boxes,
     numbers,
     library,
@@ -47,10 +51,12 @@ PARTS = (
     notebooks,
     frame,
     metadata,
+    card,
     quiz,
     reading,
     reuse,
     slides,
+    search,
     wheel,
     finishing,
 )

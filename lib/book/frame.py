@@ -12,6 +12,7 @@ from pathlib import Path
 from sphinx.application import Sphinx
 
 from book.claims import pages_in_order
+from book.slides import FOLDER
 
 HERE = Path(__file__).parent
 
@@ -27,9 +28,9 @@ def logo() -> str:
 
 def pages(app: Sphinx):
     data = "data:image/svg+xml;base64," + base64.b64encode(logo().encode()).decode()
-    inside = [page for page in pages_in_order(app.env, app.config.root_doc) if page != app.config.root_doc]
+    inside = [page for page in pages_in_order(app.env, app.config.root_doc) if not page.startswith(FOLDER)][1:]
     linked = [(app.builder.get_target_uri(page), app.env.titles[page].astext()) for page in inside]
-    shared = {"base": app.config.html_baseurl.rstrip("/"), "favicon_data": data}
+    shared = {"base": app.config.site_url, "favicon_data": data}
     yield "index", shared, "front_door.html"
     yield "404", {**shared, "pages": linked}, "404.html"
 

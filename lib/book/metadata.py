@@ -12,6 +12,8 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.application import Sphinx
 
+from book import card
+
 LONGEST = 200  # characters; what is longer is cut off by those who show it
 
 
@@ -20,11 +22,21 @@ def describe(doctree: nodes.document) -> str:
     for paragraph in doctree.findall(nodes.paragraph):
         if not isinstance(paragraph.parent, nodes.section):
             continue
-        plain = itertools.takewhile(lambda child: not isinstance(child, nodes.math), paragraph.children)
+        plain = itertools.takewhile(lambda child: not any(child.findall(nodes.math)), paragraph.children)
         text = " ".join("".join(child.astext() for child in plain).split())
         if sentences := re.match(rf"(.{{1,{LONGEST - 1}}}[.!?])(?=\s|$)", text):
             return sentences[1]
     return ""
+
+
+def picture(site: str) -> dict[str, str]:
+    width, height = map(str, card.SIZE)
+    return {
+        "og:image": f"{site}/_static/{card.NAME}",
+        "og:image:width": width,
+        "og:image:height": height,
+        "og:image:alt": card.WORDS,
+    }
 
 
 def add_tags(app: Sphinx, pagename, templatename, context, doctree):
@@ -42,6 +54,7 @@ def add_tags(app: Sphinx, pagename, templatename, context, doctree):
             "og:description": description,
             "og:type": "website" if pagename == root else "article",
             "og:url": context.get("pageurl") or "",
+            **(picture(app.config.site_url) if app.config.site_url else {}),
         },
     }
     context["metatags"] = context.get("metatags", "") + "".join(
@@ -53,7 +66,7 @@ def add_tags(app: Sphinx, pagename, templatename, context, doctree):
 
 
 def write_sitemap(app: Sphinx, exception: Exception | None):
-    base = app.config.html_baseurl.rstrip("/")
+    base = app.config.site_url
     if exception or not base or app.builder.name != "html":
         return
     addresses = [f"{base}/{app.builder.get_target_uri(page)}" for page in sorted(app.env.found_docs)]

@@ -76,7 +76,11 @@ def test_without_addresses_nothing_is_half_there(books):
     (install, clone, clone_to, entry), cells = code(book)
     assert install == 'pip install ".[figures,baselines]"  # in a copy of the sources'
     assert clone == "make book" and clone_to == "cd /opt/book\nmake lab"
-    assert "url" not in entry and "og:url" not in page and "sitemap.xml" not in book.files()
+    assert (
+        "url" not in entry
+        and not re.search("og:url|og:image", page)
+        and not {"sitemap.xml", "_static/card.png"} & book.files().keys()
+    )
     assert cells[0].cell_type == "markdown" and '`pip install ".[figures,baselines]"` in a copy' in cells[0].source
 
 
@@ -94,6 +98,8 @@ def test_addresses_that_are_given_are_linked(books):
     assert clone == f"git clone {REPOSITORY}\ncd a-book\nmake book"
     assert clone_to == f"git clone {REPOSITORY} /opt/book\ncd /opt/book\nmake lab"
     assert f"url    = {{{SITE}}}" in entry and f'<meta property="og:url" content="{SITE}/chapters/first.html">' in page
+    assert f'<meta property="og:image" content="{SITE}/_static/card.png">' in page
+    assert book.files()["_static/card.png"].startswith(b"\x89PNG")
     assert cells[0].cell_type == "code" and f"    %{install}" in cells[0].source.splitlines()
 
 

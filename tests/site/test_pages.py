@@ -196,6 +196,22 @@ def test_mathematics_is_in_the_page_for_eyes_and_ears(screen, path):
     assert [formula for formula in formulas if not formula["mathml"] or formula["mathml"] != formula["drawn"]] == []
 
 
+@pytest.mark.parametrize("place", ["screen", "phone"])
+def test_no_line_begins_with_the_full_stop_behind_a_formula(seen, path, place):
+    alone = seen.page.evaluate(
+        """() => [...document.querySelectorAll("article span.math")].flatMap((formula) => {
+            const behind = formula.nextSibling;
+            if (behind?.nodeType !== Node.TEXT_NODE || !/^[.,;:!?)]/.test(behind.data)) return [];
+            const range = document.createRange(), last = [...formula.querySelectorAll(".base")].at(-1);
+            range.setStart(behind, 0);
+            range.setEnd(behind, 1);
+            const [stop, letter] = [range, last].map((part) => part.getBoundingClientRect());
+            return stop.width && stop.left < letter.left && stop.top > letter.top ? [formula.textContent + behind.data] : [];
+        })"""
+    )
+    assert alone == []
+
+
 def test_mathematics_is_drawn_in_its_own_fonts(screen, path):
     """The fonts carry those letters alone that the pages need: here is checked that none was left out."""
     probes = screen.page.evaluate(

@@ -5,6 +5,7 @@ import html.parser
 import http.server
 import importlib
 import inspect
+import json
 import re
 import threading
 import tomllib
@@ -13,8 +14,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from book import claims
+from book.search import without_drawings
 
 from tests.shared import EXERCISED, ROOT
+from tests.site.queries import QUERIES
 
 
 class Page(html.parser.HTMLParser):
@@ -95,33 +99,113 @@ def test_next_leads_through_the_whole_book_and_previous_back(browser, site):
     page.close()
 
 
-@pytest.mark.parametrize("where", ["served", "file"])
-def test_search_finds_pages_and_functions_without_a_network(browser, site, address, where):
-    home = address if where == "served" else site.as_uri() + "/"
+@pytest.fixture(params=["served", "file"])
+def search(request, browser, site, address):
+    """The search page, which asks no other host."""
+    home = address if request.param == "served" else site.as_uri() + "/"
     page = browser.new_page()
     wrong = []
     page.on("request", lambda request: request.url.startswith((home, "data:")) or wrong.append(request.url))
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda line: line.type == "error" and wrong.append(line.text))
     page.goto(home + "chapters/index.html")
-    box = page.get_by_role("textbox", name="Search").first
-    box.fill("bregman")
-    box.press("Enter")
-    page.locator("#search-results li a").first.wait_for()
-    page.wait_for_load_state("networkidle")
-    assert "search.html" in page.url
-    assert page.locator("#search-results li a").filter(has_text="Sparse recovery").count() >= 1
-    page.goto(home + "search.html")
-    page.get_by_role("searchbox", name="Search for").fill("flow_limit")
-    page.get_by_role("button", name="Search", exact=True).click()
-    found = page.locator("#search-results li a").filter(has_text="flow_limit").first
-    found.wait_for()
-    page.wait_for_load_state("networkidle")
-    found.click()
-    page.wait_for_url("**/library.html*")
-    assert page.locator("[id='implicit_bias.limits.flow_limit']").is_visible()
+    yield page
     assert wrong == []
     page.close()
+
+
+def hits(page):
+    return page.locator(".search-results li").evaluate_all(
+        """items => items.map((item) => ({
+            address: item.querySelector("a").getAttribute("href"), text: item.querySelector("p")?.textContent ?? "" }))"""
+    )
+
+
+def test_a_search_finds_what_is_meant_while_one_types(search):
+    assert len(QUERIES) == 20
+    box = search.get_by_role("textbox", name="Search").first
+    box.fill("bregman")
+    box.press("Enter")
+    search.wait_for_url("**/search.html?q=bregman*")
+    assert any("sparse_recovery.html" in hit["address"] for hit in hits(search))
+    box = search.get_by_role("searchbox", name="Search for")
+    missed = {}
+    for query, answer in QUERIES.items():
+        box.fill(query)
+        first = [hit["address"] for hit in hits(search)[:3]]
+        if not any(address.removeprefix("chapters/").startswith(answer) for address in first):
+            missed[query] = first
+    assert missed == {}
+    box.fill("flow_limit")
+    assert "library.html#implicit_bias.limits.flow_limit" in "".join(hit["address"] for hit in hits(search)[:3])
+    box.fill("implicit")
+    assert not any("library.html" in hit["address"] for hit in hits(search)[:3]), "the text comes before the library"
+    box.fill("qxzqxz")
+    assert hits(search) == [] and "Nothing found" in search.get_by_role("status").text_content()
+    box.fill("theorem 3.2")
+    assert search.url.endswith("?q=theorem%203.2")
+    search.locator(".search-results a").first.click()
+    search.wait_for_url("**/sparse_recovery.html#thm-l1-norm")
+
+
+def test_what_a_search_quotes_can_be_read(site):
+    """No source of a formula, no numbers along an axis, no code; and what it finds is there."""
+    script = (site / "_static" / "search-data.js").read_text(encoding="utf-8")
+    pages = json.loads(script.removeprefix("const PAGES = ").removesuffix(";\n"))
+    assert {name for name, *_ in pages} >= {f"chapters/{path.name}" for path in chapters(site)}
+    assert not any("/slides/" in name for name, *_ in pages)
+    for name, _, found in pages:
+        ids = read(site / name).ids
+        for _, anchor, title, text in found:
+            assert not anchor or anchor in ids
+            quoted = f"{title} {text}"
+            if "making" not in name and "changes" not in name:  # these tell of code
+                assert not re.search(r"\\[a-zA-Z]+|\$|\bimport \w+$", quoted), f"{name}#{anchor}: {quoted}"
+            assert not re.search(r"(?:[\d.−]+ ){6}", quoted), f"{name}#{anchor}: numbers of an axis"
+    titles = {title for name, _, found in pages for _, _, title, _ in found}
+    assert "Theorem 3.2 (The ℓ1-norm of the limit)" in titles
+
+
+def test_no_page_but_that_of_the_search_loads_its_data(site):
+    loading = [path for path in pages(site) if "search-data.js" in path.read_text(encoding="utf-8")]
+    assert loading == [site / "search.html"]
+
+
+def test_every_theorem_and_figure_is_in_the_lists_and_bears_a_link_to_itself(site):
+    lists = read(site / "chapters" / "lists.html").links
+    for path in chapters(site):
+        text = path.read_text(encoding="utf-8")
+        boxes = re.findall(r'<div class="proof (\w+) admonition" id="([^"]+)"', text)
+        theorems = [label for kind, label in boxes if kind in claims.KINDS]
+        figures = re.findall(r'<figure class="[^"]*" id="([^"]+)"', text)
+        exercises = re.findall(r'<div class="exercise admonition" id="([^"]+)"', text)
+        assert {f"{path.name}#{label}" for label in [*theorems, *figures]} <= set(lists)
+        assert {f"#{label}" for label in [*theorems, *figures, *exercises]} <= set(read(path).links)
+        assert figures
+
+
+def test_the_bibliography_says_where_each_source_is_cited(site):
+    text = (site / "chapters" / "bibliography.html").read_text(encoding="utf-8")
+    entries = re.findall(r'<div class="citation" id="([^"]+)">(.*?)</div>', text, re.S)
+    assert len(entries) > 50
+    for name, entry in entries:
+        assert not re.fullmatch(r"id\d+", name), "a number that changes with every new entry"
+        cited = re.search(r"Cited in (.*)", entry, re.S)
+        assert cited and all(
+            f'href="bibliography.html#{name}"' in (site / "chapters" / link).read_text(encoding="utf-8")
+            for link in re.findall(r'href="([^"/]+)"', cited[1])
+        )
+
+
+def test_no_source_of_a_formula_is_left_in_the_text(site):
+    left = {}
+    for path in pages(site):
+        text = re.sub(
+            r"<(pre|code|title)\b.*?</\1>", "", without_drawings(path.read_text(encoding="utf-8")), flags=re.S
+        )
+        if found := re.findall(r"\\[a-zA-Z]{2,}.{20}", re.sub(r"<[^>]*>", "", text)):
+            left[path.name] = found
+    assert left == {}
 
 
 # --- The library
@@ -285,7 +369,10 @@ def test_the_front_page_leads_into_each_chapter(browser, site):
         "#how-to-run-it",
         "seminar/index.html#seminar",
     ]
-    assert page.locator(".explore").bounding_box()["y"] < page.locator("article p:not(.lead)").first.bounding_box()["y"]
+    assert (
+        page.locator(".explore").bounding_box()["y"]
+        < page.locator("article section > p:not(.lead, .take-away)").first.bounding_box()["y"]
+    )
     page.close()
 
 

@@ -8,7 +8,3 @@ function markScrolling() {
 addEventListener("load", markScrolling);
 addEventListener("resize", markScrolling);
 document.addEventListener("toggle", markScrolling, true); // a dropdown has opened
-
-// The search fetches the pages it has found to quote from them, which a browser refuses where pages are files. A deck has
-// no search.
-if (location.protocol === "file:" && typeof DOCUMENTATION_OPTIONS === "object") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
