@@ -23,14 +23,14 @@ live: $(VENV)/live book ## build the website, with notebooks that run in the bro
 # In the order of tests/conftest.py, which also says what runs together.
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --no-loadscope-reorder
 
-test: lint book ## check style and spelling, then run every test, the fast ones first
+test: lint book $(VENV)/live ## check style and spelling, then run every test, the fast ones first
 	$(PYTEST)
 
 check: lint ## check style and spelling, then run what needs no built site and no browser: for every commit
-	$(PYTEST) --ignore tests/site --ignore tests/lab/test_lab.py --ignore tests/slidefig/test_elsewhere.py --ignore tests/slidefig/test_picture.py
+	$(PYTEST) --ignore tests/site --ignore tests/live --ignore tests/lab/test_lab.py --ignore tests/slidefig/test_elsewhere.py --ignore tests/slidefig/test_picture.py
 
-test-live: book $(VENV)/live ## run all cells of every notebook in a browser, and measure how long that takes
-	$(BIN)/python -m pytest --numprocesses 2 tests/live --all-notebooks
+test-live: live ## run all cells of every notebook in a browser, and measure how long that takes: half an hour
+	$(BIN)/python -m tests.live.reader
 
 check-arithmetic: $(VENV)/installed ## run the tests of the solvers in the arithmetic of other processors
 	$(BIN)/python tests/arithmetic.py

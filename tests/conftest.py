@@ -38,7 +38,8 @@ def pytest_xdist_make_scheduler(config, log):
 
 def pytest_collection_modifyitems(items):
     """Fast tests first, then those that build books, then those in a browser; on several cores the longest before all."""
-    longest = ("the build elsewhere", "tests/site/test_pdf.py", "tests/lab/test_lab.py", "tests/lib/test_collector.py")
+    files = ("site/test_pdf.py", "lab/test_lab.py", "lib/test_collector.py", "live/test_live.py")
+    longest = ("the build elsewhere", *(f"tests/{file}" for file in files))
 
     def order(item):
         long = "PYTEST_XDIST_WORKER" in os.environ and group(item.nodeid) in longest

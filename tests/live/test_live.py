@@ -190,6 +190,18 @@ def test_a_cell_says_in_one_line_that_a_package_is_not_there(page):
     assert ran(tab, "farther")[0] == "error"
 
 
+def test_what_a_reader_changes_is_there_the_next_time(page):
+    tab, home = page
+    change = "cell => cell.sharedModel.setSource('changed = 1')"
+    cell = "jupyterapp.shell.currentWidget?.content.model?.cells?.get(1)"
+    if "jupyter" not in tab.url:
+        reader.start(tab, home, CHAPTER)
+    tab.evaluate(f"({change})({cell})")
+    tab.evaluate("jupyterapp.commands.execute('docmanager:save')")
+    tab.reload()
+    tab.wait_for_function(f"{cell}?.sharedModel.source === 'changed = 1'")
+
+
 def ran(tab, code):
     """How the kernel says that some code ended, and what it printed."""
     return tuple(

@@ -52,7 +52,9 @@ def pages(app: Sphinx):
     """The page that says what is loaded, how long that takes, and what is different in a browser."""
     if not app.config.live:
         return
-    shown = {"title": "Python in your browser", "measured": json.loads(MEASURED.read_text(encoding="utf-8"))}
+    shown = {"title": "Python in your browser", "measured": None}
+    if MEASURED.exists():
+        shown["measured"] = json.loads(MEASURED.read_text(encoding="utf-8"))
     chapters = [page for page in pages_in_order(app.env, app.config.root_doc) if page in app.env.chapters_with_code]
     shown["chapters"] = [
         link(app, f"{FOLDER}/index", Path(app.outdir) / f"{page}.ipynb", app.env.titles[page].astext())
