@@ -12,3 +12,18 @@ document.addEventListener("toggle", markScrolling, true); // a dropdown has open
 // The search fetches the pages it has found to quote from them, which a browser refuses where pages are files. A deck has
 // no search.
 if (location.protocol === "file:" && typeof DOCUMENTATION_OPTIONS === "object") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
+
+// On paper the answers of a quiz stand apart from its questions, at the end of the page.
+addEventListener("beforeprint", () => {
+  const quizzes = document.querySelectorAll(".quiz");
+  if (!quizzes.length) return;
+  const answers = document.createElement("section");
+  answers.className = "quiz-answers";
+  answers.innerHTML = "<h2>Answers to the quiz</h2>";
+  for (const quiz of quizzes) {
+    const parts = quiz.querySelectorAll(".quiz-number, details > div");
+    answers.append(...[...parts].map((part) => part.cloneNode(true)));
+  }
+  document.querySelector("article > section, article").append(answers);
+});
+addEventListener("afterprint", () => document.querySelector(".quiz-answers")?.remove());
