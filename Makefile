@@ -39,7 +39,7 @@ site: export PDF = yes
 site: pdf ## build all that is published: the website with the wheel of the library and the book as PDF (needs Chromium)
 	cp _build/pdf/book.pdf _build/html/implicit-bias.pdf
 
-pdf: book ## build the website, and print it as one PDF (needs Chromium)
+pdf: book ## build the website, and print it as one PDF; LISTINGS=no: without those of the library and the tests (needs Chromium)
 	$(BIN)/python -m book.pdf book
 
 slides: book ## build the website, and print its slides into PDF files (needs Chromium)

@@ -1,6 +1,10 @@
-"""Prints the built site, for ``make pdf``, ``make slides`` and ``make sheets``: ``python -m book.pdf book`` and so on."""
+"""Prints the built site, for ``make pdf``, ``make slides`` and ``make sheets``: ``python -m book.pdf book`` and so on.
+
+``make pdf LISTINGS=no`` leaves out the pages of the appendix that list the library and the tests of the theorems.
+"""
 
 import logging
+import os
 import sys
 from copy import copy
 from pathlib import Path
@@ -20,6 +24,7 @@ SHEETS = SITE / "chapters" / "seminar" / "sheets.html"
 TARGET = BUILD / "pdf"
 HERE = Path(__file__).parent
 FRONT = "chapters/index.html"
+LISTINGS = ("chapters/library.html", "chapters/claims.html")  # a third of the book
 NAMES = ("id", "name", "for", "aria-labelledby", "aria-describedby")  # attributes that hold names of elements
 
 
@@ -94,10 +99,12 @@ def contents() -> tuple[BeautifulSoup, list[tuple[str, list["Chapter"]]], list["
     """The front page, the parts of the book with their titles, and all chapters, the front page included."""
     front = read(FRONT)
     order, parts = [FRONT], []
+    left_out = LISTINGS if os.environ.get("LISTINGS") == "no" else ()
     for entry in front.select(".sidebar-tree p.caption, .sidebar-tree a.reference"):
         if entry.name == "p":
             parts.append((entry.get_text(), []))
-        elif "/slides/" not in entry["href"]:  # the decks are printed on their own
+        # The decks are printed on their own.
+        elif "/slides/" not in entry["href"] and resolve(FRONT, entry["href"]) not in left_out:
             order.append(resolve(FRONT, entry["href"]))
             parts[-1][1].append(len(order) - 1)
     chapters = [Chapter(name, order) for name in order]
@@ -119,6 +126,7 @@ class Chapter:
         self.body["id"] = ""
         for element in self.body.select(".download, .headerlink"):
             element.decompose()
+        self.set_answers_apart()
         self.title = words(self.body.h1)
         self.sections = [
             Section(heading.decode_contents(), words(heading), self.id + heading.find_parent("section")["id"])
@@ -134,6 +142,22 @@ class Chapter:
             if id(element) not in drawn:
                 self.rename(element)
         self.html = str(self.body)
+
+    def set_answers_apart(self):
+        """Move what is said of the answers of a quiz to the end of the chapter."""
+        explained = self.body.select(".quiz details")
+        if not explained:
+            return
+        section = BeautifulSoup(
+            '<section id="quiz-answers"><h2>Answers to the quiz</h2></section>', "html.parser"
+        ).section
+        for details in explained:
+            number = Tag(name="p")
+            number.append(copy(details.find_parent(class_="quiz").select_one(".quiz-number")))
+            section.append(number)
+            details.summary.decompose()
+            section.extend(details.extract().find_all("div", recursive=False))
+        self.body.section.append(section)
 
     def rename(self, element: Tag):
         for attribute in element.attrs.keys() & NAMES:

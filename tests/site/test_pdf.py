@@ -4,7 +4,7 @@ import re
 
 import pypdfium2
 import pytest
-from book.pdf import print_book
+from book.pdf import LISTINGS, contents, print_book
 from pypdf import PdfReader
 
 pytestmark = pytest.mark.slow
@@ -95,3 +95,27 @@ def test_proofs_and_solutions_are_open_and_sliders_are_shown_in_three_states(pag
     assert "p = 1: norm of the coefficients" in text and "p = 500: norm of the coefficients" in text
     assert text.count("Solution to Exercise") > 25
     assert text.count("□") > 20  # ends of proofs
+
+
+def test_answers_of_a_quiz_stand_behind_all_of_its_questions(pages):
+    text = "\n".join(pages)
+    chapters = re.split(r"\nQuestion 1\. ", text)[1:]
+    assert len(chapters) >= 7
+    for chapter in chapters:
+        questions, heading, answers = chapter.partition("\nAnswers to the quiz\n")
+        verdict = re.compile(r"^[a-e] is (?:not )?right\.$", re.M)
+        assert heading and not verdict.search(questions)
+        numbers = re.findall(r"^Question (\d)\.", questions, re.M)
+        assert re.findall(r"^Question (\d)\.$", answers, re.M) == ["1", *numbers]
+        assert len(verdict.findall(answers)) >= 2 * len(numbers)
+
+
+def test_a_book_without_listings_does_not_point_to_them(site, monkeypatch):
+    whole = [chapter.name for chapter in contents()[2]]
+    monkeypatch.setenv("LISTINGS", "no")
+    _, parts, chapters = contents()
+    assert [chapter.name for chapter in chapters] == [name for name in whole if name not in LISTINGS] != whole
+    assert {chapter.name for _, members in parts for chapter in members} < {chapter.name for chapter in chapters}
+    inside = {chapter.id for chapter in chapters}
+    for chapter in chapters:
+        assert {part.split("-")[0] for part in re.findall(r'href="#(p\d+)', chapter.html)} <= inside

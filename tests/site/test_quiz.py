@@ -41,3 +41,19 @@ def test_a_quiz_has_five_or_six_questions_and_explains_each_answer(page, site, c
             assert [other for other, text in enumerate(texts) if text is not None] == [place]
             assert re.match(rf"{letter} is (not )?right\.\s+\S", texts[place])
             page.keyboard.press("ArrowDown")
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_on_paper_no_answer_is_seen_before_the_last_question(open_tab, site, scripts):
+    page = open_tab(java_script_enabled=scripts)
+    page.goto((site / "chapters" / f"{EXERCISED[0]}.html").as_uri())
+    page.emulate_media(media="print")
+    for event, expected in (("beforeprint", scripts), ("afterprint", False)):
+        page.evaluate("(name) => dispatchEvent(new Event(name))", event)
+        text = page.locator("article").inner_text()
+        questions, apart, answers = text.partition("Answers to the quiz")
+        assert bool(apart) == expected
+        if scripts:
+            assert not re.search(r"^[a-e] is (not )?right\.", questions, re.M)
+            assert len(re.findall(r"^[a-e] is (?:not )?right\.", answers, re.M)) == (15 if expected else 0)
+    page.close()
