@@ -20,6 +20,6 @@ addEventListener("beforeprint", () => {
     const parts = quiz.querySelectorAll(".quiz-number, details > div");
     answers.append(...[...parts].map((part) => part.cloneNode(true)));
   }
-  document.querySelector("article > section, article").append(answers);
+  document.querySelector("article").append(answers);
 });
 addEventListener("afterprint", () => document.querySelector(".quiz-answers")?.remove());
