@@ -82,18 +82,19 @@ class CloneDirective(SphinxDirective):
 
 
 class InstallDirective(SphinxDirective):
-    """The command that installs the library with what the chapters need: from the site, or in a copy of the sources."""
+    """The command that installs the library with what the chapters need."""
 
     def run(self):
-        text = install(self.env.app) + ("" if self.config.site_url else "  # in a copy of the sources")
+        text = install(self.env.app) + ("" if self.config.site_url else "  # where the wheel is")
         return [nodes.literal_block(text, text, language="text")]
 
 
 def install(app: Sphinx) -> str:
-    """The command that does so."""
+    """The command that does so: from the site, or from the wheel that a reader has downloaded there."""
     if app.config.site_url:
         return f'pip install "{wheel.requirement(Path(app.srcdir), app.config.site_url)}"'
-    return f'pip install ".[{wheel.EXTRAS}]"'
+    where = f"./{wheel.file_name(Path(app.srcdir))}" if wheel.is_made(app) else "."
+    return f'pip install "{where}[{wheel.EXTRAS}]"'
 
 
 class CitationDirective(SphinxDirective):

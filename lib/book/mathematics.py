@@ -183,16 +183,18 @@ class UnbrokenLines(SphinxPostTransform):
     """A full stop behind a formula stays on its line, and so does all of a short formula."""
 
     default_priority = 960  # when all is in its place
-    longest = 8  # letters that may not be broken
+    # Letters that may not be broken; more before a stop, since what can be broken can be broken before it as well.
+    longest, longest_before_stop = 8, 20
 
     def run(self, **kwargs):
         for formula in list(self.document.findall(nodes.math)):
             letters = re.sub(r"\\[a-zA-Z]+", "x", re.sub(SILENT, "", formula.astext()))
-            if len(letters) <= self.longest:
-                formula["classes"].append("short")
             parent, place = formula.parent, formula.parent.index(formula)
             behind = parent[place + 1] if place + 1 < len(parent) else None
-            if isinstance(behind, nodes.Text) and (stop := STOP.match(behind)):
+            stop = STOP.match(behind) if isinstance(behind, nodes.Text) else None
+            if len(letters) <= (self.longest_before_stop if stop else self.longest):
+                formula["classes"].append("short")
+            if stop:
                 together = nodes.inline("", "", formula, nodes.Text(stop[0]), classes=["together"])
                 parent[place : place + 2] = [together, nodes.Text(behind[stop.end() :])]
 

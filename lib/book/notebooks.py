@@ -43,7 +43,9 @@ ANSWER = re.compile(r"^<!-- answer (\S+)( in code)? -->$", re.M)
 DOMAINS = {"std": ("ref", "numref", "doc"), "math": ("eq",), "prf": ("ref",), "cite": ("p", "t")}
 
 # What the code needs, without an address of the site and with one.
-NEEDS = "Its code needs the library of the book: `{install}` in a copy of the sources."
+NEEDS = (
+    "Its code needs the library of the book, a wheel to download from the front page: `{install}` where the wheel is."
+)
 INSTALLS = "Its first cell installs the library of the book where it is missing."
 INSTALL = """\
 try:

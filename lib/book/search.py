@@ -135,6 +135,8 @@ def records(text: str, longest: int) -> list[list]:
         anchor = "" if record["kind"] == "page" else record["id"]
         text = NUMBERS.sub("… ", text)
         text = shortened(text, IN_LIBRARY if record["kind"] == "library" else longest)
+        if anchor.startswith("module-"):
+            title = f"{title.rpartition('.')[2]} (module)"  # all begin with the name of the package
         if title:
             found.append([KINDS.index(record["kind"]), anchor, title, text])
     return found

@@ -1,6 +1,8 @@
 """The addresses of sources and site: what is given is linked, what is not is not mentioned."""
 
 import re
+import subprocess
+import sys
 import zipfile
 
 import nbformat
@@ -74,14 +76,20 @@ def test_without_addresses_nothing_is_half_there(books):
         r"github\.com/(?!pradyunsg)|mybinder|Report a mistake|Source of this page|<this|&lt;this", page
     )
     (install, clone, clone_to, entry), cells = code(book)
-    assert install == 'pip install ".[figures,baselines]"  # in a copy of the sources'
+    (made,) = (name for name in book.files() if name.endswith(".whl"))
+    assert install == f'pip install "./{made}[figures,baselines]"  # where the wheel is'
     assert clone == "make book" and clone_to == "cd /opt/book\nmake lab"
     assert (
         "url" not in entry
         and not re.search("og:url|og:image", page)
         and not {"sitemap.xml", "_static/card.png"} & book.files().keys()
     )
-    assert cells[0].cell_type == "markdown" and '`pip install ".[figures,baselines]"` in a copy' in cells[0].source
+    assert cells[0].cell_type == "markdown" and f'`pip install "./{made}[figures,baselines]"`' in cells[0].source
+    pip = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-index", "--no-deps", "--force-reinstall"]
+    asked = subprocess.run(
+        [*pip, f"./{made}[figures,baselines]"], cwd=book.root / "_build" / "html", capture_output=True
+    )
+    assert asked.returncode == 0 and b"Would install implicit-bias-book" in asked.stdout
 
 
 def test_addresses_that_are_given_are_linked(books):
