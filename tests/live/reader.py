@@ -164,20 +164,18 @@ def move(page: Page, tried: int) -> list[float]:
     page.evaluate("(place) => jupyterapp.shell.currentWidget.content.scrollToItem(place, 'start')", place)
     slider = page.locator(".noUi-handle").first
     slider.wait_for()
-    figure = page.locator(".jp-OutputArea-output", has=slider).last
+    figure = slider.evaluate_handle("slider => slider.closest('.jp-OutputArea-output')")
+    pictures = "figure => [...figure.querySelectorAll('.explore')].map((panel) => panel.innerHTML).join()"
     slider.press("Home")
     page.evaluate(ASK, "None")  # the kernel does one thing after the other
     times = []
     for key in ["End", "Home"] * (tried // 2):  # a short step may show the same
         slider.focus()
-        before = figure.locator(".explore").evaluate_all("figures => figures.map((figure) => figure.innerHTML).join()")
+        before = figure.evaluate(pictures)
         page.evaluate(ANSWERED)
         page.keyboard.press(key)
         times.append(page.evaluate("window.answered"))
-        page.wait_for_function(
-            "([figure, before]) => [...figure.querySelectorAll('.explore')].map((f) => f.innerHTML).join() !== before",
-            arg=[figure.element_handle(), before],
-        )
+        page.wait_for_function(f"([figure, before]) => ({pictures})(figure) !== before", arg=[figure, before])
     return times
 
 
