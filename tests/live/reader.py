@@ -136,7 +136,7 @@ def read(page: Page, home: str, name: str, tried: int = 6) -> Report:
     if missing - ABSENT:
         wrong.append(f"misses {missing - ABSENT}")
     told, printed = ast.literal_eval(page.evaluate(ASK, TEXTS)), texts_of_page(name)
-    wrong += [f"{text!r} is not below a figure of the page" for text in told if text not in printed]
+    wrong += [f"{text!r} is not below a figure of the page" for text in told if text and text not in printed]
     moves = move(page, tried)
     judged = 0
     for cell in cells:
