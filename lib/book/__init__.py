@@ -21,6 +21,7 @@ from book import (
     metadata,
     notebooks,
     numbers,
+    previews,
     quiz,
     reuse,
     slides,
@@ -42,6 +43,7 @@ PARTS = (
     quiz,
     reuse,
     slides,
+    previews,
     finishing,
 )
 
