@@ -14,7 +14,7 @@ from book.browser import NOT_BUILT, SITE, find_chromium, launch, pages
 
 KINDS = ("document", "stylesheet", "script", "font", "image", "other")
 WITH_SLIDERS, WITHOUT = (
-    350_000,
+    300_000,
     175_000,
 )  # bytes that a page may weigh; the longest without sliders shows all tests of theorems
 
