@@ -6,18 +6,20 @@ from zlib import crc32
 
 from sphinx.application import Sphinx
 
-# Of these a page needs little: they have rules for grids, tabs, cards, badges and for all colours of a terminal.
-PRUNED = ("sphinx-design.min.css", "mystnb.*.css")
 RULE = re.compile(r"([^{}@;]+)\{[^{}]*\}")
 CLASS = re.compile(r"\.(-?[A-Za-z_][\w-]*)")
 ADDRESS = re.compile(r'((?:href|src)="[^":?]*_static/)([^"?]+\.(?:css|js))(?:\?v=\w+)?"')
 
 
 def prune(css: str, classes: set[str]) -> str:
-    """Return a style sheet without selectors that name a class which is not among `classes`."""
+    """Return a style sheet without selectors that name a class which is not among `classes`.
+
+    Of a selector with parentheses, as in ``:not(.a)``, the classes do not say whether it is needed.
+    """
 
     def keep(rule):
-        selectors = [selector for selector in rule[1].split(",") if classes.issuperset(CLASS.findall(selector))]
+        each = re.split(r",(?![^()]*\))", rule[1])
+        selectors = [selector for selector in each if "(" in selector or classes.issuperset(CLASS.findall(selector))]
         return rule[0].replace(rule[1], ",".join(selectors), 1) if selectors else ""
 
     css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
@@ -32,9 +34,11 @@ def finish(app: Sphinx, exception):
     classes = {
         name for page in pages.values() for names in re.findall(r' class="([^"]*)"', page) for name in names.split()
     }
-    for pattern in PRUNED:
-        for path in static.glob(pattern):
-            path.write_text(prune(path.read_text(encoding="utf-8"), classes), encoding="utf-8")
+    # Most rules of the theme, of the formulas and of the boxes are for what no page has. What scripts add, they name.
+    for path in static.rglob("*.js"):
+        classes.update(re.findall(r"[\w-]+", path.read_text(encoding="utf-8")))
+    for path in (*static.glob("*.css"), *static.glob("styles/*.css")):
+        path.write_text(prune(path.read_text(encoding="utf-8"), classes), encoding="utf-8")
 
     def stamp(address):
         checksum = crc32((static / address[2]).read_bytes())

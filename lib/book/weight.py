@@ -13,7 +13,7 @@ from playwright.sync_api import Page
 from book.browser import NOT_BUILT, SITE, find_chromium, launch, pages
 
 KINDS = ("document", "stylesheet", "script", "font", "image", "other")
-WITH_SLIDERS = 350_000  # bytes that a page may weigh
+WITH_SLIDERS = 300_000  # bytes that a page may weigh
 WITHOUT = 175_000  # the longest without sliders shows all tests of theorems
 
 

@@ -51,3 +51,9 @@ def test_rules_for_absent_classes_go():
     """
     kept = "".join(prune(css, {"a", "d"}).split())
     assert kept == '.a{color:red}.a.d::before{content:"x"}:root{--a:1.5em}@mediascreen{p{top:1px}}'
+
+
+def test_a_rule_that_parentheses_may_need_stays():
+    css = ".x:not(.gone), p:is(.a, .gone) { margin: 0 } .gone > :is(b, i), .gone { top: 0 } .gone { left: 0 }"
+    kept = "".join(prune(css, {"a", "x"}).split())
+    assert kept == ".x:not(.gone),p:is(.a,.gone){margin:0}.gone>:is(b,i){top:0}"

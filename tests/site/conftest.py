@@ -145,6 +145,8 @@ def visit(open_tab, home, path, **look):
     shifts = page.evaluate("shifts")
     page.evaluate("scrollTo({ top: 0, behavior: 'instant' })")  # a second of frames, else
     page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+    page.keyboard.press("Tab")  # who uses the keyboard can reach what scrolls
+    page.evaluate("document.activeElement.blur()")
     page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")  # scripts have seen it
     return Visit(page, list(wrong), shifts, weights, most)
 

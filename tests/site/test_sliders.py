@@ -9,6 +9,7 @@ import gzip
 import html
 import itertools
 import json
+import re
 import statistics
 
 import numpy as np
@@ -518,3 +519,23 @@ def test_the_sliders_of_a_chapter_show_what_the_library_computes(browser, site, 
                 picture for ((picture, _),) in expected
             ]
     page.close()
+
+
+def test_larger_is_right_in_every_slider_and_on_every_axis(site):
+    sliders, axes = 0, 0
+    for path in site.rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        for table in re.findall(r'<script type="application/json">(.*?)</script>', text):
+            data = json.loads(table)
+            for slider in data["sliders"]:
+                try:
+                    values = [float(value) for value in slider["written"]]
+                except ValueError:
+                    continue
+                assert values == sorted(values), path
+                sliders += len(values) > 2
+        for found in re.findall(r' data-axes="(.*?)"', text):
+            for *_, horizontal, _vertical in json.loads(found.replace("&quot;", '"')):
+                assert horizontal[2] < horizontal[3], (path, horizontal)
+                axes += 1
+    assert sliders > 40 and axes > 60

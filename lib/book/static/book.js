@@ -1,13 +1,17 @@
-// What scrolls sideways can be reached, and so read, by keyboard.
+// What scrolls sideways can be reached, and so read, by keyboard. Only who uses the Tab key needs that, and to measure all
+// boxes takes as long as to show the page.
 function markScrolling() {
-  for (const box of document.querySelectorAll(".highlight pre, .katex-display, .table-wrapper")) {
-    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
-    else box.removeAttribute("tabindex");
-  }
+  const boxes = [...document.querySelectorAll(".highlight pre, .katex-display, .table-wrapper")];
+  const wide = boxes.map((box) => box.scrollWidth > box.clientWidth);
+  boxes.forEach((box, i) => (wide[i] ? (box.tabIndex = 0) : box.removeAttribute("tabindex")));
 }
-addEventListener("load", markScrolling);
-addEventListener("resize", markScrolling);
-document.addEventListener("toggle", markScrolling, true); // a dropdown has opened
+addEventListener("keydown", function first({ key }) {
+  if (key !== "Tab") return;
+  removeEventListener("keydown", first, true);
+  markScrolling();
+  addEventListener("resize", markScrolling);
+  document.addEventListener("toggle", markScrolling, true); // a dropdown has opened
+}, true);
 
 // On paper the answers of a quiz stand apart from its questions, at the end of the page.
 addEventListener("beforeprint", () => {
