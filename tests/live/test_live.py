@@ -9,8 +9,10 @@ import re
 import shutil
 
 import pytest
+from book import wheel
 from book.browser import BUILD
 from book.live import lite, parts
+from bs4 import BeautifulSoup
 from sphinx.errors import ExtensionError
 
 from tests.book import building
@@ -22,6 +24,16 @@ from tests.site.conftest import files, serve
 pytestmark = pytest.mark.slow
 
 CHAPTER = "exercises/geometries.ipynb"
+WAYS = """
+```{container} ways
+- [Run it](#how)
+
+  Somehow.
+```
+
+(how)=
+## How
+"""
 
 # --- The official files
 
@@ -126,6 +138,10 @@ def test_two_builds_are_identical(site, live, collected, tmp_path, monkeypatch):
 
 def test_a_site_has_it_if_asked_for_and_is_otherwise_as_before(collected, tmp_path):
     book = Book(tmp_path / "book", BUILD / "npm")
+    for name in wheel.DESCRIPTION:
+        shutil.copy(ROOT / name, book.root)
+    shutil.copytree(ROOT / "lib" / "slidefig", book.root / "lib" / "slidefig")
+    book.append("chapters/index.md", WAYS)
     (book.root / "_build" / "live").mkdir()
     kept_folders = (folder for name in ("npm", "official", "wheels-*") for folder in (BUILD / "live").glob(name))
     for kept in kept_folders:
@@ -139,11 +155,15 @@ def test_a_site_has_it_if_asked_for_and_is_otherwise_as_before(collected, tmp_pa
     before, with_it, after = build(), build(LIVE="1"), build(LIVE="0")
     assert after == before
     assert {name for name in with_it if not name.startswith("live/")} == before.keys()
-    others = before.keys() - {".buildinfo"}  # a hash of the settings
-    assert [name for name in others if not name.endswith(".html") and with_it[name] != before[name]] == []
-    page = with_it["chapters/first.html"].decode()
+    # A hash of the settings, the pages, and the style sheets, which have the rules that some page needs.
+    others = [name for name in before if not name.endswith((".buildinfo", ".html", ".css"))]
+    assert [name for name in others if with_it[name] != before[name]] == []
+    for site, way, words in (before, "#how", "Run it"), (with_it, "../live/index.html", "Run it in the browser"):
+        (link,) = BeautifulSoup(site["chapters/index.html"], "html.parser").select(".ways a")
+        assert link["href"] == way and link.get_text() == words
+    page, plain = (re.sub(r"\.css\?v=\w+", ".css", site["chapters/first.html"].decode()) for site in (with_it, before))
     added = re.search(r'\n<p class="download">.*Run in the browser.*</p>', page)[0]
-    assert page.replace(added, "") == before["chapters/first.html"].decode()
+    assert page.replace(added, "") == plain
     links = re.findall(r'href="\.\./([^"]*)"', added)
     assert links[0] == "live/jupyter/notebooks/index.html?path=first.ipynb"
     assert links[-1] == "live/index.html"

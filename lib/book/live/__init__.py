@@ -11,6 +11,7 @@ import os
 import shutil
 from pathlib import Path
 
+from docutils import nodes
 from sphinx.application import Sphinx
 
 from book.claims import pages_in_order
@@ -19,6 +20,7 @@ from book.live import lite, parts
 HERE = Path(__file__).parent
 MEASURED = HERE / "measured.json"  # by make test-live
 FOLDER = "live"
+RUN = "Run it"  # the way in on the front page
 
 
 def get_ready(app: Sphinx):
@@ -30,6 +32,17 @@ def get_ready(app: Sphinx):
 
 def tell_templates(app: Sphinx, pagename, templatename, context, doctree):
     context["live"] = app.config.live
+
+
+def open_front_door(app: Sphinx, doctree: nodes.document, docname: str):
+    """Of the ways into the book that the front page shows, the one to run it leads to the browser."""
+    if not app.config.live:
+        return
+    for way in (link for box in doctree.findall(nodes.container) for link in box.findall(nodes.reference)):
+        if way.astext() == RUN:
+            way["refuri"] = app.builder.get_relative_uri(docname, f"{FOLDER}/index")
+            way.attributes.pop("refid", None)
+            way.children = [nodes.Text(f"{RUN} in the browser")]
 
 
 def link(app: Sphinx, pagename: str, notebook: Path, text: str) -> str:
@@ -73,6 +86,7 @@ def add_notebooks(app: Sphinx, exception: Exception | None):
 def setup(app: Sphinx):
     app.add_config_value("live", os.environ.get("LIVE") == "1", "html")  # all pages are written anew when it changes
     app.connect("builder-inited", get_ready)
+    app.connect("doctree-resolved", open_front_door)
     app.connect("html-page-context", tell_templates)
     app.connect("html-collect-pages", pages)
     app.connect("build-finished", add_notebooks, priority=950)  # none of the last touches is for these files
