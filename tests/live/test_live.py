@@ -213,7 +213,7 @@ def test_a_cell_says_in_one_line_that_a_package_is_not_there(page):
 def test_what_a_reader_changes_is_there_the_next_time(page):
     tab, home = page
     change = "cell => cell.sharedModel.setSource('changed = 1')"
-    cell = "jupyterapp.shell.currentWidget?.content.model?.cells?.get(1)"
+    cell = "window.jupyterapp?.shell.currentWidget?.content.model?.cells?.get(1)"
     if "jupyter" not in tab.url:
         reader.start(tab, home, CHAPTER)
     tab.evaluate(f"({change})({cell})")

@@ -57,7 +57,7 @@ def price(app: Sphinx, pagename: str) -> str:
 
 
 def megabytes(app: Sphinx) -> int:
-    """What a browser loads before the first cell runs, at most: many hosts compress some of it."""
+    """The size of Python; JupyterLite comes on top, and a host that compresses saves about as much."""
     return round(sum(file.stat().st_size for file in app.live_parts) / 1e6)
 
 
