@@ -91,7 +91,7 @@ class InstallDirective(SphinxDirective):
 
 def install(app: Sphinx) -> str:
     """The command that does so: from the site, or from the wheel that a reader has downloaded there."""
-    if app.config.site_url:
+    if app.config.site_url and wheel.is_made(app):
         return f'pip install "{wheel.requirement(Path(app.srcdir), app.config.site_url)}"'
     where = f"./{wheel.file_name(Path(app.srcdir))}" if wheel.is_made(app) else "."
     return f'pip install "{where}[{wheel.EXTRAS}]"'

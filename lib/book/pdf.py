@@ -139,7 +139,7 @@ class Chapter:
         # Inside of a drawing the names come from what it shows: where they are the same, the drawing is.
         drawn = {id(part) for drawing in self.body.find_all("svg") for part in drawing.find_all(True)}
         for element in [self.body, *self.body.find_all(True)]:
-            if id(element) not in drawn:
+            if id(element) not in drawn or element.name == "a":
                 self.rename(element)
         self.html = str(self.body)
 

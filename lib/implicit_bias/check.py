@@ -438,7 +438,7 @@ def first_step(times: object) -> Verdict:
     Examples
     --------
     >>> first_step(0.5)
-    The answer should have the shape (2,), yours has the shape ().
+    The answer should have the shape (2,), yours is a single number.
     """
     A, y = [[1, 0.5, 0.7, 0], [0.5, 1, 0.1, 0.7]], [1.0, 0.0]
     return _compare(times, saddle_to_saddle(A, y, depth=3, weights=[2, 1, 1, 1]).times[:2])
