@@ -421,9 +421,8 @@ def test_a_double_click_goes_to_the_nearer_end(page):
     assert page.locator("#typical output").text_content().startswith("α = 10⁻⁶")
 
 
-def test_values_are_read_off_under_the_pointer_and_by_keyboard(page):
-    svg = page.locator("#dragged svg")
-    before = svg.evaluate("svg => svg.outerHTML")
+def places_in_axes(svg):
+    """A function from shares of the width and the height of the axes to places in the window, and that width and height."""
     svg.scroll_into_view_if_needed()
     box, view = svg.bounding_box(), svg.evaluate("svg => svg.viewBox.baseVal.width")
     left, bottom, right, top = svg.evaluate("svg => JSON.parse(svg.dataset.axes)[0].slice(0, 4)")
@@ -431,6 +430,14 @@ def test_values_are_read_off_under_the_pointer_and_by_keyboard(page):
     def at(x, y):
         place = left + x * (right - left), bottom + y * (top - bottom)
         return [start + part * box["width"] / view for start, part in zip((box["x"], box["y"]), place, strict=True)]
+
+    return at, np.array([right - left, bottom - top])
+
+
+def test_values_are_read_off_under_the_pointer_and_by_keyboard(page):
+    svg = page.locator("#dragged svg")
+    before = svg.evaluate("svg => svg.outerHTML")
+    at, _ = places_in_axes(svg)
 
     bubble = page.locator("#dragged .explore-bubble")
     for x in (0.1, 0.4, 0.62, 0.95):
@@ -458,21 +465,13 @@ def test_values_are_read_off_under_the_pointer_and_by_keyboard(page):
 
 def test_a_marker_is_dragged_to_the_nearest_state(page):
     svg, text = page.locator("#dragged svg"), page.locator("#dragged output")
-    svg.scroll_into_view_if_needed()
-    box, view = svg.bounding_box(), svg.evaluate("svg => svg.viewBox.baseVal.width")
-    left, bottom, right, top = svg.evaluate("svg => JSON.parse(svg.dataset.axes)[0].slice(0, 4)")
-
-    def at(x, y):
-        place = left + x * (right - left), bottom + y * (top - bottom)
-        return [start + part * box["width"] / view for start, part in zip((box["x"], box["y"]), place, strict=True)]
-
+    at, shape = places_in_axes(svg)
     now = (0.2, 0.9)
     for goal in np.random.default_rng(0).uniform(0.05, 0.95, size=(12, 2)):
         page.mouse.move(*at(*now))
         page.mouse.down()
         page.mouse.move(*at(*goal), steps=3)
         page.mouse.up()
-        shape = np.array([right - left, bottom - top]) / 1000
         now = min(PLACES, key=lambda place: np.hypot(*((np.array(place) - goal) * shape)))
         assert text.text_content() == f"x = {now[0]}, y {now[1]}: at {now}"
         page.mouse.move(*at(0.5, 0.1))  # released, it stays
