@@ -10,6 +10,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+# For a figure that is about to be moved: ``answered`` are the milliseconds from the next key to its new picture.
+ANSWERED = """(figure) => {
+    window.answered = new Promise((resolve) => {
+        let pressed;
+        document.addEventListener("keydown", () => { pressed = performance.now() }, {capture: true, once: true});
+        const seen = new MutationObserver(() => {
+            seen.disconnect();
+            resolve(performance.now() - pressed);
+        });
+        seen.observe(figure.parentElement, {childList: true, subtree: true});
+    });
+}"""
 
 
 @contextmanager

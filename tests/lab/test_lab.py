@@ -82,20 +82,7 @@ def test_the_sessions_lead_to_a_chapter_whose_slider_moves(server, page, record_
     times = []
     for key in ["ArrowRight", "ArrowLeft"] * 10:
         before, said = picture.locator("svg").inner_html(), text.inner_text()
-        page.evaluate(
-            """() => {
-                window.answered = new Promise((resolve) => {
-                    let pressed;
-                    document.addEventListener("keydown", () => { pressed = performance.now() }, {capture: true, once: true});
-                    const seen = new MutationObserver(() => {
-                        seen.disconnect();
-                        resolve(performance.now() - pressed);
-                    });
-                    seen.observe(document.querySelector(".jp-NotebookPanel:not(.lm-mod-hidden) .explore").parentElement,
-                                 {childList: true, subtree: true});
-                });
-            }"""
-        )
+        page.evaluate(jupyterlab.ANSWERED, picture.element_handle())
         page.keyboard.press(key)
         times.append(page.evaluate("window.answered"))
         assert picture.locator("svg").inner_html() != before

@@ -19,6 +19,7 @@ from book.live import FOLDER, MEASURED, lite
 from bs4 import BeautifulSoup
 from playwright.sync_api import Page
 
+from tests import jupyterlab
 from tests.shared import solutions
 from tests.site.conftest import Quiet, serve
 
@@ -45,19 +46,6 @@ ASK = """async (code) => {
     };
     await future.done;
     return said;
-}"""
-
-ANSWERED = """() => {
-    window.answered = new Promise((resolve) => {
-        let pressed;
-        document.addEventListener("keydown", () => { pressed = performance.now() }, {capture: true, once: true});
-        const seen = new MutationObserver(() => {
-            seen.disconnect();
-            resolve(performance.now() - pressed);
-        });
-        const figure = document.querySelector(".noUi-handle").closest(".jp-OutputArea-output").querySelector(".explore");
-        seen.observe(figure.parentElement, {childList: true, subtree: true});
-    });
 }"""
 
 
@@ -172,7 +160,7 @@ def move(page: Page, tried: int) -> list[float]:
     for key in ["End", "Home"] * (tried // 2):  # a short step may show the same
         slider.focus()
         before = figure.evaluate(pictures)
-        page.evaluate(ANSWERED)
+        page.evaluate(jupyterlab.ANSWERED, figure.as_element().query_selector(".explore"))
         page.keyboard.press(key)
         times.append(page.evaluate("window.answered"))
         page.wait_for_function(f"([figure, before]) => ({pictures})(figure) !== before", arg=[figure, before])
