@@ -61,6 +61,7 @@ DEPTH = {
 
 # For each parameter: what stands beside its slider, and how a value is said in the live text.
 LABELS = {
+    "R": ("size R of an entry", "R = {}"),
     "alpha": ("initialization scale α", "α = {}"),
     "angles": ("directions", "{} directions"),
     "batch_size": ("batch size B", "B = {}"),
