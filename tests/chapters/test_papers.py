@@ -4,6 +4,7 @@ Where that is natural, a false version of the claim stands beside it and is refu
 """
 
 import ast
+import csv
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from matplotlib.figure import Figure
 from scipy.integrate import solve_ivp
 from scipy.optimize import linprog, lsq_linear
 
+from benchmarks.squares import square
 from tests.shared import CHAPTERS, ROOT
 
 PAGE = (CHAPTERS / "papers.md").read_text(encoding="utf-8")
@@ -168,23 +170,33 @@ def test_the_fourier_transform(row):
     entry = np.exp(-2j * np.pi * k * np.arange(10_000) / 10_000) @ x / 100
     assert values.transform(x).view(complex)[k] == pytest.approx(entry, abs=1e-9)
     zero_filled = np.linalg.norm(values.adjoint(values.data) - values.spikes) / np.linalg.norm(values.spikes)
-    for errors in values.wave_errors.values():
-        assert errors[-1] < 0.01 < zero_filled
-    early = [errors[values.waves[a].path.iterations.searchsorted(100)] for a, errors in values.wave_errors.items()]
-    assert early[0] < early[1]
+    errors, at = values.wave_errors, values.waves.iterations.searchsorted(100)
+    assert errors[-1].max() < 0.01 < zero_filled
+    assert np.all(np.diff(errors[-1]) < 0) and np.all(np.diff(errors[at]) > 0)  # more exact, and later
+    late = values.waves.iterations.searchsorted(1000)
+    weights, seen = np.full(10_000, 1e-2), np.fft.fft(values.spikes, norm="ortho")
+    for _ in range(values.waves.iterations[late]):  # descent in two lines
+        missed = values.mask * (np.fft.fft(weights**2, norm="ortho") - seen)
+        weights *= 1 - 2 * 0.2 * np.fft.ifft(missed, norm="ortho").real
+    independent = np.linalg.norm(weights**2 - values.spikes) / np.linalg.norm(values.spikes)
+    assert errors[late, 0] == pytest.approx(independent, rel=1e-6)
 
 
 def test_sparsity(row):
     values = row("sparsity")
-    total = values.sparse.x_true.sum()
+    sparse, total = values.sparse, values.sparse.x_true.sum()
     assert least_l1(values.sparse.A, values.sparse.y, nonnegative=True) == pytest.approx(total, rel=1e-8)
     most = linprog(-np.ones(500), A_eq=values.sparse.A, b_eq=values.sparse.y, bounds=(0, None))
     assert most.status == 3 or -most.fun > 2 * total  # the solution is far from unique
     for L in (2, 3):
         assert np.abs(values.found[L] @ values.sparse.A.T - values.sparse.y).max() < 1e-7
         assert np.all(np.diff(values.shares[L]) > 0) and values.shares[L][0] < 1.01 < 1.2 < values.shares[L][-1]
-    for name in ("nnls", "basis_pursuit"):
+    for name in ("nnls", "basis_pursuit", "scipy", "bvls"):
         assert values.shares[name] == pytest.approx(1, abs=1e-9)
+    for name in ("projected", "lbfgsb", "coordinates", "trf"):
+        x = values.others[name]
+        assert x.min() > -1e-12 and np.abs(sparse.A @ x - sparse.y).max() < 1e-6
+        assert values.shares[name] > 2  # a solution, and far from the sparse one
 
 
 def test_time_counted_in_steps(row):
@@ -195,6 +207,17 @@ def test_time_counted_in_steps(row):
         above = 2 * values.patient[n].path.loss[-1] / exact - 1
         assert above == pytest.approx(values.behind[n], rel=1e-2)
         assert 1e-9 < above < 1e-2  # near, but not exact
+    with (ROOT / "benchmarks" / "squares.csv").open(encoding="utf-8", newline="") as file:
+        rows = {int(measured["size"]): list(measured.values())[1:] for measured in csv.DictReader(file)}
+    assert min(rows) == 50 and max(rows) == 4000
+    for n, row_of_table in rows.items():
+        direct, scipy, descent = (float(cell.removesuffix("\N{NO-BREAK SPACE}s")) for cell in row_of_table[:3])
+        if n >= 1000:
+            assert 8 * direct <= scipy < descent
+        if n in values.behind:
+            assert float(row_of_table[3]) == pytest.approx(values.behind[n], rel=0.2)
+            for mine, theirs in zip(square(n), values.parts[n], strict=True):
+                np.testing.assert_array_equal(mine, theirs)
 
 
 # --- Matrix factorization
