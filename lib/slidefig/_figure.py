@@ -181,7 +181,7 @@ class Look:
         self.colors, self.dark, self.played = dict(colors), dict(dark), frozenset(played)
         self.labels, self.style = dict(labels or {}), dict(style or {})
 
-    def explore(self, *draws, linked=(), **grid):
+    def explore(self, *draws, linked=(), ends=None, **grid):
         """Show a figure with a slider for each parameter in `grid`.
 
         Parameters
@@ -196,6 +196,8 @@ class Look:
         linked : str or collection of str, optional
             The names of sliders that, on a page, move together with those of the same name in its other figures that are
             linked, too.
+        ends : mapping of str to two str, optional
+            By the name of a slider, words below its left and its right end, on a page.
         **grid : array_like, one-dimensional
             The values of each slider: numbers, strings or truth values. Of numbers the larger is on the right, in
             whatever order they come. In a live kernel, a slider over evenly or geometrically spaced reals takes any
@@ -227,19 +229,19 @@ class Look:
 
         >>> figure = explore(draw)
         """
-        groups = _groups(draws, grid, self, linked)
+        groups = _groups(draws, grid, self, linked, ends)
         if not _is_live():
             return StaticFigure(groups, self)
         from slidefig._live import LiveFigure  # where nobody moves a widget, none is imported
 
         return LiveFigure(groups, self)
 
-    def states(self, *draws, linked=(), **grid):
+    def states(self, *draws, linked=(), ends=None, **grid):
         """Draw every state of a figure, for tests.
 
         Parameters
         ----------
-        *draws, linked, **grid
+        *draws, linked, ends, **grid
             As for `explore`.
 
         Returns
@@ -266,7 +268,7 @@ class Look:
                 for values, (tree, text) in zip(panel.states, panel.pictures(), strict=True)
             ]
 
-        groups = _groups(draws, grid, self, linked)
+        groups = _groups(draws, grid, self, linked, ends)
         with self._context():
             return [[of(panel) for panel in group] for group in groups]
 
@@ -316,8 +318,8 @@ def _is_live():
 class _Slider:
     """A parameter and its grid."""
 
-    def __init__(self, name, values, look, linked):
-        self.name, self.played, self.linked = name, name in look.played, linked
+    def __init__(self, name, values, look, linked, ends):
+        self.name, self.played, self.linked, self.ends = name, name in look.played, linked, ends
         self.values = _grid_values(name, values)
         first = self.values[0]
         if self.numbers:
@@ -499,12 +501,16 @@ def _name(draw):
     return getattr(_unwrapped(draw), "__name__", repr(draw))
 
 
-def _groups(draws, grid, look, linked=()):
+def _groups(draws, grid, look, linked=(), ends=None):
     """Return lists of panels such that only panels of one list share sliders."""
     linked = {linked} if isinstance(linked, str) else set(linked)
     if missing := sorted(linked - set(grid)):
         raise ValueError(f"linked: it names sliders of this figure, and there is none for {missing[0]!r}")
-    sliders = {name: _Slider(name, values, look, name in linked) for name, values in grid.items()}
+    ends = dict(ends or {})
+    for name, words in ends.items():
+        if name not in grid or isinstance(words, str) or len(words) != 2:
+            raise ValueError(f"ends: it takes two words for a slider of this figure, not {words!r} for {name!r}")
+    sliders = {name: _Slider(name, values, look, name in linked, ends.get(name)) for name, values in grid.items()}
     if not draws:
         raise ValueError("draws: explore needs at least one function that draws")
     panels, heard = [], set()

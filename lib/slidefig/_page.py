@@ -128,11 +128,13 @@ def _input_html(slider, name):
         )
         return f'<fieldset {marks}><legend class="explore-label">{label}</legend>{buttons}</fieldset>'
     value = slider.values[slider.opening]
+    words = "".join(f"<span>{html.escape(word)}</span>" for word in slider.ends or ())
+    ends = f'<span class="explore-ends" aria-hidden="true">{words}</span>' if words else ""
     control = (
         f'<label {marks}><span class="explore-label">{label}</span>'
         f'<input type="range" min="0" max="{len(slider.values) - 1}" step="1" value="{slider.opening}"'
         f' autocomplete="off" aria-valuetext="{html.escape(spoken(value))}">'
-        f'<span class="explore-value" aria-hidden="true">{html.escape(shown(value))}</span></label>'
+        f'<span class="explore-value" aria-hidden="true">{html.escape(shown(value))}</span>{ends}</label>'
     )
     if not slider.played:
         return control

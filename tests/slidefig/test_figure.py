@@ -184,6 +184,15 @@ def test_a_choice_is_a_row_of_buttons(values, buttons):
     assert markup.count(" checked") == (buttons > 0)
 
 
+def test_the_ends_of_a_slider_have_words():
+    words = '<span class="explore-ends" aria-hidden="true"><span>a &lt; b</span><span>far</span></span></label>'
+    assert page(plain, alpha=[0.1, 1.0], ends={"alpha": ("a < b", "far")}).count(words) == 1
+    assert "explore-ends" not in page(plain, alpha=[0.1, 1.0]).split("</script>")[-1].split("</style>")[-1]
+    for wrong in ({"beta": ("near", "far")}, {"alpha": "near"}, {"alpha": ("near",)}):
+        with pytest.raises(ValueError, match="ends: it takes two words"):
+            page(plain, alpha=[0.1, 1.0], ends=wrong)
+
+
 def test_what_is_linked_has_to_be_there():
     assert page(plain, alpha=[0.1, 1.0], linked="alpha").count(" data-linked") == 1
     assert " data-linked" not in page(plain, alpha=[0.1, 1.0])
