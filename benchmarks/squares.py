@@ -32,8 +32,14 @@ def measure(n):
         "`nnls`": f"{direct:.2g}\N{NO-BREAK SPACE}s",
         "SciPy's `nnls`": f"{active:.2g}\N{NO-BREAK SPACE}s",
         f"{STEPS} steps": f"{descent:.2g}\N{NO-BREAK SPACE}s",
-        "descent is above": f"{(np.linalg.norm(A @ run.x - y) / found.residual_norm) ** 2 - 1:.0e}",
+        "descent is above": power((np.linalg.norm(A @ run.x - y) / found.residual_norm) ** 2 - 1),
     }
+
+
+def power(value):
+    """One digit and a power of ten, as the book writes them."""
+    digit, exponent = f"{value:.0e}".split("e")
+    return f"${digit}\\cdot10^{{{int(exponent)}}}$"
 
 
 def main(file):
