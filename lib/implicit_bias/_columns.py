@@ -7,8 +7,9 @@ import numpy as np
 from scipy.optimize import nnls as lawson_hanson
 
 from ._accurate import _factor, _without
-from ._backends import refuse_chunks
+from ._backends import Dense, refuse_chunks
 from ._extras import watched
+from ._fast import solver_of_equations
 from ._matrices import as_entries
 from ._normalized import HIDDEN, MET, SMALL
 from ._validation import NORMS, as_matrix, as_outputs, check_size
@@ -17,7 +18,7 @@ from .results import NonnegativeResult
 
 LARGEST_GRAM = 1000  # columns whose Gram matrix is decomposed in advance
 LARGEST_CONDITION = 1e6  # of that matrix: beyond, it has lost too many digits
-TOGETHER = 500  # right-hand sides
+TOGETHER = 250  # right-hand sides, which fit into the cache
 STACK = 2**18  # entries of the matrices that are factored in one call
 SPLITTING = 10  # iterations of splitting before the supports are looked at,
 LOOKS = 10  # so many times at most
@@ -68,11 +69,10 @@ class Columns:
     def solve(self, Y, tol, progress):
         """The result for the columns of `Y`."""
         Y = as_outputs("y", Y, self.A.shape[0])
-        largest = np.max(np.abs(Y), axis=0)
-        largest[largest == 0] = 1
-        sizes = np.linalg.norm(Y / largest, axis=0) * largest
+        sizes = Dense(Y).column_norms()
         for size in (np.max(sizes), np.min(sizes, where=sizes > 0, initial=1.0)):
             check_size("y", size, NORMS, "a size")
+        self.equations = solver_of_equations(len(sizes), self.A.shape[1]) or _equations
         together = self.small or self.gram is not None
         step, parts, last = (TOGETHER if together else 1), [], None
         starts = range(0, len(sizes), step)
@@ -97,7 +97,7 @@ class Columns:
             return np.flatnonzero(~fields["good"])
 
         if self.gram is not None:
-            x, done = _pivot(self.gram, np.ascontiguousarray((self.A.T @ data).T) / self.d)
+            x, done = _pivot(self.gram, np.ascontiguousarray((self.A.T @ data).T) / self.d, self.equations)
             left = measure(np.arange(len(x)))
             if len(left):
                 r = self.A @ (x[left] / self.d).T - data[:, left]
@@ -150,7 +150,7 @@ class Columns:
 
     def _coefficients(self, r, on):
         """Of the part of each column of `r` in the span of the columns of the matrix that are `on`."""
-        return _on_supports(self.gram, (self.A.T @ r).T / self.d, on)
+        return _on_supports(self.gram, (self.A.T @ r).T / self.d, on, self.equations)
 
     def _without_by_gram(self, r, on):
         for _ in range(2):
@@ -188,7 +188,7 @@ class Columns:
         }
 
 
-def _pivot(gram, C):
+def _pivot(gram, C, equations):
     """Minimize ``1/2 x.T G x - c.T x`` over ``x >= 0`` for each row `c` of `C`: the rows `x`, and which are solved.
 
     Operator splitting finds most of the supports, with one product of matrices for all rows in an iteration; block pivoting
@@ -197,12 +197,16 @@ def _pivot(gram, C):
     Source: Gabay and Mercier (1976) for the splitting; Portugal, Judice and Vicente (1994) for the pivoting.
     """
     G, _, weight, damped = gram
-    constant, v, before = RELAXED * (C @ damped), np.zeros_like(C), np.zeros(C.shape, bool)
-    operator = RELAXED * weight * damped - (RELAXED / 2) * np.eye(len(G))
+    # It only guesses supports: half of the digits do.
+    constant, operator = (
+        np.float32(RELAXED * (C @ damped)),
+        np.float32(RELAXED * (weight * damped - np.eye(len(G)) / 2)),
+    )
+    v, size, step, before = np.zeros_like(constant), *np.empty((2, *C.shape), np.float32), np.zeros(C.shape, bool)
     for _ in range(LOOKS):
         for _ in range(SPLITTING):
             # With the iterate max(v, 0) and the multipliers min(v, 0), what they enter by is |v| and v.
-            step = np.abs(v) @ operator
+            np.matmul(np.abs(v, out=size), operator, out=step)
             v *= 1 - RELAXED / 2
             v += step
             v += constant
@@ -212,7 +216,7 @@ def _pivot(gram, C):
         before = positive
     x, left = np.zeros_like(C), np.arange(len(C))
     for _ in range(PIVOTS):
-        found = _on_supports(gram, C[left], positive)
+        found = _on_supports(gram, C[left], positive, equations)
         multipliers = found @ G - C[left]
         wrong = np.where(positive, found < 0, multipliers < -ROUNDING * (1 + np.sum(np.abs(found), axis=1))[:, None])
         x[left] = np.maximum(found, 0)
@@ -225,16 +229,16 @@ def _pivot(gram, C):
     return x, done
 
 
-def _on_supports(gram, C, positive):
+def _on_supports(gram, C, positive, equations):
     """The solutions of ``G x = c`` on the given supports, the rest of `x` being zero.
 
     With the inverse `H` of `G` the multipliers `g` off a large support solve a small system: ``x = H (c + g)`` is zero there.
     """
     G, H = gram[:2]
     x, few = np.zeros_like(C), 2 * np.count_nonzero(positive, axis=1) <= len(G)
-    x[few] = _equations(G, C[few], positive[few])
+    x[few] = equations(G, C[few], positive[few])
     many, C = positive[~few], C[~few]
-    x[~few] = many * ((C + _equations(H, -C @ H, ~many)) @ H)
+    x[~few] = many * ((C + equations(H, -C @ H, ~many)) @ H)
     return x
 
 

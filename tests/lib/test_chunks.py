@@ -158,5 +158,5 @@ def test_the_code_of_the_page_on_large_matrices_runs(tmp_path, monkeypatch):
             assert names["found"].converged
             np.testing.assert_allclose(names["found"].x, expected, rtol=0, atol=1e-8 * expected.max())
     np.testing.assert_allclose(names["x"], expected, rtol=0, atol=1e-4 * expected.max())
-    assert len(blocks) == 4 and kinds == {"memmap", "Array"}
+    assert len(blocks) == 5 and kinds == {"memmap", "Array"}
     assert (tmp_path / "x.npy").exists()

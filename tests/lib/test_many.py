@@ -7,7 +7,7 @@ import warnings
 import implicit_bias._columns as columns
 import numpy as np
 import pytest
-from implicit_bias import NNLS, nnls
+from implicit_bias import NNLS, _fast, nnls
 from implicit_bias.measures import certificate
 from scipy.optimize import nnls as lawson_hanson
 from scipy.sparse import csr_array, random_array
@@ -80,7 +80,7 @@ def test_a_certificate_is_from_the_data_and_not_from_the_gram_matrix(monkeypatch
     A, Y = pixels(60, 20, 20, 30)
     right = nnls(A, Y).x
 
-    def wrong(gram, C):
+    def wrong(gram, C, equations):
         x = np.maximum(C, 0)
         return x, np.ones(len(C), bool)
 
@@ -120,6 +120,41 @@ def test_small_and_large_supports(few):
     result = nnls(A, A @ X)
     assert result.converged
     np.testing.assert_allclose(result.x, X, atol=1e-13)
+
+
+def supports(n, k):
+    """A Gram matrix, data, and supports that are empty, full, and of different size side by side."""
+    rng = np.random.default_rng(n + k)
+    B = rng.standard_normal((3 * n, n))
+    positive = rng.random((k, n)) < rng.random((k, 1)) * 1.4 - 0.2
+    positive[0], positive[-1] = False, True
+    return B.T @ B, rng.standard_normal((k, n)), positive
+
+
+@pytest.mark.parametrize("n, k", [(1, 1), (5, 7), (12, 8), (12, 21)])
+def test_equations_in_lanes_are_those_of_lapack(n, k):
+    """As plain Python."""
+    G, C, positive = supports(n, k)
+    found = _fast.equations(G, C, positive, _fast.solve_in_lanes)
+    for x, c, on in zip(found, C, positive, strict=True):
+        assert not x[~on].any()
+        np.testing.assert_allclose(x[on], np.linalg.solve(G[np.ix_(on, on)], c[on]), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.slow
+def test_machine_code_has_the_same_answers(monkeypatch):
+    """Of the equations, because a wrong one would be found and mended later, and of what is asked for."""
+    G, C, positive = supports(50, 100)
+    np.testing.assert_allclose(_fast.compiled()(G, C, positive), columns._equations(G, C, positive), atol=1e-12)
+    for condition in (20, 1e3):
+        A, Y = pixels(120, 50, condition, 1001)
+        answers = []
+        for here in (True, False):
+            monkeypatch.setattr(_fast, "find_spec", lambda name, here=here: here)
+            answers.append(nnls(A, Y))
+        assert answers[0].converged and answers[1].converged
+        assert answers[0].x.tobytes() != answers[1].x.tobytes(), "both were solved in the same way"
+        np.testing.assert_allclose(answers[0].x, answers[1].x, rtol=0, atol=1e-12 * condition / 20)
 
 
 def test_a_stream_is_prepared_once(monkeypatch):
