@@ -328,7 +328,7 @@ def test_the_page_for_wrong_addresses_leads_back(open_tab, host, wrong):
     assert link.evaluate("link => link.href") == f"{host}/course/bias/chapters/sparse_recovery.html"
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     link.click()
-    page.wait_for_url(f"{host}/course/bias/chapters/sparse_recovery.html")
+    page.wait_for_url(f"{host}/course/bias/chapters/sparse_recovery.html", wait_until="commit")
     assert asked == []
     page.close()
 
