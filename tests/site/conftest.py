@@ -34,7 +34,7 @@ WATCH_SHIFTS = """
 
 
 def pytest_generate_tests(metafunc):
-    """Run a test that takes `path` for every page of the site, or if it is marked so for those that are no decks.
+    """Run a test that takes `path` for every page of the site, or for those with a certain mark: no decks, or figures.
 
     When nothing is built there is the one that must exist.
     """
@@ -42,6 +42,9 @@ def pytest_generate_tests(metafunc):
         paths = [page.relative_to(SITE).as_posix() for page in pages()] or ["index.html"]
         if metafunc.definition.get_closest_marker("text_pages"):
             paths = [path for path in paths if "/slides/" not in path]
+        if metafunc.definition.get_closest_marker("figure_pages"):
+            figured = [page.relative_to(SITE).as_posix() for page in pages() if 'class="explore' in page.read_text()]
+            paths = figured or paths
         metafunc.parametrize("path", paths, scope="module")
 
 
@@ -149,6 +152,17 @@ def visit(open_tab, home, path, **look):
     page.evaluate("document.activeElement.blur()")
     page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")  # scripts have seen it
     return Visit(page, list(wrong), shifts, weights, most)
+
+
+def look(page, scheme):
+    """Let the page be light or dark, and all of it."""
+    page.emulate_media(color_scheme=scheme)
+    page.evaluate(  # colours fade from one scheme to the other: not here
+        """() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => {
+            document.getAnimations().forEach((change) => change.finish());
+            requestAnimationFrame(done);
+        })))"""
+    )
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from tests.site.conftest import WATCH_SHIFTS, Quiet, serve
+from tests.site.conftest import PHONE, SCREEN, WATCH_SHIFTS, Quiet, serve
 
 # A panel is there, the one beside it is not; the title of the page is there, the buttons are not; the last line is missing.
 PIECE = re.compile(rb'(?<=</svg>)(?=<output|</div>)|(?=<div class="header-right">)|(?<=<div class="bottom-of-page">)')
@@ -41,12 +41,15 @@ def slow_address(site):
 
 
 @pytest.mark.text_pages
-@pytest.mark.parametrize("viewport", [(1280, 800), (390, 844)], ids=["screen", "phone"])
-def test_what_is_there_stays_where_it_is_when_the_rest_comes(open_tab, site, slow_address, path, viewport):
-    page = open_tab(viewport={"width": viewport[0], "height": viewport[1]})
-    page.add_init_script(WATCH_SHIFTS)
-    page.route("**/*.woff2", lambda route: route.abort())  # else the page is hidden until they are there
-    page.goto(slow_address + path, wait_until="networkidle")
-    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    assert page.evaluate("shifts") == []
-    page.close()
+def test_what_is_there_stays_where_it_is_when_the_rest_comes(open_tab, slow_address, path):
+    tabs = {name: open_tab(viewport=size) for name, size in (("screen", SCREEN), ("phone", PHONE))}
+    for page in tabs.values():  # together: they wait most of the time
+        page.add_init_script(WATCH_SHIFTS)
+        page.route("**/*.woff2", lambda route: route.abort())  # else the page is hidden until they are there
+        page.goto(slow_address + path, wait_until="commit")
+    for page in tabs.values():
+        page.wait_for_load_state("networkidle")
+        page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert {name: page.evaluate("shifts") for name, page in tabs.items()} == {"screen": [], "phone": []}
+    for page in tabs.values():
+        page.close()

@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from tests.shared import ROOT
+from tests.site.conftest import look
 
 AXE = ROOT / "_build" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
 
@@ -93,6 +94,22 @@ TAKE_LOOKS = """() => {
 }"""
 STRUCTURE = """() => axe.run({ resultTypes: ["violations"], rules: Object.fromEntries(
     axe.getRules(["cat.color"]).map(({ ruleId }) => [ruleId, { enabled: false }])) }).then(({ violations }) => violations)"""
+FAINT = """() => {
+    const light = (color) => {
+        const [r, g, b] = color.match(/[\\d.]+/g).map((x) => x / 255)
+            .map((x) => (x <= 0.03928 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4));
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const paper = light(getComputedStyle(document.body).backgroundColor);
+    return [...document.querySelectorAll(".explore svg text")].flatMap((text) => {
+        const ink = light(getComputedStyle(text).fill);
+        const contrast = (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
+        return contrast < 4.5 ? [`${text.textContent}: ${contrast}`] : [];
+    });
+}"""
+FILTERS = (
+    "[...document.querySelectorAll('article img, article svg')].map((picture) => getComputedStyle(picture).filter)"
+)
 PUT_BACK = "() => { for (const [block, place] of window.taken) place.replaceWith(block); }"
 
 
@@ -105,14 +122,6 @@ def seen(request, place):
 def known_looks():
     """How often each look of letters was examined without a fault; infinitely often if its contrast was found good."""
     return Counter()
-
-
-def look(page, scheme):
-    page.emulate_media(color_scheme=scheme)
-    page.evaluate(  # colours fade from one scheme to the other
-        """() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() =>
-            Promise.allSettled(document.getAnimations().map((change) => change.finished)).then(() => done()))))"""
-    )
 
 
 @pytest.mark.parametrize("place", ["root", "prefix", "file"])
@@ -138,6 +147,8 @@ def test_accessibility_checks_find_nothing(seen, known_looks, path, place):
     page.evaluate(PUT_BACK)
     for scheme, rules in {"light": ["color-contrast", "link-in-text-block"], "dark": ["cat.color"]}.items():
         look(page, scheme)
+        assert page.evaluate(FAINT) == [], f"words in figures do not stand out, {scheme}"
+        assert set(page.evaluate(FILTERS)) <= {"none"}, f"a picture is inverted, {scheme}"
         known = sorted(look for look, times in known_looks.items() if times >= 12)
         colours = page.evaluate(COLOURS, [rules, known])
         found[scheme] = found.get(scheme, []) + colours["found"]
@@ -160,29 +171,6 @@ def test_pictures_are_said_in_words(screen, path):
             .map((picture) => picture.getAttribute("alt") ?? picture.getAttribute("aria-label") ?? "")"""
     )
     assert [text for text in said if len(text.split()) < 8] == []
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_words_in_figures_stand_out(screen, path, scheme):
-    look(screen.page, scheme)
-    faint = screen.page.evaluate(
-        """() => {
-            const light = (color) => {
-                const [r, g, b] = color.match(/[\\d.]+/g).map((x) => x / 255)
-                    .map((x) => (x <= 0.03928 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4));
-                return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-            };
-            const paper = light(getComputedStyle(document.body).backgroundColor);
-            return [...document.querySelectorAll(".explore svg text")].flatMap((text) => {
-                const ink = light(getComputedStyle(text).fill);
-                const contrast = (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
-                return contrast < 4.5 ? [`${text.textContent}: ${contrast}`] : [];
-            });
-        }"""
-    )
-    assert faint == []
-    turned = "[...document.querySelectorAll('article img, article svg')].map((e) => getComputedStyle(e).filter)"
-    assert set(screen.page.evaluate(turned)) <= {"none"}, "a picture is inverted"
 
 
 def test_mathematics_is_in_the_page_for_eyes_and_ears(screen, path):
@@ -246,12 +234,12 @@ def test_mathematics_is_drawn_in_its_own_fonts(screen, path):
     assert foreign == []
 
 
+@pytest.mark.figure_pages
 def test_a_page_without_scripts_shows_its_figures(open_tab, site, path):
     page = open_tab(java_script_enabled=False)
     page.goto((site / path).as_uri())
-    page.wait_for_load_state("networkidle")  # the first page leads on to another
     boxes = page.locator(".explore svg").evaluate_all("all => all.map((svg) => svg.getBoundingClientRect().toJSON())")
-    assert not [box for box in boxes if box["width"] <= 200 or box["height"] <= 100]
+    assert boxes and not [box for box in boxes if box["width"] <= 200 or box["height"] <= 100]
     assert page.locator(".explore input:visible").count() == 0
     page.close()
 
@@ -259,6 +247,12 @@ def test_a_page_without_scripts_shows_its_figures(open_tab, site, path):
 def test_a_page_is_light(paper, path):
     assert paper.weights["document"]
     assert sum(paper.weights.values()) <= paper.most, paper.weights
+
+
+@pytest.mark.text_pages
+def test_the_links_to_the_next_page_and_the_one_before_can_be_clicked(screen, path):
+    for link in screen.page.locator(".next-page, .prev-page").all():
+        link.click(trial=True)
 
 
 @pytest.mark.text_pages

@@ -1,8 +1,8 @@
 """The sliders in a browser: each state that they reach is the one the library draws.
 
-First by keyboard on pages made here, then on the chapters of the built site. There the states to compare with are those that
-the library has drawn in the build elsewhere, noted before they are packed for the page: drawn once more, by other kernels, and
-not taken from the site.
+First by keyboard on pages made here, then on the chapters of the built site. The states to compare with are noted when they
+are drawn, before they are packed for the page. Those of the chapters are drawn once more for that, by other kernels, in the
+build elsewhere, and not taken from the site.
 """
 
 import gzip
@@ -14,7 +14,7 @@ import statistics
 
 import numpy as np
 import pytest
-from implicit_bias import look
+import slidefig
 from implicit_bias.look import explore
 from slidefig import ID_PREFIX
 
@@ -24,14 +24,6 @@ STATIC = ROOT / "lib" / "slidefig" / "static"
 
 
 # --- What a state should look like
-
-
-def fresh_states(draws, grid):
-    """Draw all panels of a figure anew: for each group, for each panel, the picture and text of every state."""
-    return [
-        [[(normal(state.svg), state.text) for state in panel] for panel in group]
-        for group in look.states(*draws, **grid)
-    ]
 
 
 def normal(svg):
@@ -171,9 +163,16 @@ FIGURES = {
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """The address of a page with all figures, and the HTML of each."""
+    """The address of a page with all figures, the HTML of each, and what each state of its panels shows: picture and text."""
     folder = tmp_path_factory.mktemp("page")
-    figures = {name: explore(*draws, **grid).html for name, (draws, grid) in FIGURES.items()}
+    figures, drawn = {}, {}
+    for name, (draws, grid) in FIGURES.items():
+        panels = drawn[name] = {}
+        end = slidefig.watch(
+            lambda draw, state, panels=panels: panels.setdefault(draw, []).append((normal(state.svg), state.text))
+        )
+        figures[name] = explore(*draws, **grid).html
+        end()
     body = "".join(f'<section id="{name}">{figure}</section>' for name, figure in figures.items())
     folder.joinpath("page.html").write_text(
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Figures</title>'
@@ -183,7 +182,7 @@ def made(tmp_path_factory):
         f"<body><p>before</p>{body}<p>after</p>",
         encoding="utf-8",
     )
-    return folder.joinpath("page.html").as_uri(), figures
+    return folder.joinpath("page.html").as_uri(), figures, {name: [*panels.values()] for name, panels in drawn.items()}
 
 
 @pytest.fixture
@@ -199,12 +198,11 @@ def page(browser, made):
 
 
 @pytest.mark.parametrize("name", ["typical", "panels", "time"])
-def test_every_state_is_the_one_that_is_drawn_afresh(page, name):
-    expected = fresh_states(*FIGURES[name])
-    groups = page.locator(f"#{name} .explore-group").all()
-    assert len(groups) == len(expected)
-    for group, states in zip(groups, expected, strict=True):
-        compare_all_states(group, states, by_keyboard)
+def test_every_state_is_the_one_that_was_drawn(page, made, name):
+    panels = iter(made[2][name])
+    for group in page.locator(f"#{name} .explore-group").all():
+        compare_all_states(group, [next(panels) for _ in group.locator(".explore-panel").all()], by_keyboard)
+    assert not list(panels)
 
 
 def test_the_figure_opens_with_the_values_of_the_signature(page):
@@ -268,14 +266,14 @@ def test_a_slider_is_large_enough_for_a_finger(page):
         assert control.bounding_box()["height"] >= 44
 
 
-def test_time_runs_to_its_end_unless_the_reader_takes_over(page):
+def test_time_runs_to_its_end_unless_the_reader_takes_over(page, made):
     slider, button = page.locator("#time input"), page.get_by_role("button", name="Play time t")
     assert page.locator("[aria-label^=Play]").count() == 1, "nothing but a time runs"
     now = "document.querySelector('#time input').value"
     button.click()
     assert button.get_attribute("aria-pressed") == "true"
     page.wait_for_function(f"{now} === '20' && document.querySelector('#time .explore-play').ariaPressed === 'false'")
-    expected = fresh_states(*FIGURES["time"])[0][0]
+    (expected,) = made[2]["time"]
     assert normal(page.locator("#time svg").evaluate("svg => svg.outerHTML")) == expected[20][0]
 
     button.focus()
