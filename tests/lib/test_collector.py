@@ -196,7 +196,8 @@ def survivors() -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if _collect.COOKIE in process.environ() and process.status() != psutil.STATUS_ZOMBIE:
+            known = _collect.COOKIE in process.environ() or _kernel.__name__ in process.cmdline()
+            if known and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
 
