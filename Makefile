@@ -6,6 +6,8 @@ PORT ?= 8000
 export PYTHONHASHSEED = 0
 # The matrices are small: threads would wait for each other, up to ten times as long.
 export OPENBLAS_NUM_THREADS = 1
+# Else each of some hundred processes would compile the library anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help book site live pdf slides sheets weight test test-live check attack lab check-arithmetic serve lint links bench trials pins clean
 .DEFAULT_GOAL := help

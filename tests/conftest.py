@@ -36,14 +36,18 @@ def pytest_xdist_make_scheduler(config, log):
     return Groups(config, log)
 
 
+# The groups that take longest begin first, so that none of them is alone at the end.
+LONGEST = ["the build elsewhere"]
+LONGEST += [f"tests/{file}.py" for file in ("lib/test_collector", "site/test_pdf", "live/test_live", "lab/test_lab")]
+
+
 def pytest_collection_modifyitems(items):
     """Fast tests first, then those that build books, then those in a browser; on several cores the longest before all."""
-    files = ("site/test_pdf.py", "lab/test_lab.py", "lib/test_collector.py", "live/test_live.py")
-    longest = ("the build elsewhere", *(f"tests/{file}" for file in files))
 
     def order(item):
-        long = "PYTEST_XDIST_WORKER" in os.environ and group(item.nodeid) in longest
-        return not long, "site" in item.path.parts, item.get_closest_marker("slow") is not None
+        of = group(item.nodeid)
+        place = LONGEST.index(of) if "PYTEST_XDIST_WORKER" in os.environ and of in LONGEST else len(LONGEST)
+        return place, "site" in item.path.parts, item.get_closest_marker("slow") is not None
 
     items.sort(key=order)
 

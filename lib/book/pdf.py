@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from copy import copy
+from io import BytesIO
 from pathlib import Path
 from posixpath import dirname, join, normpath
 from typing import NamedTuple
@@ -14,8 +15,9 @@ from urllib.parse import urlsplit
 
 from bs4 import BeautifulSoup, Tag
 from jinja2 import Environment, FileSystemLoader
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 from pypdf import PdfReader, PdfWriter
+from pypdf.generic import NameObject
 
 from book.browser import BUILD, NOT_BUILT, SITE, find_chromium, launch, pages
 
@@ -69,21 +71,32 @@ def print_book(browser: Browser, target: Path):
         "sliders": relative(FRONT, front.select_one("script[src*='explore.js']")["src"]),
         "parts": parts,
         "chapters": chapters,
+        "numbers": {},
     }
-    source, numbers = target.with_suffix(".html"), {}
-    for last in (False, True):  # only a printed book knows the numbers of its pages
-        source.write_text(template(book, numbers=numbers), encoding="utf-8")
-        tab = browser.new_page(color_scheme="light")
-        tab.goto(source.resolve().as_uri())
-        tab.pdf(path=target, prefer_css_page_size=True, print_background=True, tagged=last)
-        tab.close()
-        printed = PdfReader(target)
-        places = printed.named_destinations.items()
-        numbers = {name.lstrip("/"): printed.get_destination_page_number(place) + 1 for name, place in places}
-    source.unlink()
+    tab = browser.new_page(color_scheme="light")
+    printed = print_html(tab, template(book), target)
+    places = printed.named_destinations.items()
+    numbers = {name.lstrip("/"): printed.get_destination_page_number(place) + 1 for name, place in places}
     writer = PdfWriter(clone_from=printed)
+    # Only a printed book knows the numbers of its pages. The contents are printed once more with these, which take as much
+    # room as what stood there, and are drawn on the pages that are there: to print all once more takes a minute.
+    front = print_html(tab, template(book | {"chapters": [], "numbers": numbers}), target).pages
+    tab.close()
+    for page, drawn in zip(writer.pages[: len(front)], front, strict=True):
+        page[NameObject("/Resources")] = drawn["/Resources"].clone(writer)
+        page[NameObject("/Contents")] = drawn["/Contents"].clone(writer).indirect_reference
     add_bookmarks(writer, parts, numbers)
     writer.write(target)
+
+
+def print_html(tab: Page, text: str, target: Path) -> PdfReader:
+    """What is printed of a page that lies beside `target`, where its style sheets and pictures are found."""
+    source = target.with_suffix(".html")
+    source.write_text(text, encoding="utf-8")
+    tab.goto(source.resolve().as_uri())
+    printed = tab.pdf(prefer_css_page_size=True, print_background=True, tagged=True)
+    source.unlink()
+    return PdfReader(BytesIO(printed))
 
 
 def add_bookmarks(writer: PdfWriter, parts: list[tuple[str, list["Chapter"]]], numbers: dict[str, int]):

@@ -1,4 +1,4 @@
-"""Marks one submitted notebook: ``python -m implicit_bias._marking NOTEBOOK RESULT SECONDS``.
+"""Marks one submitted notebook.
 
 The notebook runs in a kernel of its own, in a folder that is thrown away, if it can be within the walls of bubblewrap. The
 kernel is asked what was handed to the checks, and the checks judge that here, where no line of the notebook runs. Nothing
@@ -237,7 +237,8 @@ def run(client: Client, cell: nbformat.NotebookNode, number: int) -> tuple[str, 
     return "error", f"{name}: {value}"
 
 
-def main(path: str, result: str, seconds: str):
+def main(path: Path, result: Path, seconds: int):
+    """Mark the notebook in a file, and write what came of it into another."""
     try:
         notebook = nbformat.read(path, as_version=4)
         nbformat.validate(notebook)
@@ -248,9 +249,5 @@ def main(path: str, result: str, seconds: str):
             "message": f"{type(error).__name__}: {str(error).splitlines()[0][:200]}",
         }
     else:
-        found = mark(notebook, int(seconds))
-    Path(result).write_text(json.dumps(found), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+        found = mark(notebook, seconds)
+    result.write_text(json.dumps(found), encoding="utf-8")

@@ -1022,6 +1022,10 @@ def _compare_function(function, truth, cases, rtol=1e-3):
 
 
 if __name__ == "__main__":
+    import sys
+    from types import ModuleType
+
     from ._collect import main
 
+    sys.modules["__main__"] = ModuleType("__main__")  # else each process that marks a notebook would run this one anew
     main()

@@ -10,11 +10,11 @@ LOADED = ["jupyter_book.cli.main", "jupyter_book.sphinx", "myst_nb.sphinx_ext", 
 LOADED += ["furo", "jupytext", "matplotlib.figure", "sphinx.ext.autodoc", "sphinx.builders.html", "fontTools.subset"]
 
 server = multiprocessing.get_context("forkserver")
-server.set_forkserver_preload(LOADED)
 
 
 def build(folder: Path, arguments: list[str], variables: dict[str, str], said: Path) -> int:
     """What the program would have ended with; what it says is written into a file."""
+    server.set_forkserver_preload(LOADED)
     process = server.Process(target=_build, args=(folder, arguments, variables, said))
     process.start()
     process.join()

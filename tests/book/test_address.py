@@ -9,6 +9,7 @@ import nbformat
 import pytest
 from book import wheel
 
+from tests.book.conftest import Book
 from tests.shared import ROOT
 
 pytestmark = pytest.mark.slow
@@ -59,9 +60,9 @@ def code(book):
 
 
 @pytest.fixture(scope="module")
-def books(tmp_path_factory, packages, built):
+def books(tmp_path_factory, packages):
     """Without addresses and with both; the latter is then built as by ``make site``."""
-    without, with_both = (complete(type(built)(tmp_path_factory.mktemp(name) / "book", packages)) for name in "ab")
+    without, with_both = (complete(Book(tmp_path_factory.mktemp(name) / "book", packages)) for name in "ab")
     give(with_both, REPOSITORY, SITE)
     for book in (without, with_both):
         result = book.build()

@@ -202,6 +202,7 @@ def test_a_mistake_in_the_text_stops_the_build(mistaken, k):
 
 
 def test_two_builds_give_the_same_bytes(book, built):
+    """One that forks from a process with another hash seed, and one by hand."""
     assert book.build_by_hand(hash_seed="2").returncode == 0
     files = book.files()
     assert files.keys() == built.fresh.keys()

@@ -153,9 +153,8 @@ def build_for(book: Book, setting: str):
 def words(book: Book) -> dict[str, set[str]]:
     """The marks in every file that the build leaves, the kept outputs of cells excepted; those in the PDF as they are read."""
     if find_chromium():
-        for what in ("book", "sheets"):
-            command = [sys.executable, "-m", "book.pdf", what]
-            subprocess.run(command, cwd=book.root, env={**os.environ, "PYTHONPATH": "lib"}, check=True)
+        command = [sys.executable, "-c", "from book.pdf import main; main('book'); main('sheets')"]
+        subprocess.run(command, cwd=book.root, env={**os.environ, "PYTHONPATH": "lib"}, check=True)
     found = {}
     for path in (book.root / "_build").rglob("*"):
         name = path.relative_to(book.root / "_build").as_posix()

@@ -1,9 +1,15 @@
 """A chapter depends on what it imports, and on what that imports, and on nothing else of the library."""
 
-import pytest
-from book.dependencies import files_called
+import re
+import shutil
 
-from tests.shared import ROOT
+import jupytext
+import pytest
+from book import execution
+from book.dependencies import files_called
+from implicit_bias import spectrum
+
+from tests.shared import CHAPTERS, MOVING, ROOT
 
 FILES = {
     "solvers/__init__.py": "from .fast import solve\nfrom .fast import helper as renamed\nLIMIT = 1\n",
@@ -63,3 +69,31 @@ def test_no_page_of_the_book_calls_the_checks_of_the_exercises():
     called = {path.stem for path in files_called([*cells, "from implicit_bias.look import explore"], ROOT / "lib")}
     assert {"limits", "nnls", "descent", "regression", "look", "_page", "explore"} <= called
     assert not {"check", "spectrum"} & called
+
+
+def test_a_change_executes_the_chapters_that_call_the_changed_module_and_no_others(tmp_path):
+    shutil.copytree(ROOT / "lib", tmp_path / "lib", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    shutil.copy(ROOT / "requirements.txt", tmp_path)
+    cells = {}
+    for name in MOVING:
+        notebook = jupytext.read(CHAPTERS / f"{name}.md")
+        cells[name] = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+
+    def executed_after_a_change_of(module):
+        with (tmp_path / "lib" / "implicit_bias" / f"{module}.py").open("a") as file:
+            file.write("\n\ndef new():\n    pass\n")
+        before = dict(keys)
+        keys.update({name: execution.key(tmp_path, cells[name]) for name in cells})
+        return {name for name in cells if keys[name] != before.get(name)}
+
+    keys = {}
+    assert executed_after_a_change_of("check") == cells.keys(), "nothing has been executed before"
+    assert executed_after_a_change_of("check") == set()
+    assert executed_after_a_change_of("look") == cells.keys()
+    functions = [
+        name for name, value in vars(spectrum).items() if getattr(value, "__module__", "") == spectrum.__name__
+    ]
+    call = re.compile(rf"\b({'|'.join(functions)})\(")
+    calling = {name for name in cells if any(map(call.search, cells[name]))}
+    assert executed_after_a_change_of("spectrum") == calling
+    assert 1 <= len(calling) < len(cells)

@@ -5,6 +5,7 @@ import csv
 import http.server
 import importlib
 import json
+import multiprocessing
 import os
 import re
 import shutil
@@ -195,7 +196,8 @@ def survivors() -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if _collect.COOKIE in process.environ() and process.status() != psutil.STATUS_ZOMBIE:
+            known = _collect.COOKIE in process.environ() or _kernel.__name__ in process.cmdline()
+            if known and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
 
@@ -240,6 +242,7 @@ def test_a_folder_of_forty_notebooks_is_marked_in_one_command(handed_in, tmp_pat
 def test_without_bubblewrap_it_says_so_and_still_ends_what_was_started(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(_collect, "walls", lambda folder: [])
     monkeypatch.setenv("PATH", str(tmp_path))  # where there is no bwrap
+    monkeypatch.setattr(_collect, "PROCESSES", multiprocessing.get_context("spawn"))  # as where there is no fork
     folder = tmp_path / "handed in"
     folder.mkdir()
     asks = "import urllib.request\nurllib.request.urlopen('http://127.0.0.1:9')\n" + MARGIN

@@ -2,6 +2,7 @@
 
 from itertools import combinations
 
+import implicit_bias
 import numpy as np
 import pytest
 from hypothesis import given
@@ -29,6 +30,7 @@ from implicit_bias.measures import (
     spectral_norm,
 )
 from implicit_bias.networks import ReLUNetwork
+from implicit_bias.problems import nonnegative_regression
 from scipy.linalg import null_space
 from scipy.optimize import nnls
 from scipy.sparse import csr_array
@@ -130,6 +132,20 @@ def test_a_certificate_says_what_rounding_hides():
         found = certificate(A, data, nnls(A, data)[0], nonnegative=True)
         assert found.gap <= 10 * found.floor
         assert found.holds(1e-8) == holds
+
+
+@pytest.mark.filterwarnings("ignore:nnls")
+def test_nnls_reports_gap_and_multipliers_in_the_units_of_the_caller():
+    """Far from the solution, where both are large."""
+    problem = nonnegative_regression(900, 600, 60, seed=0, noise=1.0)
+    data = 1e4 * problem.y
+    result = implicit_bias.nnls(problem.A, data, max_iterations=3)
+    found = certificate(problem.A, data, result.x, nonnegative=True)
+    assert not result.converged and found.gap > 0.1 * found.loss
+    assert result.gap == pytest.approx(found.gap)
+    np.testing.assert_allclose(
+        result.dual, problem.A.T @ (problem.A @ result.x - data), rtol=0, atol=1e-12 * np.linalg.norm(data) * 600
+    )
 
 
 def test_null_space_constant_of_a_line():
