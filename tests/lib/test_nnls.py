@@ -1,5 +1,6 @@
 """The solver for non-negative least squares against certificates, SciPy, and everything that can be wrong with a matrix."""
 
+import sys
 import warnings
 from fractions import Fraction
 
@@ -8,7 +9,7 @@ import implicit_bias._support as support
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from implicit_bias import flow_limit, nnls
+from implicit_bias import _accurate, flow_limit, nnls
 from implicit_bias._accurate import residual
 from implicit_bias.images import deblurring, star_field
 from implicit_bias.measures import kkt_residual
@@ -19,7 +20,7 @@ from scipy.optimize import nnls as lawson_hanson
 from scipy.sparse import csr_array, random_array
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
-from tests.lib.trials import exact_loss
+from tests.lib.trials import draw, exact_loss
 
 LARGE = sparse_recovery(800, 1200, 300, seed=1, signed=False, noise=0.5)
 ITERATED = {"callback": lambda state: None}  # a small problem is not left to SciPy if somebody wants to watch
@@ -270,6 +271,28 @@ def test_columns_that_nearly_cancel(size, options):
     _, residual = lawson_hanson(np.hstack([first, -first, total / size, A[:, 2:]]), y)
     assert result.converged or size < 1e-9
     assert not result.converged or exact_loss(A, y, result.x) <= (1 + 1e-6) * residual**2 / (y @ y)
+
+
+def test_what_rounding_leaves_in_the_span_of_the_columns_is_no_part_of_the_gap(monkeypatch):
+    """Columns that are multiples of one up to the last digit, and rows of very different size."""
+    monkeypatch.setattr(sys.modules[nnls.__module__], "active_set", None)
+    for seed in (251, 379, 1336, 1544, 1752, 1952, 3156, 11034, 11209):
+        _, _, A, y = draw(seed)
+        assert nnls(A.astype(float), y).converged
+
+
+def test_exchanges_that_gain_nothing_come_to_an_end(monkeypatch):
+    """Where rounding lets one column in after the other, and the loss stays."""
+    solutions = []
+    solve = _accurate._solve
+    monkeypatch.setattr(_accurate, "_solve", lambda *args: solutions.append(1) or solve(*args))
+    for seed in (6196, 21858, 23528, 25184):
+        solutions.clear()
+        _, _, A, y = draw(seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            nnls(A, y)
+        assert 0 < len(solutions) <= 4
 
 
 class TestFinish:
