@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from implicit_bias import _accurate, flow_limit, nnls
 from implicit_bias._accurate import residual
+from implicit_bias._normalized import NormalizedProblem
 from implicit_bias.images import deblurring, star_field
 from implicit_bias.measures import kkt_residual
 from implicit_bias.parametrizations import HadamardPower
@@ -293,6 +294,19 @@ def test_exchanges_that_gain_nothing_come_to_an_end(monkeypatch):
             warnings.simplefilter("ignore")
             nnls(A, y)
         assert 0 < len(solutions) <= 4
+
+
+@pytest.mark.parametrize("form", list(FORMS))
+def test_products_of_some_columns_with_what_they_make(form):
+    """Against the matrix itself, of more entries than a block of rows has, in columns of very different size."""
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((700, 500)) * (rng.random((700, 500)) < 0.3) * 10.0 ** rng.integers(-8, 8, 500)
+    problem, chosen = NormalizedProblem(FORMS[form](A), rng.standard_normal(700)), np.flatnonzero(rng.random(500) < 0.4)
+    C, v, before = (A / problem.d)[:, chosen], rng.standard_normal(len(chosen)), problem.products
+    image, change = problem.normal(chosen)(v)
+    assert_allclose(image, C @ v, atol=1e-12)
+    assert_allclose(change, C.T @ (C @ v), atol=1e-11)
+    assert problem.products == before + 2
 
 
 class TestFinish:
