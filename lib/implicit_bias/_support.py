@@ -298,13 +298,13 @@ def _equations(problem, point, on, tol):
     normal = problem.normal(chosen)
     z, slope, p, before, target, steps = x[chosen], g[chosen], 0.0, 1.0, np.inf, 0
     while steps <= SLOW:
-        if (most := np.max(np.abs(slope), initial=0.0)) <= target:
+        if np.max(np.abs(slope), initial=0.0) <= target:
             if target < np.inf:
                 g = problem.backward(r)
                 slope = g[chosen]
-            x[chosen] = z
-            wrong = np.where(on, x < 0, g < -most)
-            known = most == 0 or (target < np.inf and np.any(wrong))
+            most, x[chosen] = np.max(np.abs(slope), initial=0.0), z
+            wrong, exact = np.where(on, x < 0, g < -most), slope @ slope == 0
+            known = exact or (target < np.inf and np.any(wrong))
             if known or (target < np.inf and Point(x, r, g, problem).certificate.holds(tol, 0.0, HIDDEN)):
                 return x, wrong
             target, steps = STAGE * most, 0

@@ -478,6 +478,7 @@ PROMISES = {
 }
 
 
+@pytest.mark.filterwarnings("error:invalid value:RuntimeWarning")
 @pytest.mark.parametrize("name", PROMISES)
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("options", [{}, ITERATED], ids=["", "iterated"])
