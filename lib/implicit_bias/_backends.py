@@ -120,13 +120,11 @@ class Sparse(Dense):
         return self.transposed @ r
 
     def normal(self, chosen):
-        part = self.part(chosen)
-        transposed = part.T
-
         def apply(v):
-            self.products += 2
-            image = part @ v
-            return image, transposed @ image
+            full = np.zeros(self.shape[1])
+            full[chosen] = v
+            image = self.forward(full)
+            return image, self.backward(image)[chosen]
 
         return apply
 
@@ -158,7 +156,7 @@ class Operator(Dense):
     def __init__(self, A):
         self.A, self.shape, self.products, self.known = A, A.shape, 0, {}
 
-    forward_pair = Sparse.forward_pair
+    forward_pair, normal = Sparse.forward_pair, Sparse.normal
 
     def forward(self, v):
         self.products += 1
@@ -167,15 +165,6 @@ class Operator(Dense):
     def backward(self, r):
         self.products += 1
         return np.asarray(self.A.T @ r, dtype=float)
-
-    def normal(self, chosen):
-        def apply(v):
-            full = np.zeros(self.shape[1])
-            full[chosen] = v
-            image = self.forward(full)
-            return image, self.backward(image)[chosen]
-
-        return apply
 
     def column_norms(self):
         norms, number = operator_column_norms(self.A)
@@ -225,7 +214,7 @@ class Chunks(Dense):
                 norms = largest * np.sqrt(((self.A / largest) ** 2).sum(axis=0).compute())
         return norms
 
-    part, normal = Sparse.part, Operator.normal
+    part, normal = Sparse.part, Sparse.normal
 
     def inner(self, left, right):
         return np.asarray(left.T @ right)
