@@ -11,7 +11,7 @@ from ._normalized import Point
 from .measures import EPSILON
 
 SPLIT = 2.0**27 + 1
-ROUNDS = 1  # times the number of columns: exchanges before the method gives up
+PATIENCE = 2  # exchanges without less loss before the method gives up
 CORRECTIONS = 8  # of one solution by its own residual
 NEGLIGIBLE = 1e-14  # of the largest pivot: where columns may be taken as dependent
 ENOUGH = 1e-14  # of the loss: a correction that changes no certificate
@@ -27,11 +27,9 @@ def accurate_point(problem, x):
     on = np.flatnonzero(x)
     B = problem.columns(on)
     heavy = _by_size(B)
-    order = np.argsort(heavy)
-    nu = r = residual(B[heavy], x[on], problem.b[heavy])[0]
-    if len(on):
-        nu = _without(_factor(B[heavy], np.arange(len(on)))[0], r)
-    return Point(x, r[order], problem.backward(nu[order]), problem, EPSILON**2, float(np.linalg.norm(r - nu)))
+    B = B[heavy]
+    r = residual(B, x[on], problem.b[heavy])
+    return _certified(problem, B, heavy, x, r[0], r)
 
 
 def _by_size(B):
@@ -45,21 +43,23 @@ def residual(B, x, b):
 
     Source: the products of Dekker (1971); the sums by the extraction of Rump, Ogita and Oishi (2008), taken twice.
     """
-    m, n = B.shape
+    n = len(x)
     B_high, x_high = _high(B), _high(x)
     B_low, x_low = B - B_high, x - x_high
-    terms = np.empty((m, 2 * n + 1))
-    products, errors = terms[:, :n], terms[:, n : 2 * n]
-    np.multiply(B, x, out=products)
-    np.add(((B_high * x_high - products) + B_high * x_low + B_low * x_high), B_low * x_low, out=errors)
-    np.negative(b, out=terms[:, -1])
+    products, errors = B * x, B_high * x_high
+    errors -= products
+    for left, right in ((B_high, x_low), (B_low, x_high), (B_low, x_low)):
+        errors += left * right
+    terms = np.concatenate((products, errors, -b[:, None]), axis=1)
+    # To multiples of the last bit of a number so large that sums of as many are exact; what that leaves is smaller.
+    large = 2.0 ** (2 * n + 4).bit_length() * np.maximum.reduce(np.abs(terms), axis=1, keepdims=True)
     parts = []
     for _ in range(2):
-        # To multiples of the last bit of a number so large that sums of as many are exact.
-        large = 2.0 ** (2 * n + 4).bit_length() * np.maximum.reduce(np.abs(terms), axis=1)[:, None]
-        high = (large + terms) - large
+        high = terms + large
+        high -= large
         terms -= high
         parts.append(np.add.reduce(high, axis=1))
+        large = large * (2.0 ** (2 * n + 4).bit_length() * EPSILON)
     total, lost = _sum(*parts)
     return _sum(total, lost + np.add.reduce(terms, axis=1))
 
@@ -93,52 +93,59 @@ def active_set(problem, start):
     B, b = B[heavy], problem.b[heavy]
     barred = np.zeros(problem.n, dtype=bool)
     best = start.x, np.zeros(problem.n), (start.r[heavy], 0.0)
-    least, entered, positive = np.inf, None, start.x > 0
-    for _ in range(ROUNDS * problem.n):
+    least, entered, positive, left = np.inf, None, start.x > 0, PATIENCE
+    while left:
         x, low, r = _solve(B, b, *best, positive)
-        loss = r[0] @ r[0]
+        loss, left = r[0] @ r[0], left - 1
         if entered is not None:
             barred[entered] = True
         if loss < (1 - 1e-12) * least:
-            barred[:] = False
+            barred[:], left = False, PATIENCE
         if loss <= (1 + 1e-15) * least:  # else rounding let the column in
             best, least = (x, low, r), loss
         x, low, r = best
+        size = 1 + np.sum(x)
+        if least <= (EPSILON * size) ** 2:
+            break
         free = ~((x > 0) | barred)
         g = B.T @ r[0]
         if not np.min(g, where=free, initial=np.inf) < -CLEAR * np.sqrt(least):
             g = _gradient(B, r)
-        entered, size = int(np.argmin(np.where(free, g, np.inf))), 1 + np.sum(x)
+        entered = int(np.argmin(np.where(free, g, np.inf)))
         if not (free[entered] and g[entered] < -max(1e-13 * least / size, 100 * EPSILON**2 * size)):
             break
         positive = x > 0
         positive[entered] = True
-    return _certified(problem, B, heavy, x, low, r, g)
+    used = np.flatnonzero(x)
+    return _certified(problem, B[:, used], heavy, x, r[0] + (r[1] - B @ low), r)
 
 
-def _certified(problem, B, heavy, x, low, r, g):
-    """The point `x` with the best certificate from the residual `r` of ``x + low`` and its gradient `g`."""
+def _certified(problem, B, heavy, x, exact, r):
+    """The point `x` with the residual `exact`, with multipliers of `r` (in two parts) without what lies in the span of `B`.
+
+    These are the columns in use. For a small problem it is more than float64 can tell: what is left of that part has its price
+    in the other multipliers.
+    """
     on, order = np.flatnonzero(x), np.argsort(heavy)
-    exact = r[0] + (r[1] - B @ low)
 
     def point(nu, g):
         return Point(x, exact[order], g, problem, EPSILON**2, float(np.linalg.norm(exact - nu)))
 
-    points = [point(r[0], g)]
-    if len(on):
-        Q, R, kept = _factor(B, on)
-        nu = _without(Q, exact)
-        points.append(point(nu, problem.backward(nu[order])))
-        if len(kept) == len(on) and not points[-1].settled:
-            # What rounding has left of the residual in the span of these independent columns: the most of it is taken away by
-            # the normal equations, the rest for a price elsewhere.
-            step = _triangular(R, _triangular(R, g[kept], 1))
-            r = _sum(r[0], r[1] - B[:, kept] @ step)
-            g = _gradient(B, r)
-            g = g - np.linalg.norm(_triangular(R, g[kept], 1)) * problem.lengths
-            g[on] = 0
-            points.append(point(r[0], g))
-    return min(points, key=lambda point: point.certificate.gap)
+    if not len(on):
+        return point(r[0], problem.backward(r[0][order]))
+    Q, R, kept = _factor(B)
+    nu = _without(Q, exact)
+    best = point(nu, problem.backward(nu[order]))
+    if not problem.small or best.settled or len(kept) < len(on) or 2 * best.shift > best.loss**0.5:
+        return best
+    kept, B = on[kept], problem.columns(np.arange(problem.n))[heavy]
+    r = _sum(r[0], r[1] - Q @ (Q.T @ r[0]))
+    g = _gradient(B, r)
+    step = Q @ _triangular(R, g[kept], 1)
+    r, g = _sum(r[0], r[1] - step), g - B.T @ step
+    g -= np.linalg.norm(_triangular(R, g[kept], 1)) * problem.lengths
+    g[on] = 0
+    return min(best, point(r[0], g), key=lambda point: point.certificate.gap)
 
 
 def _without(Q, v):
@@ -148,14 +155,14 @@ def _without(Q, v):
     return v
 
 
-def _factor(B, on):
-    """An orthonormal basis of these columns, the triangular factor, and which of them it is for: independent ones."""
-    k = min(len(B), len(on))
-    factor, pivots, tau, _, _ = dgeqp3(B[:, on], lwork=34 * len(on) + 34)  # SciPy's own function takes twice as long
+def _factor(B):
+    """An orthonormal basis of the columns, the triangular factor, and which of them it is for: independent ones."""
+    k = min(B.shape)
+    factor, pivots, tau, _, _ = dgeqp3(B, lwork=34 * B.shape[1] + 34)  # SciPy's own function takes twice as long
     sizes = np.abs(np.diag(factor))
     rank = np.count_nonzero(sizes > NEGLIGIBLE * sizes[0])
     Q = dorgqr(factor[:, :k], tau, lwork=32 * k)[0]
-    return Q[:, :rank], factor[:rank, :rank], on[pivots[:rank] - 1]
+    return Q[:, :rank], factor[:rank, :rank], pivots[:rank] - 1
 
 
 def _triangular(R, v, transposed=0):
@@ -163,46 +170,40 @@ def _triangular(R, v, transposed=0):
     return dtrtrs(R, v, trans=transposed)[0]
 
 
-def _correct(B, b, x, low, r, Q, R, on):
-    """Newton's method in twice the precision for the equations on the columns `on`: ``x + low``, and its residual.
-
-    It ends at the first step that would make an entry negative, and returns that too, or None.
-    """
-    last = np.inf
-    for _ in range(CORRECTIONS):
-        step = -_triangular(R, Q.T @ r[0])
-        if np.any(step < -x[on]):
-            return x, low, r, step
-        size = np.max(np.abs(step))
-        if not size < last / 2:
-            break
-        x, low = x.copy(), low.copy()
-        x[on], low[on] = _sum(x[on], low[on] + step)
-        used = np.flatnonzero(x)
-        r = residual(B[:, used], x[used], b)
-        r = _sum(r[0], r[1] + B[:, used] @ low[used])
-        # The next one would be smaller by the same factor.
-        enough = max(EPSILON**2 * np.max(x), ENOUGH * (r[0] @ r[0]) / (1 + np.sum(x)))
-        if size * (size / last if last < np.inf else 1) <= enough:
-            break
-        last = size
-    return x, low, r, None
-
-
 def _solve(B, b, x, low, r, positive):
-    """Least squares on the positive columns, a column leaving them whenever its entry would become negative."""
-    x, low, positive = x.copy(), low.copy(), positive.copy()
-    while np.any(positive):
-        Q, R, on = _factor(B, np.flatnonzero(positive))
-        x, low, r, step = _correct(B, b, x, low, r, Q, R, on)
-        if step is None:
+    """Least squares on the positive columns, a column leaving them whenever its entry would become negative.
+
+    By Newton's method in twice the precision: the solution ``x + low``, and its residual.
+    """
+    x, low, on = x.copy(), low.copy(), np.flatnonzero(positive)
+    while len(on):
+        C, z, last = B[:, on], x[on], np.inf
+        Q, R, kept = _factor(C)
+        step, rest = np.zeros(len(on)), low[on]
+        for _ in range(CORRECTIONS):
+            step[kept] = -_triangular(R, Q.T @ r[0])
+            size = np.abs(step).max()
+            blocked = (step < -z).any()
+            if blocked or not size < last / 2:
+                break
+            z, rest = _sum(z, rest + step)
+            r = residual(C, z, b)
+            r = _sum(r[0], r[1] + C @ rest)
+            # The next one would be smaller by the same factor; where the data are met up to the rounding of `z`, none counts.
+            loss, total = r[0] @ r[0], z.sum()
+            enough = max(EPSILON**2 * z.max(), ENOUGH * loss / (1 + total))
+            if size * (size / last if last < np.inf else 1) <= enough or loss <= (EPSILON * total) ** 2:
+                break
+            last = size
+        if not blocked:
+            x[on], low[on] = z, rest
             break
-        falling = step < -x[on]
-        ratios = x[on[falling]] / -step[falling]
-        x, low = x.copy(), np.zeros(len(x))
-        x[on] = np.maximum(x[on] + np.min(ratios) * step, 0)
-        x[on[falling][ratios == np.min(ratios)]] = 0
-        positive[on[falling][ratios == np.min(ratios)]] = False
-        used = np.flatnonzero(x)
-        r = residual(B[:, used], x[used], b)
+        falling = step < -z
+        ratios = np.where(falling, z / np.where(falling, -step, 1), np.inf)
+        z, rest = np.maximum(z + ratios.min() * step, 0), np.zeros(len(on))
+        out = ratios == ratios.min()
+        z[out] = 0
+        x[on], low[on] = z, rest
+        on = on[~out]
+        r = residual(C, z, b)
     return x, low, r

@@ -33,29 +33,43 @@ class Dense:
     def forward_pair(self, u, v):
         """``A u`` and ``A v``, the matrix being read once for both."""
         self.products += 2
-        m, n = self.shape
-        if not self.A.flags.c_contiguous or self.A.size <= BLOCK:
-            return self.A @ u, self.A @ v
-        images, step = np.empty((2, m)), max(1, BLOCK // n)
-        for start in range(0, m, step):
-            rows = slice(start, start + step)
+        images = np.empty((2, self.shape[0]))
+        for rows in self._blocks():
             images[0, rows], images[1, rows] = self.A[rows] @ u, self.A[rows] @ v
         return images
+
+    def _blocks(self):
+        """Rows that stay in the cache while they are used twice; all of them, if they are not stored one after the other."""
+        m, n = self.shape
+        step = max(1, BLOCK // max(1, n)) if self.A.flags.c_contiguous else m
+        return [slice(start, start + step) for start in range(0, m, step)]
 
     def backward(self, r):
         """``A.T r``."""
         self.products += 1
         return self.A.T @ r
 
+    def normal(self, chosen):
+        """The function that takes coefficients of the chosen columns `C`, `v`, to ``C v`` and ``C.T C v``."""
+
+        def apply(v):
+            self.products += 2
+            full = np.zeros(self.shape[1])
+            full[chosen] = v
+            image, total = np.empty(self.shape[0]), np.zeros(self.shape[1])
+            for rows in self._blocks():
+                image[rows] = self.A[rows] @ full
+                total += image[rows] @ self.A[rows]
+            return image, total[chosen]
+
+        return apply
+
     def column_norms(self):
         """Norms that neither overflow nor underflow, or estimates of them; infinite or NaN where an entry is."""
-        squares, step = np.zeros(self.shape[1]), max(1, BLOCK // max(1, self.shape[1]))
+        squares = np.zeros(self.shape[1])
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            if self.A.flags.c_contiguous and self.A.size > BLOCK:
-                for start in range(0, self.shape[0], step):
-                    squares += np.einsum("ij,ij->j", *[self.A[start : start + step]] * 2)
-            else:
-                squares = np.einsum("ij,ij->j", self.A, self.A)
+            for rows in self._blocks():
+                squares += np.einsum("ij,ij->j", self.A[rows], self.A[rows])
         return self._without_overflow(squares)
 
     def _without_overflow(self, squares):
@@ -105,6 +119,15 @@ class Sparse(Dense):
         self.products += 1
         return self.transposed @ r
 
+    def normal(self, chosen):
+        def apply(v):
+            full = np.zeros(self.shape[1])
+            full[chosen] = v
+            image = self.forward(full)
+            return image, self.backward(image)[chosen]
+
+        return apply
+
     def column_norms(self):
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             return self._without_overflow(np.asarray(self.A.power(2).sum(axis=0)).ravel())
@@ -133,7 +156,7 @@ class Operator(Dense):
     def __init__(self, A):
         self.A, self.shape, self.products, self.known = A, A.shape, 0, {}
 
-    forward_pair = Sparse.forward_pair
+    forward_pair, normal = Sparse.forward_pair, Sparse.normal
 
     def forward(self, v):
         self.products += 1
@@ -191,7 +214,7 @@ class Chunks(Dense):
                 norms = largest * np.sqrt(((self.A / largest) ** 2).sum(axis=0).compute())
         return norms
 
-    part = Sparse.part
+    part, normal = Sparse.part, Sparse.normal
 
     def inner(self, left, right):
         return np.asarray(left.T @ right)

@@ -162,10 +162,7 @@ class Columns:
         Q, R = self.reduced
         inside = r if Q is None else Q.T @ r
         left = np.transpose(
-            [
-                _without(_factor(R, np.flatnonzero(row))[0], b) if row.any() else b
-                for row, b in zip(on, inside.T, strict=True)
-            ]
+            [_without(_factor(R[:, row])[0], b) if row.any() else b for row, b in zip(on, inside.T, strict=True)]
         )
         return left if Q is None else r + Q @ (left - inside)
 

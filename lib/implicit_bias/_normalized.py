@@ -186,6 +186,16 @@ class NormalizedProblem:
         """``B.T r``."""
         return self.matrix.backward(r) / self.d
 
+    def normal(self, chosen):
+        """The function that takes coefficients of the chosen columns `C` of `B`, `v`, to ``C v`` and ``C.T C v``."""
+        apply, d = self.matrix.normal(chosen), self.d[chosen]
+
+        def divided(v):
+            image, change = apply(v / d)
+            return image, change / d
+
+        return divided
+
     def columns(self, chosen):
         """The chosen columns of `B`, dense."""
         columns = self.matrix.columns(chosen)

@@ -14,7 +14,7 @@ from .measures import EPSILON, REACH, SLACK, SMALL_GAP
 ROUNDING = 1e-15  # times the sum of x: a multiplier above minus this is taken as zero
 LARGEST_ACTIVE_SET = 4_000_000  # entries of a matrix to which the active-set method of SciPy is applied
 ALLOWANCE = 30  # price of a working set, in products, that needs no justification
-STAGE = 0.1  # by so much conjugate gradients reduce the multipliers before the signs are looked at,
+STAGE = 0.03  # by so much conjugate gradients reduce the multipliers before the signs are looked at,
 SLOW = 25  # in at most so many iterations
 PATIENCE = 5  # rounds of pivoting without so much
 FEWER = 0.9  # times as many wrong signs
@@ -294,22 +294,26 @@ def _equations(problem, point, on, tol):
     The solution so far, and which of its entries or multipliers have a wrong sign: None if that takes too long. Data that are
     met are no reason to stop: if they can be, conjugate gradients end by themselves.
     """
-    x, r, g, p, before, target, steps = point.x, point.r, point.g, 0.0, 1.0, np.inf, 0
+    chosen, x, r, g = np.flatnonzero(on), point.x.copy(), point.r, point.g
+    normal = problem.normal(chosen)
+    z, slope, p, before, target, steps = x[chosen], g[chosen], 0.0, 1.0, np.inf, 0
     while steps <= SLOW:
-        slope = np.where(on, g, 0.0)
-        most = np.max(np.abs(slope), initial=0.0)
-        if most <= target:
-            if target < np.inf or most == 0:
-                wrong = np.where(on, x < 0, g < -most)
-                if np.any(wrong) or most == 0 or Point(x, r, g, problem).certificate.holds(tol, 0.0, HIDDEN):
-                    return x, wrong
+        if np.max(np.abs(slope), initial=0.0) <= target:
+            if target < np.inf:
+                g = problem.backward(r)
+                slope = g[chosen]
+            most, x[chosen] = np.max(np.abs(slope), initial=0.0), z
+            wrong, exact = np.where(on, x < 0, g < -most), slope @ slope == 0
+            known = exact or (target < np.inf and np.any(wrong))
+            if known or (target < np.inf and Point(x, r, g, problem).certificate.holds(tol, 0.0, HIDDEN)):
+                return x, wrong
             target, steps = STAGE * most, 0
         square = slope @ slope
         p = square / before * p - slope
-        q = problem.forward(p)
+        q, change = normal(p)
         t = square / (q @ q)
-        x, r, before, steps = x + t * p, r + t * q, square, steps + 1
-        g = problem.backward(r)
+        z, r, slope, before, steps = z + t * p, r + t * q, slope + t * change, square, steps + 1
+    x[chosen] = z
     return x, None
 
 

@@ -227,6 +227,8 @@ def as_seed(seed):
 
 def as_positive(name, value, *, zero=False, integer=False):
     """Return `value` as a positive finite number (or zero, where `zero` allows it)."""
+    if type(value) is float and 0 < value < np.inf and not integer:  # most often, and in a tenth of the time
+        return value
     expected = ("a non-negative " if zero else "a positive ") + ("integer" if integer else "number")
     number = np.asarray(value)
     if number.ndim or number.dtype.kind not in ("iu" if integer else "iuf") or not np.isfinite(number):

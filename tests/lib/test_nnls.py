@@ -1,5 +1,6 @@
 """The solver for non-negative least squares against certificates, SciPy, and everything that can be wrong with a matrix."""
 
+import sys
 import warnings
 from fractions import Fraction
 
@@ -8,8 +9,9 @@ import implicit_bias._support as support
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from implicit_bias import flow_limit, nnls
+from implicit_bias import _accurate, flow_limit, nnls
 from implicit_bias._accurate import residual
+from implicit_bias._normalized import NormalizedProblem
 from implicit_bias.images import deblurring, star_field
 from implicit_bias.measures import kkt_residual
 from implicit_bias.parametrizations import HadamardPower
@@ -19,7 +21,7 @@ from scipy.optimize import nnls as lawson_hanson
 from scipy.sparse import csr_array, random_array
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
-from tests.lib.trials import exact_loss
+from tests.lib.trials import draw, exact_loss
 
 LARGE = sparse_recovery(800, 1200, 300, seed=1, signed=False, noise=0.5)
 ITERATED = {"callback": lambda state: None}  # a small problem is not left to SciPy if somebody wants to watch
@@ -272,6 +274,41 @@ def test_columns_that_nearly_cancel(size, options):
     assert not result.converged or exact_loss(A, y, result.x) <= (1 + 1e-6) * residual**2 / (y @ y)
 
 
+def test_what_rounding_leaves_in_the_span_of_the_columns_is_no_part_of_the_gap(monkeypatch):
+    """Columns that are multiples of one up to the last digit, and rows of very different size."""
+    monkeypatch.setattr(sys.modules[nnls.__module__], "active_set", None)
+    for seed in (251, 379, 1336, 1544, 1752, 1952, 3156, 11034, 11209):
+        _, _, A, y = draw(seed)
+        assert nnls(A.astype(float), y).converged
+
+
+def test_exchanges_that_gain_nothing_come_to_an_end(monkeypatch):
+    """Where rounding lets one column in after the other, and the loss stays."""
+    solutions = []
+    solve = _accurate._solve
+    monkeypatch.setattr(_accurate, "_solve", lambda *args: solutions.append(1) or solve(*args))
+    for seed in (6196, 21858, 23528, 25184):
+        solutions.clear()
+        _, _, A, y = draw(seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            nnls(A, y)
+        assert 0 < len(solutions) <= 4
+
+
+@pytest.mark.parametrize("form", list(FORMS))
+def test_products_of_some_columns_with_what_they_make(form):
+    """Against the matrix itself, of more entries than a block of rows has, in columns of very different size."""
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal((700, 500)) * (rng.random((700, 500)) < 0.3) * 10.0 ** rng.integers(-8, 8, 500)
+    problem, chosen = NormalizedProblem(FORMS[form](A), rng.standard_normal(700)), np.flatnonzero(rng.random(500) < 0.4)
+    C, v, before = (A / problem.d)[:, chosen], rng.standard_normal(len(chosen)), problem.products
+    image, change = problem.normal(chosen)(v)
+    assert_allclose(image, C @ v, atol=1e-12)
+    assert_allclose(change, C.T @ (C @ v), atol=1e-11)
+    assert problem.products == before + 2
+
+
 class TestFinish:
     """The working set where pivoting alone fails."""
 
@@ -441,6 +478,7 @@ PROMISES = {
 }
 
 
+@pytest.mark.filterwarnings("error:invalid value:RuntimeWarning")
 @pytest.mark.parametrize("name", PROMISES)
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("options", [{}, ITERATED], ids=["", "iterated"])

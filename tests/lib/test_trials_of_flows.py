@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from implicit_bias import HadamardPower, SignedHadamardPower, flow_limit
 
-from tests.lib.trials_of_flows import complaints, run
+from tests.lib.trials_of_flows import complaints, judge, run
 
 
 def test_limits_of_random_problems():
@@ -19,6 +19,11 @@ def test_flows_of_random_problems_agree_with_their_limits():
     told = []
     counts = run(12, first=200_000, follow=True, show=told.append)
     assert counts["wrong"] == 0, told
+
+
+def test_the_check_takes_columns_of_any_size():
+    """One column has the length 5e-290, and what rounding allows is beyond float64."""
+    assert judge(1880)[0] == "right"
 
 
 @pytest.mark.parametrize("power", [HadamardPower, SignedHadamardPower])

@@ -101,9 +101,10 @@ def _power_of_two(sizes):
 
 
 def _fraction(number):
-    """An extended number exactly, as its leading part in float64 and the rest."""
+    """An extended number exactly, also beyond the range of float64: a power of two times its leading part and the rest."""
+    number, exponent = np.frexp(np.longdouble(number))
     high = float(number)
-    return Fraction(high) + Fraction(float(number - np.longdouble(high)))
+    return (Fraction(high) + Fraction(float(number - np.longdouble(high)))) * Fraction(2) ** int(exponent)
 
 
 def _dual(x, start, model):
