@@ -82,7 +82,7 @@ trials: $(VENV)/installed ## solve 50000 random problems by nnls and 5000 by the
 
 pins: $(VENV)/installed ## renew requirements.txt from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --upgrade --extra book --extra test \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --upgrade --no-strip-extras --extra book --extra test \
 	  --generate-hashes --no-emit-index-url --no-header pyproject.toml --output-file requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra live --constraints requirements.txt \
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --output-file lib/book/live/requirements.txt

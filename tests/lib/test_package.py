@@ -138,7 +138,7 @@ def test_a_workflow_calls_only_targets_that_there_are(path):
 
 
 def test_all_pythons_get_the_same_pins():
-    pins = re.findall(r"^([\w.-]+)==\S+", read("requirements.txt"), re.M)
+    pins = re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==\S+", read("requirements.txt"), re.M)
     assert len(pins) > 100
     assert len(pins) == len(set(pins))
 
