@@ -230,6 +230,9 @@ def test_a_folder_of_forty_notebooks_is_marked_in_one_command(handed_in, tmp_pat
     wanted = {name: verdicts for name, (_, verdicts) in FOLDER.items()}
     wanted |= {"no-notebook": {}, "empty folder": {}, "'=of a platform": RIGHT}
     found = verdicts_in(folder)
+    # What nobody has read yet is kept in memory: which of two limits comes first, the machine decides.
+    assert found["prints-without-end"]["margin"] in ("time", "memory")
+    found["prints-without-end"]["margin"] = "time"
     wrong = {name: (found[name], wanted[name]) for name in wanted if found[name] != wanted[name]}
     assert not wrong, wrong
     assert found.keys() == wanted.keys()
