@@ -5,7 +5,6 @@ With ``--scheduler ADDRESS`` the processes are those of a cluster; then FILE has
 
 import argparse
 import contextlib
-import csv
 import resource
 import time
 from pathlib import Path
@@ -17,6 +16,8 @@ import numpy as np
 from distributed import Client, LocalCluster
 from implicit_bias import nnls
 from implicit_bias._backends import as_backend
+
+from benchmarks.timing import write
 
 CHUNK = 100e6  # bytes
 # The peak of a process contains that of the one it comes from: what takes most memory here comes last.
@@ -107,10 +108,7 @@ def main():
                 measured.append(measure(place, client, file, rows, options.columns, options.tol))
             print(*(f"{name}: {value}" for name, value in measured[-1].items()), sep=", ", flush=True)
     if options.table:
-        with options.table.open("w", newline="", encoding="utf-8") as out:
-            table = csv.DictWriter(out, measured[0], lineterminator="\n")
-            table.writeheader()
-            table.writerows(measured)
+        write(options.table, measured)
 
 
 @contextlib.contextmanager

@@ -18,6 +18,8 @@ from implicit_bias.problems import nonnegative_regression
 from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
+from benchmarks.timing import write
+
 ENTRIES = [10.0 ** (k / 2) for k in range(4, 17)]  # 1e2 to 1e8
 KINDS = {  # how many entries there are at least, and for how many threads
     "dense": (1e2, (1, 2)),
@@ -27,7 +29,6 @@ KINDS = {  # how many entries there are at least, and for how many threads
 CHUNK = 100e6  # bytes
 APART = 100  # columns of a sparse matrix for one entry of a row
 LONG = 0.5  # seconds of repetitions
-FIELDS = ("kind", "threads", "wanted", "entries", "rows", "columns", "seconds", "product", "products", "gap", "method")
 
 
 def instance(kind, entries):
@@ -112,10 +113,7 @@ def main():
         kind, threads, entries = run[0], int(run[1]), float(run[2])
         if run not in known and threads in options.threads and entries <= options.most:
             known[run] = measure(kind, threads, entries)
-            with options.file.open("w", newline="", encoding="utf-8") as out:
-                table = csv.DictWriter(out, FIELDS, lineterminator="\n")
-                table.writeheader()
-                table.writerows(known[run] for run in runs if run in known)
+            write(options.file, [known[run] for run in runs if run in known])
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ Processor time with one thread, of the median run of several. What a function sp
 """
 
 import argparse
-import csv
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +14,7 @@ from implicit_bias import _backends, _normalized, nnls
 from threadpoolctl import threadpool_limits
 
 from benchmarks.nnls.families import INSTANCES
+from benchmarks.timing import write
 
 SOLVER = import_module("implicit_bias.nnls")  # the name in the package is the function
 ROWS = (
@@ -31,7 +31,11 @@ ROWS = (
 MATRICES = (_backends.Dense, _backends.Sparse)
 PARTS = {
     "products": [
-        *((matrix, name) for matrix in MATRICES for name in ("forward", "forward_pair", "backward", "column_norms")),
+        *(
+            (matrix, name)
+            for matrix in MATRICES
+            for name in ("forward", "forward_pair", "backward", "normal", "column_norms")
+        ),
         (_normalized.OrdinaryProblem, "point"),
     ],
     "gram": [(matrix, name) for matrix in MATRICES for name in ("inner", "part", "columns")],
@@ -75,10 +79,6 @@ class Watch:
 
         return timed
 
-    def watched_later(self, part, call):
-        """For a function that returns the one that takes the time."""
-        return lambda *arguments: self.watched(part, call(*arguments))
-
 
 def profile(A, y):
     """The seconds of each part, and the result."""
@@ -87,8 +87,6 @@ def profile(A, y):
         for part, functions in PARTS.items():
             for owner, name in functions:
                 stack.enter_context(mock.patch.object(owner, name, watch.watched(part, getattr(owner, name))))
-        for owner in MATRICES:
-            stack.enter_context(mock.patch.object(owner, "normal", watch.watched_later("products", owner.normal)))
         watch.since = process_time()
         result = nnls(A, y)
         watch.switch()
@@ -111,11 +109,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
     options = parser.parse_args()
-    lines = [measure(row) for row in ROWS]
-    with options.file.open("w", newline="", encoding="utf-8") as out:
-        table = csv.DictWriter(out, lines[0], lineterminator="\n")
-        table.writeheader()
-        table.writerows(lines)
+    write(options.file, [measure(row) for row in ROWS])
 
 
 if __name__ == "__main__":

@@ -1,14 +1,12 @@
 """``python -m benchmarks.squares FILE``: the square matrices of 2207.08437, up to 4000, as a table of CPU times."""
 
-import csv
 import sys
-from pathlib import Path
 
 import numpy as np
 from implicit_bias import HadamardPower, gradient_descent, nnls
 from scipy.optimize import nnls as scipy_nnls
 
-from .timing import cpu_time
+from .timing import cpu_time, write
 
 SIZES = (50, 100, 200, 400, 1000, 2000, 4000)
 STEPS = 1500
@@ -47,10 +45,7 @@ def main(file):
     for n in SIZES:
         rows.append(measure(n))
         print(*(f"{name}: {value}" for name, value in rows[-1].items()), sep=", ", flush=True)
-    with Path(file).open("w", newline="", encoding="utf-8") as out:
-        table = csv.DictWriter(out, rows[0], lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
+    write(file, rows)
 
 
 if __name__ == "__main__":

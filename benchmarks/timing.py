@@ -1,5 +1,7 @@
 """CPU times of several calls whose repetitions alternate, so that a busy machine slows all of them alike."""
 
+import csv
+from pathlib import Path
 from statistics import median
 from time import process_time
 
@@ -27,3 +29,11 @@ def table(title, header, rows):
     print("  ".join(f"{name:>12}" for name in header))
     for row in rows:
         print("  ".join(f"{cell:>12}" for cell in row), flush=True)
+
+
+def write(file, rows):
+    """Write rows, which are dictionaries, as a table that a page of the book shows or draws."""
+    with Path(file).open("w", newline="", encoding="utf-8") as out:
+        table = csv.DictWriter(out, rows[0], lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)

@@ -49,20 +49,14 @@ class Dense:
         self.products += 1
         return self.A.T @ r
 
-    def normal(self, chosen):
-        """The function that takes coefficients of the chosen columns `C`, `v`, to ``C v`` and ``C.T C v``."""
-
-        def apply(v):
-            self.products += 2
-            full = np.zeros(self.shape[1])
-            full[chosen] = v
-            image, total = np.empty(self.shape[0]), np.zeros(self.shape[1])
-            for rows in self._blocks():
-                image[rows] = self.A[rows] @ full
-                total += image[rows] @ self.A[rows]
-            return image, total[chosen]
-
-        return apply
+    def normal(self, v):
+        """``A v`` and ``A.T A v``, the matrix being read once for both."""
+        self.products += 2
+        image, back = np.empty(self.shape[0]), np.zeros(self.shape[1])
+        for rows in self._blocks():
+            image[rows] = self.A[rows] @ v
+            back += image[rows] @ self.A[rows]
+        return image, back
 
     def column_norms(self):
         """Norms that neither overflow nor underflow, or estimates of them; infinite or NaN where an entry is."""
@@ -119,14 +113,9 @@ class Sparse(Dense):
         self.products += 1
         return self.transposed @ r
 
-    def normal(self, chosen):
-        def apply(v):
-            full = np.zeros(self.shape[1])
-            full[chosen] = v
-            image = self.forward(full)
-            return image, self.backward(image)[chosen]
-
-        return apply
+    def normal(self, v):
+        image = self.forward(v)
+        return image, self.backward(image)
 
     def column_norms(self):
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):

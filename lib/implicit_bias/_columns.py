@@ -195,10 +195,8 @@ def _pivot(gram, C, equations):
     """
     G, _, weight, damped = gram
     # It only guesses supports: half of the digits do.
-    constant, operator = (
-        np.float32(RELAXED * (C @ damped)),
-        np.float32(RELAXED * (weight * damped - np.eye(len(G)) / 2)),
-    )
+    constant = np.float32(RELAXED * (C @ damped))
+    operator = np.float32(RELAXED * (weight * damped - np.eye(len(G)) / 2))
     v, size, step, before = np.zeros_like(constant), *np.empty((2, *C.shape), np.float32), np.zeros(C.shape, bool)
     for _ in range(LOOKS):
         for _ in range(SPLITTING):

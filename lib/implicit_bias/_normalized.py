@@ -186,15 +186,10 @@ class NormalizedProblem:
         """``B.T r``."""
         return self.matrix.backward(r) / self.d
 
-    def normal(self, chosen):
-        """The function that takes coefficients of the chosen columns `C` of `B`, `v`, to ``C v`` and ``C.T C v``."""
-        apply, d = self.matrix.normal(chosen), self.d[chosen]
-
-        def divided(v):
-            image, change = apply(v / d)
-            return image, change / d
-
-        return divided
+    def normal(self, v):
+        """``B v`` and ``B.T B v``."""
+        image, back = self.matrix.normal(v / self.d)
+        return image, back / self.d
 
     def columns(self, chosen):
         """The chosen columns of `B`, dense."""

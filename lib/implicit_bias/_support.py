@@ -295,24 +295,27 @@ def _equations(problem, point, on, tol):
     met are no reason to stop: if they can be, conjugate gradients end by themselves.
     """
     chosen, x, r, g = np.flatnonzero(on), point.x.copy(), point.r, point.g
-    normal = problem.normal(chosen)
     z, slope, p, before, target, steps = x[chosen], g[chosen], 0.0, 1.0, np.inf, 0
+    direction = np.zeros_like(x)
     while steps <= SLOW:
         if np.max(np.abs(slope), initial=0.0) <= target:
-            if target < np.inf:
+            later = target < np.inf
+            if later:  # the gradient is computed afresh
                 g = problem.backward(r)
                 slope = g[chosen]
             most, x[chosen] = np.max(np.abs(slope), initial=0.0), z
-            wrong, exact = np.where(on, x < 0, g < -most), slope @ slope == 0
-            known = exact or (target < np.inf and np.any(wrong))
-            if known or (target < np.inf and Point(x, r, g, problem).certificate.holds(tol, 0.0, HIDDEN)):
+            wrong = np.where(on, x < 0, g < -most)
+            if slope @ slope == 0 or (
+                later and (np.any(wrong) or Point(x, r, g, problem).certificate.holds(tol, 0.0, HIDDEN))
+            ):
                 return x, wrong
             target, steps = STAGE * most, 0
         square = slope @ slope
         p = square / before * p - slope
-        q, change = normal(p)
+        direction[chosen] = p
+        q, back = problem.normal(direction)
         t = square / (q @ q)
-        z, r, slope, before, steps = z + t * p, r + t * q, slope + t * change, square, steps + 1
+        z, r, slope, before, steps = z + t * p, r + t * q, slope + t * back[chosen], square, steps + 1
     x[chosen] = z
     return x, None
 

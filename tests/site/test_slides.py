@@ -6,7 +6,6 @@ import pytest
 from book.pdf import print_deck
 
 from tests.shared import DECKS, ROOT
-from tests.site.conftest import look
 
 HALL = {"width": 1280, "height": 720}
 
@@ -16,10 +15,10 @@ def deck(request):
     return request.param
 
 
-@pytest.fixture(scope="module")
-def visit(browser, address, deck):
-    """The deck in a browser, its address, and whatever has gone wrong. Every other deck is shown in the dark."""
-    page = browser.new_page(viewport=HALL, color_scheme=["light", "dark"][DECKS.index(deck) % 2])
+@pytest.fixture(scope="module", params=["light", "dark"])
+def visit(request, browser, address, deck):
+    """The deck in a browser, its address, and whatever has gone wrong."""
+    page = browser.new_page(viewport=HALL, color_scheme=request.param)
     wrong = []
     page.on("request", lambda asked: asked.url.startswith((address, "data:", "blob:")) or wrong.append(asked.url))
     # What is aborted did not fail: the page was left.
@@ -122,10 +121,8 @@ def test_each_slide_has_notes_that_only_the_speaker_sees(page):
     speaker.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_text_can_be_told_from_the_ground(page, scheme):
+def test_the_text_can_be_told_from_the_ground(page):
     """Contrast of 4.5 or more, as WCAG asks, for all text outside of the figures."""
-    look(page, scheme)
     poor = page.evaluate(
         """() => {
             const channel = (v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
