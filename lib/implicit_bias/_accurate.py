@@ -4,6 +4,8 @@ Residuals are computed as if in twice the precision, and the equations are solve
 row by itself.
 """
 
+from math import fsum
+
 import numpy as np
 from scipy.linalg.lapack import dgeqp3, dorgqr, dtrtrs
 
@@ -11,7 +13,7 @@ from ._normalized import Point
 from .measures import EPSILON
 
 SPLIT = 2.0**27 + 1
-PATIENCE = 2  # exchanges without less loss before the method gives up
+FEW = 300  # terms that are summed sooner one by one than as arrays
 CORRECTIONS = 8  # of one solution by its own residual
 NEGLIGIBLE = 1e-14  # of the largest pivot: where columns may be taken as dependent
 ENOUGH = 1e-14  # of the loss: a correction that changes no certificate
@@ -41,7 +43,7 @@ def _by_size(B):
 def residual(B, x, b):
     """``B x - b``, rounded once, and what that leaves.
 
-    Source: the products of Dekker (1971); the sums by the extraction of Rump, Ogita and Oishi (2008), taken twice.
+    Source: the products of Dekker (1971); the sums of many by the extraction of Rump, Ogita and Oishi (2008), taken twice.
     """
     n = len(x)
     B_high, x_high = _high(B), _high(x)
@@ -51,6 +53,10 @@ def residual(B, x, b):
     for left, right in ((B_high, x_low), (B_low, x_high), (B_low, x_low)):
         errors += left * right
     terms = np.concatenate((products, errors, -b[:, None]), axis=1)
+    if terms.size <= FEW:
+        rows = terms.tolist()
+        total = [fsum(row) for row in rows]
+        return np.array(total), np.array([fsum([*row, -value]) for row, value in zip(rows, total, strict=True)])
     # To multiples of the last bit of a number so large that sums of as many are exact; what that leaves is smaller.
     large = 2.0 ** (2 * n + 4).bit_length() * np.maximum.reduce(np.abs(terms), axis=1, keepdims=True)
     parts = []
@@ -91,31 +97,27 @@ def active_set(problem, start):
     B = problem.columns(np.arange(problem.n))
     heavy = _by_size(B)
     B, b = B[heavy], problem.b[heavy]
-    barred = np.zeros(problem.n, dtype=bool)
     best = start.x, np.zeros(problem.n), (start.r[heavy], 0.0)
-    least, entered, positive, left = np.inf, None, start.x > 0, PATIENCE
-    while left:
+    least, positive = np.inf, start.x > 0
+    while True:
         x, low, r = _solve(B, b, *best, positive)
-        loss, left = r[0] @ r[0], left - 1
-        if entered is not None:
-            barred[entered] = True
-        if loss < (1 - 1e-12) * least:
-            barred[:], left = False, PATIENCE
+        loss = r[0] @ r[0]
+        gained = loss < (1 - 1e-12) * least
         if loss <= (1 + 1e-15) * least:  # else rounding let the column in
             best, least = (x, low, r), loss
         x, low, r = best
         size = 1 + np.sum(x)
-        if least <= (EPSILON * size) ** 2:
+        if not gained or least <= (EPSILON * size) ** 2:
             break
-        free = ~((x > 0) | barred)
+        free = x == 0
         g = B.T @ r[0]
         if not np.min(g, where=free, initial=np.inf) < -CLEAR * np.sqrt(least):
             g = _gradient(B, r)
-        entered = int(np.argmin(np.where(free, g, np.inf)))
-        if not (free[entered] and g[entered] < -max(1e-13 * least / size, 100 * EPSILON**2 * size)):
+        entering = int(np.argmin(np.where(free, g, np.inf)))
+        if not (free[entering] and g[entering] < -max(1e-13 * least / size, 100 * EPSILON**2 * size)):
             break
         positive = x > 0
-        positive[entered] = True
+        positive[entering] = True
     used = np.flatnonzero(x)
     return _certified(problem, B[:, used], heavy, x, r[0] + (r[1] - B @ low), r)
 
@@ -159,7 +161,7 @@ def _factor(B):
     """An orthonormal basis of the columns, the triangular factor, and which of them it is for: independent ones."""
     k = min(B.shape)
     factor, pivots, tau, _, _ = dgeqp3(B, lwork=34 * B.shape[1] + 34)  # SciPy's own function takes twice as long
-    sizes = np.abs(np.diag(factor))
+    sizes = np.abs(factor.diagonal())
     rank = np.count_nonzero(sizes > NEGLIGIBLE * sizes[0])
     Q = dorgqr(factor[:, :k], tau, lwork=32 * k)[0]
     return Q[:, :rank], factor[:rank, :rank], pivots[:rank] - 1
