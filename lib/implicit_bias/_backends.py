@@ -1,14 +1,17 @@
 """What `nnls` needs of a matrix, with one class for each kind: with all entries, sparse, in chunks, or known by its products.
 
-A further kind is one more class with the methods of `Dense`, an object of which is given to `nnls` as `A`. All numbers are
-float64. `price_of_gram`, an estimate of time in products with the matrix, decides between methods and on nothing else.
+All numbers are float64. `price_of_gram`, an estimate of time in products with the matrix, decides between methods and on
+nothing else.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import issparse
+from scipy.sparse.linalg import LinearOperator
 
 from ._matrices import dense, norm, operator_column_norms
-from ._validation import as_real_matrix
+from ._validation import _check_range, as_matrix, as_real_matrix
 
 BLOCK = 2**16  # entries of a dense matrix that stay in the cache while they are used twice
 CALL = 50_000  # non-zero entries whose product takes as long as the calls around a product
@@ -17,8 +20,6 @@ SAFE = (1e-140, 1e140)  # norms whose squares are numbers
 
 class Dense:
     """A matrix with entries in memory, or in a file that is mapped into it."""
-
-    by_entries = True  # whether `columns` costs little
 
     def __init__(self, A):
         A = A.astype(float, copy=False)
@@ -140,8 +141,6 @@ class Sparse(Dense):
 class Operator(Dense):
     """A `LinearOperator`: each column takes a product, and the norms of many are estimates."""
 
-    by_entries = False
-
     def __init__(self, A):
         self.A, self.shape, self.products, self.known = A, A.shape, 0, {}
 
@@ -168,6 +167,65 @@ class Operator(Dense):
 
     def price_of_gram(self, k):
         return super().price_of_gram(k) + k
+
+
+class Own(Operator):
+    """An object with `shape`, `matvec` and `rmatvec`, and with as much of `column_norms`, `columns` and `gram` as it has."""
+
+    def __init__(self, A):
+        if not (hasattr(A, "rmatvec") and hasattr(A, "shape")):
+            raise ValueError(
+                "A must have `shape` and `rmatvec` where it has `matvec`: for nnls needs products with A.T, too"
+            )
+        super().__init__(LinearOperator(A.shape, matvec=A.matvec, rmatvec=A.rmatvec, dtype=float))
+        self.own = A
+
+    def column_norms(self):
+        if not hasattr(self.own, "column_norms"):
+            return super().column_norms()
+        return _given("column_norms()", self.own.column_norms(), self.shape[1:])
+
+    def part(self, chosen):
+        return _Chosen(self, chosen) if hasattr(self.own, "gram") else self.columns(chosen)
+
+    def inner(self, left, right):
+        if not hasattr(self.own, "gram"):
+            return super().inner(left, right)
+        k = len(left.indices)
+        if left is right:
+            return _given("gram(indices)", self.own.gram(left.indices), (k, k))
+        both = np.concatenate([left.indices, right.indices])
+        return _given("gram(indices)", self.own.gram(both), (len(both), len(both)))[:k, k:]
+
+    def columns(self, chosen):
+        if not hasattr(self.own, "columns"):
+            return super().part(chosen)
+        return _given("columns(indices)", self.own.columns(chosen), (self.shape[0], len(chosen)))
+
+    def price_of_gram(self, k):
+        has_entries = hasattr(self.own, "gram") or hasattr(self.own, "columns")
+        return Dense.price_of_gram(self, k) + (1 if has_entries else k)
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """Some columns of a matrix that gives their inner products: a combination of them is a product with the matrix."""
+
+    matrix: Own
+    indices: np.ndarray
+
+    def __matmul__(self, x):
+        v = np.zeros(self.matrix.shape[1])
+        v[self.indices] = x
+        return self.matrix.forward(v)
+
+
+def _given(method, values, shape):
+    """What a method of such an object returns, as a copy."""
+    values = np.array(values, dtype=float)
+    if values.shape != shape:
+        raise ValueError(f"A.{method} must have shape {shape}, got {values.shape}")
+    return values
 
 
 class Chunks(Dense):
@@ -215,21 +273,25 @@ class Chunks(Dense):
         return super().price_of_gram(k) + 1
 
 
-def refuse_chunks(A):
-    """For what needs the entries, and would load all of them."""
-    if hasattr(A, "dask") or hasattr(A, "price_of_gram"):
-        raise ValueError(
-            "A in chunks takes one vector y and no constraints: multiply its rows and y by the roots of the weights, append "
-            "rows for a Tikhonov term, and call nnls once for each column of y"
-        )
+def as_known(A):
+    """`A` for what multiplies it itself: validated, by its products if it is an object of its own, in chunks if these are."""
+    if not hasattr(A, "dask"):
+        return as_matrix(Own(A).A if _is_own(A) else A)
+    chunks = Chunks(A)
+    _check_range("A", chunks.forward(np.ones(A.shape[1])))
+    return chunks.A
+
+
+def _is_own(A):
+    return hasattr(A, "matvec") and not isinstance(A, LinearOperator)
 
 
 def as_backend(A):
-    """The class for a matrix, or the object itself if it has these methods."""
-    if hasattr(A, "price_of_gram"):
-        return A
+    """The matrix in its class."""
     if hasattr(A, "dask"):
         return Chunks(A)
+    if _is_own(A):
+        return Own(A)
     A = as_real_matrix(A)
     if 0 in A.shape:
         return Dense(np.zeros(A.shape))

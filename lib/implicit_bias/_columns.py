@@ -7,12 +7,12 @@ import numpy as np
 from scipy.optimize import nnls as lawson_hanson
 
 from ._accurate import _factor, _without
-from ._backends import Dense, refuse_chunks
+from ._backends import Dense, as_backend, as_known
 from ._extras import watched
 from ._fast import solver_of_equations
-from ._matrices import as_entries
+from ._matrices import as_entries, dense
 from ._normalized import HIDDEN, MET, SMALL
-from ._validation import NORMS, as_matrix, as_outputs, check_size
+from ._validation import NORMS, as_outputs, check_size
 from .measures import EPSILON, SLACK, _certify, column_norms
 from .results import NonnegativeResult
 
@@ -35,13 +35,12 @@ class Columns:
     """A matrix, prepared for many right-hand sides. `solve` is `nnls` for one of them."""
 
     def __init__(self, A, solve):
-        refuse_chunks(A)
-        A = as_matrix(A)
-        if A.shape[0] * A.shape[1] <= SMALL and not isinstance(A, np.ndarray):
-            A = as_entries(A)
-            A = A if isinstance(A, np.ndarray) else A.toarray()
-        self.dense = isinstance(A, np.ndarray)
-        self.A, self.one = (A.astype(float, copy=False) if self.dense else A), solve
+        known = as_known(A)
+        if known.shape[0] * known.shape[1] <= SMALL:
+            known = dense(as_entries(known))
+        self.dense = isinstance(known, np.ndarray)
+        # What the methods of an object of its own can do is not known by its products alone.
+        self.A, self.one = (known.astype(float, copy=False) if self.dense else A), solve
         self.small = self.dense and min(A.shape) * A.shape[1] <= SMALL
         if self.dense:
             self.lengths = column_norms(self.A)
@@ -172,7 +171,7 @@ class Columns:
         for y in Y.T:
             start = None
             if last is not None and np.any(last):
-                image = self.A @ last
+                image = as_backend(self.A).forward(last)
                 fit, square = image @ y, image @ image
                 if fit > 0 and fit**2 > ALIKE * square * (y @ y):
                     start = last * (fit / square)

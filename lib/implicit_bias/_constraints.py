@@ -8,13 +8,13 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.sparse import diags_array, issparse, vstack
 from scipy.sparse.linalg import LinearOperator
 
-from ._backends import refuse_chunks
+from ._backends import as_backend, as_known
 from ._columns import PER_COLUMN, joined
 from ._extras import watched
 from ._matrices import as_entries, dense, gram
 from ._normalized import HIDDEN, MET, SMALL, reported
-from ._validation import as_data, as_matrix, as_outputs, as_positive, as_reals
-from .measures import EPSILON, REACH, Certificate, column_norms
+from ._validation import as_data, as_outputs, as_positive, as_reals
+from .measures import EPSILON, REACH, Certificate
 
 SHARPER = 4  # times as small is the tolerance of the plain problem,
 ROUNDS = 3  # and ten times smaller in each further round
@@ -26,8 +26,9 @@ PROXIMAL = 1e-8  # squared weight of the present point where bounds leave ties, 
 
 def constrained(solve, A, y, *, weights, tikhonov, sum_to, upper, progress, **options):
     """`nnls` with constraints, by `solve`, which is `nnls` without."""
-    refuse_chunks(A)
-    A = as_matrix(A)
+    A = as_known(A)
+    if hasattr(A, "dask") and A.size <= SMALL:
+        A = as_entries(A)
     several = np.ndim(y) == 2 and np.shape(y)[1] != 1
     A, y = _with_rows(A, as_outputs("y", y, A.shape[0]) if several else as_data(y, A, float), weights, tikhonov)
     if sum_to is upper is None:
@@ -134,8 +135,8 @@ class Admissible:
 
 def _admissible(A, y, x, columns, *, sum_to=None, upper=None):
     """The certificate: ``f(x) - f(z) <= <g, x - z>``, at most what the worst admissible `z` within reach makes of it."""
-    r = A @ x - y
-    g = A.T @ r
+    r = np.asarray(A @ x) - y  # of a matrix in chunks these are promises
+    g = np.asarray(A.T @ r)
     lengths = np.where(columns > 0, columns, 1)
     norm, data = float(np.linalg.norm(r)), float(np.linalg.norm(y))
     size = float(columns @ x) + data
@@ -182,13 +183,13 @@ def _simplex(solve, A, y, total, *, tol, x0=None, callback=None, **options):
     minimizer over ``z >= 0`` lies on the ray of the best `p`. With `c` the size of a typical column no row is heavy.
     """
     m, n = A.shape
-    columns = column_norms(A)
+    columns = as_backend(A).column_norms()
     if A.shape[0] * n <= SMALL:
         A = dense(as_entries(A))
-    if isinstance(A, np.ndarray):
+    if isinstance(A, np.ndarray) or hasattr(A, "dask"):
         B = total * A - y[:, None]
-        c = float(np.median(np.linalg.norm(B, axis=0))) or 1.0
-        B = np.vstack([B, np.full(n, c)])
+        c = float(np.median(as_backend(B).column_norms())) or 1.0
+        B = np.vstack([B, np.full((1, n), c)])
     else:
         c = float(np.hypot(total * np.median(columns), np.linalg.norm(y))) or 1.0
         B = _operator(
@@ -249,14 +250,16 @@ def _box(solve, A, y, upper, *, tol, **options):
     comes twice, and the last solution is in the box. Where there are ties, the distance from the present point breaks them.
     """
     m, n = A.shape
-    columns = column_norms(A)
+    columns = as_backend(A).column_norms()
     flipped, best, counts, last = np.zeros(n, bool), None, np.zeros(2, int), -np.inf
     B, b, proximal, how = A, y, False, "Solved by exchanging bounds"
     for _ in range(FLIPS):
         sign, shift = np.where(flipped, -1.0, 1.0) * (upper > 0), np.where(flipped, upper, 0.0)
         if best is not None and m * n > SMALL:
             options["x0"] = np.where(flipped, upper - best.x, best.x)
-        found = _quietly(solve, _scaled(B, columns=sign), b - B @ shift, tol=max(tol / SHARPER, 1e-14), **options)
+        found = _quietly(
+            solve, _scaled(B, columns=sign), b - np.asarray(B @ shift), tol=max(tol / SHARPER, 1e-14), **options
+        )
         counts += found.iterations, found.products
         x = shift + sign * found.x
         point = _admissible(A, y, np.clip(x, 0, upper), columns, upper=upper)

@@ -91,10 +91,12 @@ def nnls(
 
     Parameters
     ----------
-    A : array_like, sparse matrix, LinearOperator or dask array, shape (m, n)
+    A : array_like, sparse matrix, LinearOperator, dask array or an object of your own, shape (m, n)
         Of a `LinearOperator` only the products ``A @ v`` and ``A.T @ r`` are used. A float32 matrix is copied to float64. A
         dask array of more than 250000 entries is never in memory as a whole: products, column norms and Gram matrices are
-        sums over its chunks, by the scheduler that dask has, on this machine or on many.
+        sums over its chunks, by the scheduler that dask has, on this machine or on many. An object of your own has `shape`,
+        ``matvec(v)`` and ``rmatvec(r)``, and spares products by what it has of ``column_norms()``, ``columns(indices)``, an
+        array of shape (m, k), and ``gram(indices)``, the inner products of these columns.
     y : array_like, shape (m,) or (m, k)
         With k > 1 columns each is solved for itself, and what depends on `A` alone is computed once.
     tol : float

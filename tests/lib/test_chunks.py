@@ -3,6 +3,8 @@
 import os
 import re
 import signal
+from collections import Counter
+from functools import partial
 
 import numpy as np
 import pytest
@@ -80,13 +82,114 @@ def test_bad_chunks_are_refused():
     ]:
         with pytest.raises(ValueError, match=message):
             nnls(wrong, y)
-    for options in ({"weights": y}, {"upper": 1.0}, {"sum_to": 1.0}, {"tikhonov": 1.0}):
-        with pytest.raises(ValueError, match="one vector y and no constraints"):
-            nnls(A, y, **options)
-    with pytest.raises(ValueError, match="one vector y"):
-        nnls(A, np.ones((600, 2)))
-    with pytest.raises(ValueError, match="one vector y"):
-        NNLS(A)
+        with pytest.raises(ValueError, match=message):
+            nnls(wrong, y, upper=1.0)
+        with pytest.raises(ValueError, match=message):
+            NNLS(wrong).solve(np.stack([y, y], axis=1))
+
+
+CONSTRAINTS = {
+    "weights": lambda m, n, rng: {"weights": rng.random(m)},
+    "tikhonov": lambda m, n, rng: {"tikhonov": 10 * rng.random(n)},
+    "sum": lambda m, n, rng: {"sum_to": 3.0},
+    "upper": lambda m, n, rng: {"upper": 0.5 + rng.random(n)},
+    "all rows": lambda m, n, rng: {"weights": rng.random(m), "tikhonov": 0.1, "upper": 0.3},
+}
+
+
+class Counted:
+    """A matrix that is known by these methods, each of which is counted."""
+
+    def __init__(self, A, *methods):
+        self._A, self.shape, self.calls = A, A.shape, Counter()
+        for name in ("matvec", "rmatvec", *methods):
+            setattr(self, name, partial(self._called, name))
+
+    def _called(self, name, *arguments):
+        self.calls[name] += 1
+        A = self._A
+        value = {
+            "matvec": lambda v: A @ v,
+            "rmatvec": lambda r: A.T @ r,
+            "column_norms": lambda: np.linalg.norm(A, axis=0),
+            "columns": lambda indices: A[:, indices],
+            "gram": lambda indices: A[:, indices].T @ A[:, indices],
+        }[name](*arguments)
+        value.flags.writeable = False  # whoever owns it keeps it
+        return value
+
+
+KINDS = {
+    "chunks": lambda A: array.from_array(A, chunks=(250, -1)),
+    "own": lambda A: Counted(A, "column_norms", "columns", "gram"),
+    "products": Counted,
+}
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize("name", list(CONSTRAINTS))
+@pytest.mark.parametrize("shape", [(900, 300), (30, 8)])
+def test_constraints_without_the_matrix_in_memory(kind, name, shape, monkeypatch):
+    largest, compute = [0], array.Array.compute
+    monkeypatch.setattr(array.Array, "compute", lambda self, **o: largest.append(self.size) or compute(self, **o))
+    A, y = instance("uniform", 5, *shape)
+    options = CONSTRAINTS[name](*shape, np.random.default_rng(6))
+    found, expected = nnls(KINDS[kind](A), y, tol=1e-10, **options), nnls(A, y, tol=1e-10, **options)
+    assert found.converged
+    np.testing.assert_allclose(found.x, expected.x, rtol=0, atol=1e-6 * expected.x.max())
+    assert max(largest) < A.size or A.size < 1000, "the whole matrix was loaded"
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize("shape", [(900, 300), (30, 8)])
+def test_several_data_without_the_matrix_in_memory(kind, shape):
+    A, y = instance("uniform", 7, *shape)
+    Y = np.stack([y, 2 * y + 0.01 * np.sin(np.arange(len(y))), -y], axis=1)
+    for found in (nnls(KINDS[kind](A), Y, tol=1e-10), NNLS(KINDS[kind](A)).solve(Y, tol=1e-10)):
+        assert found.converged
+        for k in range(3):
+            expected = lawson_hanson(A, Y[:, k])[0]
+            np.testing.assert_allclose(found.x[:, k], expected, rtol=0, atol=1e-7 * max(1, expected.max()))
+
+
+@pytest.mark.parametrize(
+    "methods", [(), ("column_norms",), ("columns",), ("gram",), ("column_norms", "columns", "gram")]
+)
+@pytest.mark.parametrize("kind", ["uniform", "gaussian"])
+def test_an_object_is_asked_for_what_it_has(kind, methods):
+    A, y = instance(kind, 8)
+    own = Counted(A, *methods)
+    found = nnls(own, y, tol=1e-10)
+    expected = lawson_hanson(A, y)[0]
+    assert found.converged
+    np.testing.assert_allclose(found.x, expected, rtol=0, atol=1e-8 * expected.max())
+    products = own.calls["matvec"] + own.calls["rmatvec"]
+    assert abs(found.products - products) <= 1, "each product is counted"
+    asked = {name for name in own.calls if "matvec" not in name}
+    assert asked == set(methods) - ({"columns"} if "gram" in methods else set())
+    with_nothing = nnls(Counted(A), y, tol=1e-10)
+    assert products < with_nothing.products - (
+        np.count_nonzero(expected) / 2 if {"columns", "gram"} & asked else 0
+    ) or (methods in ((), ("column_norms",)))
+
+
+@pytest.mark.parametrize(
+    ("methods", "broken", "message"),
+    [
+        (("column_norms",), lambda: np.ones(7), r"A.column_norms\(\) must have shape \(300,\), got \(7,\)"),
+        (("columns",), lambda indices: np.ones((3, 3)), r"A.columns\(indices\) must have shape \(900, "),
+        (("gram",), lambda indices: np.ones(4), r"A.gram\(indices\) must have shape"),
+    ],
+)
+def test_an_object_that_answers_in_a_wrong_shape_is_refused(methods, broken, message):
+    A, y = instance("uniform", 9)
+    own = Counted(A)
+    setattr(own, methods[0], broken)
+    with pytest.raises(ValueError, match=message):
+        nnls(own, y)
+    del own.rmatvec
+    with pytest.raises(ValueError, match="A must have `shape` and `rmatvec`"):
+        nnls(own, y)
 
 
 def test_a_run_is_resumed_from_what_its_callback_has_kept():
@@ -158,5 +261,7 @@ def test_the_code_of_the_page_on_large_matrices_runs(tmp_path, monkeypatch):
             assert names["found"].converged
             np.testing.assert_allclose(names["found"].x, expected, rtol=0, atol=1e-8 * expected.max())
     np.testing.assert_allclose(names["x"], expected, rtol=0, atol=1e-4 * expected.max())
-    assert len(blocks) == 5 and kinds == {"memmap", "Array"}
+    assert len(blocks) == 7 and kinds == {"memmap", "Array"}
+    assert names["bounded"].converged and names["bounded"].x.max() == 0.05
+    np.testing.assert_allclose(names["several"].x.T, [expected, 2 * expected], atol=1e-6)
     assert (tmp_path / "x.npy").exists()
