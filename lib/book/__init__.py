@@ -32,6 +32,7 @@ from book import (
     reuse,
     search,
     slides,
+    states,
     wheel,
 )
 
@@ -57,6 +58,7 @@ PARTS = (
     reading,
     reuse,
     slides,
+    states,
     previews,
     search,
     wheel,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 BUILD = Path(__file__).parents[2] / "_build"
 SITE = BUILD / "html"
@@ -31,6 +31,12 @@ def launch(executable: str | None, further: Sequence[str] = ()):
         browser = playwright.chromium.launch(executable_path=executable, args=[*arguments, *further])
         yield browser
         browser.close()
+
+
+def fetch_states(page: Page):
+    """Let a page fetch the states of its figures, which it does when the reader does something for the first time."""
+    page.mouse.move(1, 1)
+    page.wait_for_function("[...document.querySelectorAll('.explore-group > script')].every((table) => table.text)")
 
 
 def pages() -> list[Path]:

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import NameObject
 
-from book.browser import BUILD, NOT_BUILT, SITE, find_chromium, launch, pages
+from book.browser import BUILD, NOT_BUILT, SITE, fetch_states, find_chromium, launch, pages
 
 DECKS = SITE / "chapters" / "seminar" / "slides"
 SHEETS = SITE / "chapters" / "seminar" / "sheets.html"
@@ -35,6 +35,7 @@ def print_deck(browser: Browser, deck: Path, target: Path):
     page = browser.new_page(viewport={"width": 1280, "height": 720}, color_scheme="light")
     page.goto(f"{deck.as_uri()}?view=print")
     page.wait_for_function("Reveal.isReady() && document.querySelector('.pdf-page')")
+    fetch_states(page)
     page.pdf(path=target, prefer_css_page_size=True, print_background=True)
     page.close()
 
@@ -94,6 +95,7 @@ def print_html(tab: Page, text: str, target: Path) -> PdfReader:
     source = target.with_suffix(".html")
     source.write_text(text, encoding="utf-8")
     tab.goto(source.resolve().as_uri())
+    fetch_states(tab)
     printed = tab.pdf(prefer_css_page_size=True, print_background=True, tagged=True)
     source.unlink()
     return PdfReader(BytesIO(printed))

@@ -1,9 +1,12 @@
 """Weighs the pages of the built site: ``python -m book.weight``, which is what ``make weight`` runs.
 
 What counts is all that a browser asks for when it opens a page for the first time, as a host sends it, compressed with gzip.
+What it asks for when the reader does something, is not in the sum: previews, and the states of figures, which come all at once
+with the first move of the pointer or the first key, and stand in the last column.
 """
 
 import gzip
+import re
 import sys
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -13,7 +16,7 @@ from playwright.sync_api import Page
 from book.browser import NOT_BUILT, SITE, find_chromium, launch, pages
 
 KINDS = ("document", "stylesheet", "script", "font", "image", "other")
-WITH_SLIDERS = 300_000  # bytes that a page may weigh
+WITH_SLIDERS = 250_000  # bytes that a page may weigh
 WITHOUT = 175_000  # the longest without sliders shows all tests of theorems
 
 
@@ -32,10 +35,16 @@ def weigh(tab: Page, address: str) -> tuple[dict[str, int], int]:
     return weights, most
 
 
+def weight_of_states(page: Path) -> int:
+    """The bytes that follow when the reader does something for the first time."""
+    keys = set(re.findall(r'(?<= data-states=")\w+', page.read_text(encoding="utf-8")))
+    return sum(len(gzip.compress((SITE / "_static" / "states" / f"{key}.js").read_bytes())) for key in keys)
+
+
 def main():
     names = {page: page.relative_to(SITE).as_posix() for page in pages()} or sys.exit(NOT_BUILT)
     width = max(map(len, names.values()))
-    print("kB, gzipped".ljust(width), *(f"{kind:>10}" for kind in (*KINDS, "all", "at most")))
+    print("kB, gzipped".ljust(width), *(f"{kind:>10}" for kind in (*KINDS, "all", "at most", "states")))
     heavy = []
     with launch(find_chromium()) as browser:
         for page, name in names.items():
@@ -43,7 +52,8 @@ def main():
             weights, most = weigh(tab, page.as_uri())
             tab.close()
             total = sum(weights.values())
-            print(name.ljust(width), *(f"{number / 1000:10.1f}" for number in (*weights.values(), total, most)))
+            numbers = (*weights.values(), total, most, weight_of_states(page))
+            print(name.ljust(width), *(f"{number / 1000:10.1f}" for number in numbers))
             if total > most:
                 heavy.append(name)
     if heavy:

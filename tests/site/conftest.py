@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from book.browser import NOT_BUILT, SITE, pages
+from book.browser import NOT_BUILT, SITE, fetch_states, pages
 from book.weight import weigh
 from playwright.sync_api import Page
 
@@ -151,6 +151,7 @@ def visit(open_tab, home, path, **look):
     page.keyboard.press("Tab")  # who uses the keyboard can reach what scrolls
     page.evaluate("document.activeElement.blur()")
     page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")  # scripts have seen it
+    fetch_states(page)
     return Visit(page, list(wrong), shifts, weights, most)
 
 
@@ -261,6 +262,13 @@ def elsewhere(tmp_path_factory):
     states.mkdir()
     environment = {"PYTHONHASHSEED": "1", "STATES": str(states)}
     return Elsewhere(book, files(build(book, environment)), states, environment)
+
+
+def tables(page, site):
+    """The tables of the sliders of a page, which have files of their own."""
+    keys = re.findall(r'(?<= data-states=")\w+', page)
+    texts = [(site / "_static" / "states" / f"{key}.js").read_text(encoding="utf-8") for key in keys]
+    return [json.loads(json.loads(text[text.index(" ") : text.rindex(")")])) for text in texts]
 
 
 @pytest.fixture(scope="session")

@@ -1,22 +1,20 @@
 """Whoever builds the book on another processor gets the same text."""
 
 import html
-import json
 import os
 import re
 
 import pytest
 
 from tests.arithmetic import arithmetic, kernels
-from tests.site.conftest import build
+from tests.site.conftest import build, tables
 
 pytestmark = pytest.mark.slow
 
 
-def words(page):
+def words(page, site):
     """What is read on a page: its text without the pictures, and the live texts of all states of its figures."""
-    tables = re.findall(r'<script type="application/json">(.*?)</script>', page, re.S)
-    live = [panel["texts"] for table in tables for panel in json.loads(table)["panels"]]
+    live = [panel["texts"] for table in tables(page, site) for panel in table["panels"]]
     article = page[page.index("<article") : page.index("</article>")]
     text = re.sub(r"<(script|style|svg)\b.*?</\1>", "", article, flags=re.S)
     return html.unescape(re.sub(r"<[^>]*>", " ", text)).split(), live
@@ -34,4 +32,4 @@ def test_another_processor_gives_the_same_text(site, elsewhere, tmp_path):
     there = build(elsewhere.book, {**elsewhere.environment, "STATES": str(tmp_path), **arithmetic(other)})
     assert outputs.exists(), "it was not executed"
     name = f"{chapter}.html"
-    assert words((site / name).read_text()) == words((there / name).read_text())
+    assert words((site / name).read_text(), site) == words((there / name).read_text(), there)

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from tests.shared import ROOT
-from tests.site.conftest import look
+from tests.site.conftest import SCREEN, look
 
 AXE = ROOT / "_build" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
 
@@ -182,6 +182,19 @@ def test_mathematics_is_in_the_page_for_eyes_and_ears(screen, path):
         }))"""
     )
     assert [formula for formula in formulas if not formula["mathml"] or formula["mathml"] != formula["drawn"]] == []
+
+
+def test_a_screen_reader_is_given_every_formula_and_every_picture(open_tab, address):
+    page = open_tab(viewport=SCREEN)
+    page.goto(address + "chapters/sparse_recovery.html", wait_until="networkidle")  # far from most of them
+    shown = "(name) => [...document.querySelectorAll(name)].filter((part) => part.checkVisibility()).length"
+    there = {name: page.evaluate(shown, name) for name in ("math", "article svg[role=img]")}
+    devtools = page.context.new_cdp_session(page)
+    nodes = devtools.send("Accessibility.getFullAXTree")["nodes"]
+    said = Counter(node["role"]["value"] for node in nodes if not node["ignored"])
+    page.close()
+    assert there["math"] > 100 and said["MathMLMath"] == there["math"]
+    assert said["image"] >= there["article svg[role=img]"] > 5
 
 
 @pytest.mark.parametrize("place", ["screen", "phone"])

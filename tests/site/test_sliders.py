@@ -15,10 +15,12 @@ import statistics
 import numpy as np
 import pytest
 import slidefig
+from book.browser import fetch_states
 from implicit_bias.look import explore
 from slidefig import ID_PREFIX
 
 from tests.shared import MOVING, ROOT, typical
+from tests.site.conftest import tables
 
 STATIC = ROOT / "lib" / "slidefig" / "static"
 
@@ -261,6 +263,18 @@ def test_nothing_moves_when_the_script_starts_or_a_slider_moves(browser, made):
     page.close()
 
 
+def test_a_picture_that_is_far_away_has_its_size(browser, made):
+    page = browser.new_page(viewport={"width": 390, "height": 200})
+    page.goto(made[0])
+    skipped = "[...document.querySelectorAll('svg > g')].filter((part) => !part.checkVisibility({contentVisibilityAuto: true}))"
+    assert page.evaluate(f"{skipped}.length") > 0
+    boxes = "[...document.querySelectorAll('svg, p')].map((e) => JSON.stringify(e.getBoundingClientRect()))"
+    before = page.evaluate(boxes)
+    page.add_style_tag(content="svg { content-visibility: visible !important; aspect-ratio: auto !important; }")
+    assert page.evaluate(boxes) == before
+    page.close()
+
+
 def test_a_slider_is_large_enough_for_a_finger(page):
     for control in page.locator("input[type=range], label:has([type=radio]), button").all():
         assert control.bounding_box()["height"] >= 44
@@ -497,10 +511,42 @@ def test_a_swipe_that_scrolls_leaves_a_slider_where_it_was(browser, made):
 # --- The chapters
 
 
+def test_the_states_of_a_chapter_come_with_the_first_thing_that_its_reader_does(browser, address):
+    page, asked = browser.new_page(), []
+    page.on("request", lambda one: "/states/" in one.url and asked.append(one.url))
+    page.goto(address + "chapters/sparse_recovery.html")
+    page.wait_for_load_state("networkidle")
+    assert asked == []
+    group = page.locator(".explore-group", has=page.locator("[type=range]")).first
+    slider, text = group.locator("[type=range]").first, group.locator("output").first
+    opening = text.text_content()
+    to_end = "slider => { slider.value = slider.max; slider.dispatchEvent(new Event('input', { bubbles: true })); }"
+
+    page.route("**/states/*", lambda route: route.abort())  # by no pointer and no key, as a screen reader does it
+    with page.expect_event("requestfailed"):
+        slider.evaluate(to_end)
+    page.unroute("**/states/*")
+    assert len(asked) == 1 and text.text_content() == opening
+    slider.evaluate(to_end)
+    page.wait_for_function("location.search")
+    there = text.text_content()
+    assert there != opening and len(asked) == 2
+
+    page.goto(page.url)  # as it is sent to someone else
+    page.wait_for_function("([text, there]) => text.textContent === there", arg=[text.element_handle(), there])
+    assert len(asked) == 3
+    page.keyboard.press("Shift")
+    fetch_states(page)
+    keys = page.locator("[data-states]").evaluate_all("all => all.map((script) => script.dataset.states)")
+    assert {url.rpartition("/")[2] for url in asked} == {f"{key}.js" for key in keys}
+    page.close()
+
+
 @pytest.mark.parametrize("chapter", MOVING)
 def test_the_sliders_of_a_chapter_show_what_the_library_computes(browser, site, drawn, chapter):
     page = browser.new_page()
     page.goto((site / "chapters" / f"{chapter}.html").as_uri())
+    fetch_states(page)
     shown = page.locator(".explore-panel svg").evaluate_all("svgs => svgs.map((svg) => svg.getAttribute('aria-label'))")
     assert shown == [" ".join(panel.description.split()) for panel in drawn[chapter]]
     panels = iter(drawn[chapter])
@@ -522,9 +568,8 @@ def test_larger_is_right_in_every_slider_and_on_every_axis(site):
     sliders, axes = 0, 0
     for path in site.rglob("*.html"):
         text = path.read_text(encoding="utf-8")
-        for table in re.findall(r'<script type="application/json">(.*?)</script>', text):
-            data = json.loads(table)
-            for slider in data["sliders"]:
+        for table in tables(text, site):
+            for slider in table["sliders"]:
                 try:
                     values = [float(value) for value in slider["written"]]
                 except ValueError:

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from book.browser import fetch_states
 from book.pdf import print_deck
 
 from tests.shared import DECKS, ROOT
@@ -35,6 +36,7 @@ def page(visit):
     if page.url.partition("#")[0] != place:
         page.goto(place, wait_until="networkidle")
         page.wait_for_function("Reveal.isReady()")
+        fetch_states(page)
     page.evaluate("Reveal.slide(0); document.activeElement.blur()")
     yield page
     assert not wrong
@@ -150,6 +152,7 @@ def test_on_a_phone_a_deck_is_a_page_to_read(browser, address, deck):
     sizes = "[...document.querySelectorAll('p, li, td, label')].map((e) => parseFloat(getComputedStyle(e).fontSize))"
     assert min(page.evaluate(sizes)) >= 16
     assert not any(notes.is_visible() for notes in page.locator(".notes").all()), "the notes hold the answers"
+    fetch_states(page)
     picture = page.locator(".explore-group", has=page.locator("input")).first
     before = picture.locator(".explore-panels").inner_html()
     moved = picture.locator("input").first

@@ -3,6 +3,9 @@
 // Each group of panels carries a JSON table: for each slider the texts of its values, for each panel the sliders it listens
 // to, the live text of every state, and "slots": [number of the element, attribute, values, index of the value per state].
 // An attribute "#" is the text of the element, and "" stands for the element as a whole.
+//
+// A site may keep a table out of its pages, in a script "states/KEY.js" beside this one that calls slidefigStates(KEY, table);
+// the page has KEY in its place, as data-states.
 (() => {
   "use strict";
 
@@ -10,6 +13,7 @@
   const REST = 200; // milliseconds after which a slider has come to rest
   const NEAR = 40; // CSS pixels within which a curve or a handle is meant
   const STEPS = 60; // from one end of a curve to the other
+  const here = document.currentScript?.src;
 
   function parse(markup) {
     const parent = document.createElementNS("http://www.w3.org/2000/svg", "g");
@@ -129,6 +133,21 @@
       this.controls = [...element.querySelectorAll(".explore-input")].map((input) => new Control(input));
     }
 
+    get loaded() {
+      return Boolean(this.script.text);
+    }
+
+    // Resolves when the table has come; where that failed, it is asked for once more with the next move.
+    load() {
+      this.loading ??= new Promise((done) => {
+        if (this.loaded) return done();
+        const src = new URL(`states/${this.script.dataset.states}.js`, here);
+        const onerror = () => (this.loading = undefined);
+        document.head.append(Object.assign(document.createElement("script"), { src, onload: done, onerror }));
+      });
+      return this.loading;
+    }
+
     // A page has up to a megabyte of tables, and each waits until it is needed.
     get table() {
       if (!this.unpacked) {
@@ -153,6 +172,7 @@
 
     // The reader has moved something: what is linked follows, and the address comes to say so.
     moved() {
+      if (!this.loaded) return void this.load().then(() => this.moved());
       this.show();
       this.controls.forEach((control, i) => {
         if (!control.linked) return;
@@ -164,6 +184,7 @@
     }
 
     follow(name, value) {
+      if (!this.loaded) return void this.load().then(() => this.follow(name, value));
       const at = this.controls.findIndex((control) => control.linked && control.name === name);
       if (at < 0) return;
       this.controls[at].position = nearest(this.table.sliders[at].written, value);
@@ -182,6 +203,7 @@
     read(query) {
       const given = this.controls.map((control) => query.get(`${this.id}.${control.name}`));
       if (!this.unpacked && given.every((value) => value === null)) return;
+      if (!this.loaded) return void this.load().then(() => this.read(query));
       this.controls.forEach((control, i) => {
         control.position = given[i] === null ? control.opening : nearest(this.table.sliders[i].written, given[i], control.opening);
       });
@@ -227,7 +249,7 @@
   async function copyLink(button, group) {
     const address = new URL(location);
     address.search = "";
-    for (const other of groups) if (other.id === group.id && other.script) other.write(address.searchParams);
+    for (const other of groups) if (other.id === group.id && other.loaded) other.write(address.searchParams);
     if (!location.hash.startsWith("#/")) address.hash = group.id; // that of a slide stays
     try {
       await navigator.clipboard.writeText(address.href);
@@ -427,9 +449,12 @@
       group.moved();
     });
     for (const panel of element.querySelectorAll(".explore-panel:has([data-drag])")) drag(panel, group);
-    addEventListener("beforeprint", () => group.table && group.panels.forEach((panel) => panel.print(group.positions)));
-    addEventListener("afterprint", () => group.panels.forEach((panel) => panel.restore()));
-    if (group.controls.some((control) => control.position !== control.opening)) group.show(); // a browser has kept them
+    addEventListener("beforeprint", () => {
+      if (group.loaded && group.table) group.panels.forEach((panel) => panel.print(group.positions));
+    });
+    addEventListener("afterprint", () => group.panels?.forEach((panel) => panel.restore()));
+    // A browser has kept them.
+    if (group.controls.some((control) => control.position !== control.opening)) group.load().then(() => group.show());
   }
 
   // Lets a slider run to its end, until the button is pressed once more or the reader moves it.
@@ -477,7 +502,7 @@
     });
     panel.addEventListener("pointermove", (event) => {
       panel.classList.toggle("explore-grab", Boolean(offset) || Boolean(meant(event)));
-      if (!offset) return;
+      if (!offset || !group.loaded) return;
       const [x, y] = reader.at(event);
       group.table;
       const shown = group.panels.find((other) => other.element === panel);
@@ -496,6 +521,18 @@
     const query = new URLSearchParams(location.search);
     if (query.size) groups.forEach((group) => group.read(query));
   }
+
+  window.slidefigStates = (key, table) => {
+    for (const script of document.querySelectorAll(`script[data-states="${key}"]`)) script.text = table;
+  };
+
+  // The first thing that a reader does calls for all tables: they are there when a slider is moved or the page is printed.
+  const SIGNS = ["pointermove", "pointerdown", "wheel", "keydown"];
+  function readerIsThere() {
+    for (const sign of SIGNS) removeEventListener(sign, readerIsThere, true);
+    for (const group of groups) group.load();
+  }
+  for (const sign of SIGNS) addEventListener(sign, readerIsThere, { capture: true, passive: true });
 
   // Where the first figure carries this script, the others are not there yet.
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", startAll);
