@@ -343,4 +343,4 @@ def _log_spaced(last, number):
         return {0}
     if number >= last:
         return set(range(last + 1))
-    return {0, *np.unique(np.rint(np.geomspace(1, last, number)).astype(int)).tolist()}
+    return {0, *np.unique(np.rint(np.geomspace(1, last, number)).astype(np.int64)).tolist()}

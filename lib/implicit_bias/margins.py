@@ -111,7 +111,7 @@ def steepest_descent(
         beta2 = _as_share("beta2", beta2)
     max_iterations = as_positive("max_iterations", max_iterations, integer=True)
     record = as_positive("record", record, integer=True)
-    kept = set(np.rint(np.geomspace(1, max_iterations, record)).astype(int).tolist())
+    kept = set(np.rint(np.geomspace(1, max_iterations, record)).astype(np.int64).tolist())
 
     x, z = np.zeros(n), np.zeros(m)
     mean = square = np.zeros(n), -np.inf  # a vector, and the logarithm of its unit
