@@ -11,7 +11,7 @@ def group(nodeid):
     file, _, test = nodeid.partition("::")
     name = Path(file).stem
     of_sliders = test.startswith("test_the_sliders_of_a_chapter")
-    if of_sliders or name in ("test_reproducible", "test_arithmetic", "test_predictions"):
+    if of_sliders or name in ("test_reproducible", "test_predictions"):
         return "the build elsewhere"
     if name == "test_students":
         return nodeid

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Request
 
 from book.browser import NOT_BUILT, SITE, find_chromium, launch, pages
 
@@ -23,9 +23,14 @@ WITHOUT = 175_000  # the longest without sliders shows all tests of theorems
 def weigh(tab: Page, address: str) -> tuple[dict[str, int], int]:
     """Open a page from its file; the bytes of each kind that a first visit brings, and how many they may be together."""
     asked = {}
-    tab.on("request", lambda request: asked.setdefault(request.url.partition("#")[0], request.resource_type))
+
+    def note(request: Request):
+        asked.setdefault(request.url.partition("#")[0], request.resource_type)
+
+    tab.on("request", note)
     tab.goto(address, wait_until="load")
     tab.wait_for_load_state("networkidle")
+    tab.remove_listener("request", note)
     most = WITH_SLIDERS if tab.locator(".explore-group").count() else WITHOUT
     weights = dict.fromkeys(KINDS, 0)
     for loaded, kind in asked.items():

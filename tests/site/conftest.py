@@ -79,6 +79,37 @@ def open_tab(browser):
     return open_tab
 
 
+class Tab:
+    """A tab in which one page after the other is visited, and whatever went wrong since the last one was asked for."""
+
+    def __init__(self, page):
+        self.page, self.home, self.wrong = page, "", []
+        page.on("request", self.request)
+        page.on("console", lambda line: line.type == "error" and self.wrong.append(f"console: {line.text}"))
+        page.on("requestfailed", lambda request: self.wrong.append(f"{request.url} failed"))
+        page.on("response", lambda answer: answer.status >= 400 and self.wrong.append(f"{answer.url}: {answer.status}"))
+        page.on("pageerror", lambda error: self.wrong.append(f"script: {error}"))
+        page.add_init_script(WATCH_SHIFTS)
+
+    def request(self, request):
+        if not request.url.startswith((self.home, "data:", "blob:")):
+            self.wrong.append(f"asks for {request.url}")
+
+
+@pytest.fixture(scope="session")
+def tab(open_tab):
+    """The tab of a size. A new one for each page would compile all scripts again, the checks of axe among them."""
+    tabs = {}
+
+    def tab(size):
+        key = tuple(size.values())
+        if key not in tabs:
+            tabs[key] = Tab(open_tab(viewport=size))
+        return tabs[key]
+
+    return tab
+
+
 def files(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -120,24 +151,14 @@ class Visit(NamedTuple):
     most: int  # what the page may weigh
 
 
-def visit(open_tab, home, path, **look):
+def visit(tab, home, path, scheme):
     """Open a page, wait until all of it has arrived, and fold out whatever can be.
 
     A test that takes the visit may change how the page is looked at, so each chooses that itself.
     """
-    page = open_tab(**look)
-    wrong = []
-
-    def request(request):
-        if not request.url.startswith((home, "data:", "blob:")):
-            wrong.append(f"asks for {request.url}")
-
-    page.on("request", request)
-    page.on("console", lambda line: line.type == "error" and wrong.append(f"console: {line.text}"))
-    page.on("requestfailed", lambda request: wrong.append(f"{request.url} failed"))
-    page.on("response", lambda answer: answer.status >= 400 and wrong.append(f"{answer.url}: {answer.status}"))
-    page.on("pageerror", lambda error: wrong.append(f"script: {error}"))
-    page.add_init_script(WATCH_SHIFTS)
+    page, tab.home, tab.wrong = tab.page, home, []
+    page.emulate_media(media="null", color_scheme=scheme)
+    page.mouse.move(0, 0)
     weights, most = weigh(page, home + path) if home.startswith("file:") else ({}, 0)
     if not weights:
         page.goto(home + path, wait_until="load")
@@ -152,7 +173,7 @@ def visit(open_tab, home, path, **look):
     page.evaluate("document.activeElement.blur()")
     page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")  # scripts have seen it
     fetch_states(page)
-    return Visit(page, list(wrong), shifts, weights, most)
+    return Visit(page, list(tab.wrong), shifts, weights, most)
 
 
 def look(page, scheme):
@@ -167,27 +188,21 @@ def look(page, scheme):
 
 
 @pytest.fixture(scope="module")
-def screen(open_tab, address, path):
+def screen(tab, address, path):
     """The page on a wide screen, from a server of its own."""
-    seen = visit(open_tab, address, path, viewport=SCREEN, color_scheme="light")
-    yield seen
-    seen.page.close()
+    return visit(tab(SCREEN), address, path, "light")
 
 
 @pytest.fixture(scope="module")
-def phone(open_tab, course_address, path):
+def phone(tab, course_address, path):
     """The page on a phone, from a server that has it below a path."""
-    seen = visit(open_tab, course_address, path, viewport=PHONE, color_scheme="light")
-    yield seen
-    seen.page.close()
+    return visit(tab(PHONE), course_address, path, "light")
 
 
 @pytest.fixture(scope="module")
-def paper(open_tab, site, path):
+def paper(tab, site, path):
     """The page from a file, as wide as A4 within its margins, by a reader whose pages are dark."""
-    seen = visit(open_tab, site.as_uri() + "/", path, viewport=PAPER, color_scheme="dark")
-    yield seen
-    seen.page.close()
+    return visit(tab(PAPER), site.as_uri() + "/", path, "dark")
 
 
 # Every state of a figure, as the library draws it and before anything is left out of it for the page.
@@ -246,7 +261,6 @@ class Elsewhere(NamedTuple):
     book: Path
     files: dict[str, bytes]  # of the site
     states: Path  # the states that each kernel has drawn
-    environment: dict[str, str]
 
 
 @pytest.fixture(scope="session")
@@ -261,7 +275,7 @@ def elsewhere(tmp_path_factory):
     (startup / "note_states.py").write_text(NOTE_STATES)
     states.mkdir()
     environment = {"PYTHONHASHSEED": "1", "STATES": str(states)}
-    return Elsewhere(book, files(build(book, environment)), states, environment)
+    return Elsewhere(book, files(build(book, environment)), states)
 
 
 def tables(page, site):

@@ -247,14 +247,18 @@ def test_mathematics_is_drawn_in_its_own_fonts(screen, path):
     assert foreign == []
 
 
+@pytest.fixture(scope="session")
+def without_scripts(open_tab):
+    return open_tab(java_script_enabled=False)
+
+
 @pytest.mark.figure_pages
-def test_a_page_without_scripts_shows_its_figures(open_tab, site, path):
-    page = open_tab(java_script_enabled=False)
+def test_a_page_without_scripts_shows_its_figures(without_scripts, site, path):
+    page = without_scripts
     page.goto((site / path).as_uri())
     boxes = page.locator(".explore svg").evaluate_all("all => all.map((svg) => svg.getBoundingClientRect().toJSON())")
     assert boxes and not [box for box in boxes if box["width"] <= 200 or box["height"] <= 100]
     assert page.locator(".explore input:visible").count() == 0
-    page.close()
 
 
 def test_a_page_is_light(paper, path):

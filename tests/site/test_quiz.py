@@ -7,7 +7,7 @@ import pytest
 from tests.shared import EXERCISED
 
 
-@pytest.fixture(params=[True, False], ids=["scripts", "no scripts"])
+@pytest.fixture(scope="module", params=[True, False], ids=["scripts", "no scripts"])
 def page(request, open_tab):
     page = open_tab(java_script_enabled=request.param)
     yield page
