@@ -32,6 +32,7 @@ from book import (
     reuse,
     search,
     slides,
+    standard,
     states,
     wheel,
 )
@@ -58,6 +59,7 @@ PARTS = (
     reading,
     reuse,
     slides,
+    standard,
     states,
     previews,
     search,
