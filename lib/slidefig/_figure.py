@@ -408,14 +408,15 @@ class _Panel:
         The axes have one place in all, which leaves room for the labels in the opening and in extreme states: they would
         jump otherwise when a slider moves.
         """
+        laid_out = {}
         for state in dict.fromkeys([self.opening, self.states[0], self.states[-1]]):
-            fig, _ = self._figure(state)
+            laid_out[state] = fig, _ = self._figure(state)
             self._keep(fig)
-        return [self.picture(state) for state in self.states]
+        return [self.picture(state, laid_out.pop(state, None)) for state in self.states]
 
-    def picture(self, state):
+    def picture(self, state, drawn=None):
         """Return the tree and the live text of one state."""
-        fig, text = self._figure(state)
+        fig, text = drawn or self._figure(state)
         places = self._places.get(self._kind(fig)) or self._keep(fig)
         if fig.get_layout_engine() is not None:
             fig.set_layout_engine("none")
@@ -486,7 +487,7 @@ def _leave_out_invisible_ticks(fig):
     third of its time on them."""
     for axes in fig.axes:
         for axis, limits in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
-            sizeless = mpl.rcParams[f"{axis.axis_name}tick.minor.size"] == 0
+            sizeless = mpl.rcParams.get(f"{axis.axis_name}tick.minor.size") == 0  # a polar axis has no setting
             if sizeless and axis.get_scale() == "log" and max(limits) > 100 * min(limits):
                 axis.set_minor_locator(NullLocator())
 

@@ -833,3 +833,11 @@ def test_a_long_text_is_broken_into_lines(monkeypatch):
 
 def test_a_figure_can_be_drawn_on_by_itself():
     assert simple(Figure()) is None  # a draw function needs nothing of explore
+
+
+def test_a_panel_may_be_polar():
+    def draw(fig, n=1):
+        """A spiral."""
+        fig.add_subplot(projection="polar").plot(np.linspace(0, n, 50), np.linspace(0, 1, 50))
+
+    assert "<svg" in explore(draw, n=[1, 2, 5])._repr_mimebundle_()["text/html"]
