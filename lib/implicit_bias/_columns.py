@@ -39,9 +39,12 @@ class Columns:
         if known.shape[0] * known.shape[1] <= SMALL:
             known = dense(as_entries(known))
         self.dense = isinstance(known, np.ndarray)
-        # What the methods of an object of its own can do is not known by its products alone.
-        self.A, self.one = (known.astype(float, copy=False) if self.dense else A), solve
-        self.small = self.dense and min(A.shape) * A.shape[1] <= SMALL
+        if self.dense:
+            self.A = known.astype(float, copy=False)
+        else:  # of an object of its own `nnls` uses more than the products
+            self.A = A if hasattr(A, "matvec") else known
+        self.one = solve
+        self.small = self.dense and min(known.shape) * known.shape[1] <= SMALL
         if self.dense:
             self.lengths = column_norms(self.A)
             self.d = np.where(self.lengths > 0, self.lengths, 1)

@@ -70,7 +70,7 @@ def read(path: str | Path | None = None) -> np.ndarray:
     Parameters
     ----------
     path : str or Path, optional
-        By default 250 trials with 400 unknowns, 20 of which are not zero, that come with the library.
+        By default 500 trials with 400 unknowns, 20 of which are not zero, that come with the library.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def read(path: str | Path | None = None) -> np.ndarray:
     --------
     >>> trials = read()
     >>> trials.shape
-    (250, 11, 18)
+    (500, 11, 18)
     """
     source = files(__package__).joinpath("diagram.csv") if path is None else Path(path)
     first, *lines = source.read_text(encoding="utf-8").splitlines(keepends=True) or [""]

@@ -186,7 +186,7 @@ def test_mathematics_is_in_the_page_for_eyes_and_ears(screen, path):
 
 def test_a_screen_reader_is_given_every_formula_and_every_picture(open_tab, address):
     page = open_tab(viewport=SCREEN)
-    page.goto(address + "chapters/sparse_recovery.html", wait_until="networkidle")  # far from most of them
+    page.goto(address + "chapters/sparse_recovery.html", wait_until="load")  # far from most of them
     shown = "(name) => [...document.querySelectorAll(name)].filter((part) => part.checkVisibility()).length"
     there = {name: page.evaluate(shown, name) for name in ("math", "article svg[role=img]")}
     devtools = page.context.new_cdp_session(page)
