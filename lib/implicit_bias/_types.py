@@ -10,6 +10,17 @@ from scipy.sparse.linalg import LinearOperator
 Matrix = ArrayLike | sparray | spmatrix | LinearOperator
 
 
+class Multiplies(Protocol):
+    """A matrix that is known by its products. It may have `column_norms`, `columns` and `gram`, which spare some."""
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+    def matvec(self, v: np.ndarray, /) -> ArrayLike: ...
+
+    def rmatvec(self, r: np.ndarray, /) -> ArrayLike: ...
+
+
 class Parametrization(Protocol):
     """How `x` is made from the weights: what gradient descent asks of it. `implicit_bias.parametrizations` has some."""
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from numpy.typing import ArrayLike
 
 from ._columns import Columns
-from ._types import Matrix
+from ._types import Matrix, Multiplies
 from ._validation import as_outputs, as_positive
 from .nnls import SMALLEST_TOLERANCE, nnls
 from .results import NonnegativeResult
@@ -27,7 +27,8 @@ class NNLS:
 
     Parameters
     ----------
-    A : array_like, sparse matrix or LinearOperator, shape (m, n)
+    A : array_like, sparse matrix, LinearOperator, dask array or an object of your own, shape (m, n)
+        As in `nnls`.
 
     Raises
     ------
@@ -41,7 +42,7 @@ class NNLS:
     [[1.0, 0.0], [2.0, 1.0]]
     """
 
-    def __init__(self, A: Matrix) -> None:
+    def __init__(self, A: Matrix | Multiplies) -> None:
         self._columns = Columns(A, nnls)
 
     def solve(self, y: ArrayLike, *, tol: float = 1e-8, progress: bool = False) -> NonnegativeResult:

@@ -20,7 +20,7 @@ from ._columns import Columns
 from ._constraints import constrained
 from ._normalized import MET, SIMILAR, SMALL, NormalizedProblem, OrdinaryProblem, Point, reported
 from ._support import LARGEST_ACTIVE_SET, by_active_set, finish, meet, one_by_one, pivot_by_products
-from ._types import Matrix
+from ._types import Matrix, Multiplies
 from ._validation import as_positive, as_reals
 from .results import NonnegativeResult
 
@@ -60,7 +60,7 @@ class Progress:
 
 
 def nnls(
-    A: Matrix,
+    A: Matrix | Multiplies,
     y: ArrayLike,
     *,
     tol: float = 1e-8,
