@@ -12,6 +12,7 @@ from zlib import crc32
 from sphinx.application import Sphinx
 
 TABLE = re.compile(r'(?<=<script type="application/json")>(.+?)(?=</script>)')
+KEY = re.compile(r'(?<= data-states=")\w+')
 
 
 def write(app: Sphinx, exception):
@@ -30,7 +31,7 @@ def write(app: Sphinx, exception):
     for path in Path(app.outdir).rglob("*.html"):
         page = path.read_text(encoding="utf-8")
         light = TABLE.sub(move, page)
-        used.update(re.findall(r'(?<= data-states=")\w+', light))
+        used.update(KEY.findall(light))
         if light != page:
             path.write_text(light, encoding="utf-8")
     for path in folder.iterdir():  # Sphinx writes only pages that have changed: those of the others stay

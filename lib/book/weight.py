@@ -6,7 +6,6 @@ with the first move of the pointer or the first key, and stand in the last colum
 """
 
 import gzip
-import re
 import sys
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -14,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from playwright.sync_api import Page, Request
 
 from book.browser import NOT_BUILT, SITE, find_chromium, launch, pages
+from book.states import KEY
 
 KINDS = ("document", "stylesheet", "script", "font", "image", "other")
 WITH_SLIDERS = 250_000  # bytes that a page may weigh
@@ -42,7 +42,7 @@ def weigh(tab: Page, address: str) -> tuple[dict[str, int], int]:
 
 def weight_of_states(page: Path) -> int:
     """The bytes that follow when the reader does something for the first time."""
-    keys = set(re.findall(r'(?<= data-states=")\w+', page.read_text(encoding="utf-8")))
+    keys = set(KEY.findall(page.read_text(encoding="utf-8")))
     return sum(len(gzip.compress((SITE / "_static" / "states" / f"{key}.js").read_bytes())) for key in keys)
 
 

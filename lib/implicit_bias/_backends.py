@@ -10,8 +10,8 @@ import numpy as np
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator
 
-from ._matrices import dense, norm, operator_column_norms
-from ._validation import _check_range, as_matrix, as_real_matrix
+from ._matrices import dense, norm, operator, operator_column_norms
+from ._validation import _check_range, as_matrix, as_real_matrix, as_reals
 
 BLOCK = 2**16  # entries of a dense matrix that stay in the cache while they are used twice
 CALL = 50_000  # non-zero entries whose product takes as long as the calls around a product
@@ -177,13 +177,23 @@ class Own(Operator):
             raise ValueError(
                 "A must have `shape` and `rmatvec` where it has `matvec`: for nnls needs products with A.T, too"
             )
-        super().__init__(LinearOperator(A.shape, matvec=A.matvec, rmatvec=A.rmatvec, dtype=float))
+        if len(A.shape) != 2:
+            raise ValueError(f"A must have two dimensions (m, n), got shape {A.shape}")
+        m, n = A.shape
+        forward, backward = (
+            lambda v: _given("matvec(v)", A.matvec(v), (m,)),
+            lambda r: _given("rmatvec(r)", A.rmatvec(r), (n,)),
+        )
+        super().__init__(operator((m, n), forward, backward))
         self.own = A
 
     def column_norms(self):
         if not hasattr(self.own, "column_norms"):
             return super().column_norms()
-        return _given("column_norms()", self.own.column_norms(), self.shape[1:])
+        norms = _given("column_norms()", self.own.column_norms(), self.shape[1:])
+        if np.any(norms < 0):
+            raise ValueError(f"A.column_norms() must not be negative, got {np.min(norms)}")
+        return norms
 
     def part(self, chosen):
         return _Chosen(self, chosen) if hasattr(self.own, "gram") else self.columns(chosen)
@@ -221,10 +231,14 @@ class _Chosen:
 
 
 def _given(method, values, shape):
-    """What a method of such an object returns, as a copy."""
-    values = np.array(values, dtype=float)
+    """What a method of such an object returns, as a copy in float64."""
+    values = as_reals(f"A.{method}", dense(values)).astype(float)
+    if values.shape == (*shape, 1):
+        values = values[..., 0]
     if values.shape != shape:
         raise ValueError(f"A.{method} must have shape {shape}, got {values.shape}")
+    if not np.all(np.isfinite(values)):
+        raise ValueError(f"A.{method} must be finite, it has a NaN or an infinity")
     return values
 
 
@@ -291,7 +305,8 @@ def as_backend(A):
     if hasattr(A, "dask"):
         return Chunks(A)
     if _is_own(A):
-        return Own(A)
+        own = Own(A)
+        return own if all(own.shape) else Dense(np.zeros(own.shape))
     A = as_real_matrix(A)
     if 0 in A.shape:
         return Dense(np.zeros(A.shape))

@@ -11,7 +11,7 @@ from scipy.sparse.linalg import LinearOperator
 from ._backends import as_backend, as_known
 from ._columns import PER_COLUMN, joined
 from ._extras import watched
-from ._matrices import as_entries, dense, gram
+from ._matrices import as_entries, dense, gram, operator
 from ._normalized import HIDDEN, MET, SMALL, reported
 from ._validation import as_data, as_outputs, as_positive, as_reals
 from .measures import EPSILON, REACH, Certificate
@@ -95,7 +95,7 @@ def _scaled(A, *, rows=None, columns=None):
     """The matrix with its rows or its columns times these numbers, in whatever form it is."""
     if isinstance(A, LinearOperator):
         left, right = (1.0 if rows is None else rows), (1.0 if columns is None else columns)
-        return _operator(A.shape, lambda v: left * (A @ (right * v)), lambda r: right * (A.T @ (left * r)))
+        return operator(A.shape, lambda v: left * (A @ (right * v)), lambda r: right * (A.T @ (left * r)))
     if issparse(A):
         return diags_array(rows) @ A if columns is None else A @ diags_array(columns)
     return A * (rows[:, None] if columns is None else columns)
@@ -114,12 +114,7 @@ def _appended(A, entries, used):
         x[used] += entries[used] * r[m:]
         return x
 
-    return _operator((m + len(used), n), lambda v: np.concatenate([A @ v, entries[used] * v[used]]), backward)
-
-
-def _operator(shape, forward, backward):
-    flat = (lambda v: forward(v.ravel())), (lambda r: backward(r.ravel()))
-    return LinearOperator(shape, matvec=flat[0], rmatvec=flat[1], dtype=float)
+    return operator((m + len(used), n), lambda v: np.concatenate([A @ v, entries[used] * v[used]]), backward)
 
 
 @dataclass(frozen=True)
@@ -192,7 +187,7 @@ def _simplex(solve, A, y, total, *, tol, x0=None, callback=None, **options):
         B = np.vstack([B, np.full((1, n), c)])
     else:
         c = float(np.hypot(total * np.median(columns), np.linalg.norm(y))) or 1.0
-        B = _operator(
+        B = operator(
             (m + 1, n),
             lambda z: np.append(total * (A @ z) - y * np.sum(z), c * np.sum(z)),
             lambda r: total * (A.T @ r[:m]) + (c * r[m] - y @ r[:m]),

@@ -22,6 +22,12 @@ def dense(A):
     return A.toarray() if issparse(A) else A
 
 
+def operator(shape, forward, backward):
+    """The `LinearOperator` of two functions of vectors: SciPy may pass, and return, a column instead."""
+    flat = (lambda v: forward(v.ravel())), (lambda r: backward(r.ravel()))
+    return LinearOperator(shape, matvec=flat[0], rmatvec=flat[1], dtype=float)
+
+
 def products(A):
     """The functions ``x -> A x`` and ``r -> A.T r`` of a vector or of the rows of a stack; free for a sparse identity."""
     n = A.shape[0]

@@ -88,7 +88,8 @@ class WorkingSet:
 
         def solution(c):
             x = np.zeros(len(c))
-            x[on] = solve(factor, c[on], lower=1)[0]
+            if ends[-1]:  # LAPACK takes no empty equations
+                x[on] = solve(factor, c[on], lower=1)[0]
             return x
 
         return solution

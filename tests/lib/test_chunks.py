@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 from implicit_bias import NNLS, nnls
 from implicit_bias._backends import Chunks, Dense
+from implicit_bias._normalized import NormalizedProblem
+from implicit_bias._support import WorkingSet
 from scipy.optimize import nnls as lawson_hanson
+from scipy.sparse import csr_array
 
 from tests.shared import CHAPTERS
 
@@ -174,22 +177,69 @@ def test_an_object_is_asked_for_what_it_has(kind, methods):
 
 
 @pytest.mark.parametrize(
-    ("methods", "broken", "message"),
+    ("method", "broken", "message"),
     [
-        (("column_norms",), lambda: np.ones(7), r"A.column_norms\(\) must have shape \(300,\), got \(7,\)"),
-        (("columns",), lambda indices: np.ones((3, 3)), r"A.columns\(indices\) must have shape \(900, "),
-        (("gram",), lambda indices: np.ones(4), r"A.gram\(indices\) must have shape"),
+        ("column_norms", lambda A: np.ones(7), r"A.column_norms\(\) must have shape \(300,\), got \(7,\)"),
+        ("column_norms", lambda A: -np.linalg.norm(A, axis=0), r"A.column_norms\(\) must not be negative"),
+        ("columns", lambda A, indices: np.ones((3, 3)), r"A.columns\(indices\) must have shape \(900, "),
+        ("columns", lambda A, indices: np.nan * A[:, indices], r"A.columns\(indices\) must be finite"),
+        ("gram", lambda A, indices: np.ones(4), r"A.gram\(indices\) must have shape"),
+        ("gram", lambda A, indices: np.full((len(indices),) * 2, np.inf), r"A.gram\(indices\) must be finite"),
+        ("matvec", lambda A, v: 1j * (A @ v), r"A.matvec\(v\) must have real entries"),
+        ("matvec", lambda A, v: A[:5] @ v, r"A.matvec\(v\) must have shape \(900,\), got \(5,\)"),
+        ("rmatvec", lambda A, r: np.nan * (A.T @ r), r"A.rmatvec\(r\) must be finite"),
     ],
 )
-def test_an_object_that_answers_in_a_wrong_shape_is_refused(methods, broken, message):
+def test_an_object_that_answers_wrongly_is_refused(method, broken, message):
+    A, y = instance("uniform", 9)
+    own = Counted(A, "column_norms")
+    setattr(own, method, partial(broken, A))
+    with pytest.raises(ValueError, match=message):
+        nnls(own, y)
+
+
+def test_an_object_without_what_is_needed_is_refused():
     A, y = instance("uniform", 9)
     own = Counted(A)
-    setattr(own, methods[0], broken)
-    with pytest.raises(ValueError, match=message):
+    own.shape = (900,)
+    with pytest.raises(ValueError, match="A must have two dimensions"):
         nnls(own, y)
     del own.rmatvec
     with pytest.raises(ValueError, match="A must have `shape` and `rmatvec`"):
         nnls(own, y)
+
+
+@pytest.mark.parametrize("shape", [(900, 300), (30, 8), (5, 0), (0, 5)])
+def test_an_object_is_given_vectors_and_may_return_columns_and_sparse_matrices(shape):
+    A, y = instance("uniform", 10)
+    A, y = A[: shape[0], : shape[1]], y[: shape[0]]
+
+    class Own:
+        def __init__(self):
+            self.shape = shape
+
+        def matvec(self, v):
+            assert v.ndim == 1
+            return (A @ v)[:, None]
+
+        def rmatvec(self, r):
+            assert r.ndim == 1
+            return (A.T @ r)[:, None]
+
+        def gram(self, indices):
+            return csr_array(A[:, indices].T @ A[:, indices])
+
+    for options in ({}, {"upper": 1.0}) if A.size else ({},):
+        found, expected = nnls(Own(), y, tol=1e-10, **options), nnls(A, y, tol=1e-10, **options)
+        assert found.converged
+        np.testing.assert_allclose(found.x, expected.x, rtol=0, atol=1e-7)
+
+
+def test_a_support_may_turn_out_to_be_empty():
+    """The equations on it are none, which LAPACK does not take."""
+    problem = NormalizedProblem(np.eye(4) + 0.1, np.ones(4))
+    working = WorkingSet(problem, np.arange(4))
+    assert working.factor(np.zeros(4, bool))(np.ones(4)).tolist() == [0, 0, 0, 0]
 
 
 def test_a_run_is_resumed_from_what_its_callback_has_kept():

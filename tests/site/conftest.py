@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import pytest
 from book.browser import NOT_BUILT, SITE, fetch_states, pages
+from book.states import KEY
 from book.weight import weigh
 from playwright.sync_api import Page
 
@@ -280,7 +281,7 @@ def elsewhere(tmp_path_factory):
 
 def tables(page, site):
     """The tables of the sliders of a page, which have files of their own."""
-    keys = re.findall(r'(?<= data-states=")\w+', page)
+    keys = KEY.findall(page)
     texts = [(site / "_static" / "states" / f"{key}.js").read_text(encoding="utf-8") for key in keys]
     return [json.loads(json.loads(text[text.index(" ") : text.rindex(")")])) for text in texts]
 
