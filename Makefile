@@ -15,8 +15,14 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## list what make can do
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 25
 
+# Lists the settings and files of the last build, and is as old as the beginning of it.
+BUILT := _build/built
+FILES := find * \( -name _build -o -name __pycache__ -o -name '.*' \) -prune -o -type f
+
 book: $(VENV)/installed ## execute the chapters and build the website
-	$(BIN)/jupyter-book build . -W -n --keep-going -q
+	@mkdir -p _build; { echo "SOLUTIONS=$(SOLUTIONS) LIVE=$(LIVE) PDF=$(PDF)"; $(FILES) -print; } > $(BUILT).new
+	@[ -e _build/html/index.html ] && cmp -s $(BUILT).new $(BUILT) && [ ! $< -nt $(BUILT) ] && [ -z "$$($(FILES) -newer $(BUILT) -print)" ] \
+	  || { $(BIN)/jupyter-book build . -W -n --keep-going -q && mv $(BUILT).new $(BUILT); }
 	@echo "The book is built. Open $(CURDIR)/_build/html/index.html, or run: make serve"
 
 live: export LIVE := 1
