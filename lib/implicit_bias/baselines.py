@@ -15,7 +15,7 @@ from ._matrices import as_entries, dense, largest_entry
 from ._projection import EVEN, equal_rows, equilibrated, orthonormal_rows
 from ._types import Matrix
 from ._validation import as_data, as_groups, as_labels, as_matrix, as_norm, as_positive, as_reals
-from .measures import spectral_norm
+from .measures import _norm_of, spectral_norm
 from .results import NOTHING, Result
 
 TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}  # the least that HiGHS takes
@@ -23,6 +23,9 @@ CERTIFIED = 1e-8
 SMALL = 250_000  # entries, of whatever form, up to which a matrix becomes dense for `minimum_norm`
 OFF = (0.0, 1e-9)
 LOST = 1e-6  # of the largest entry of the data: what is smaller is measured against this
+FARTHEST = 1e12  # for points of length 1: a separator that is longer is one of rounding errors
+INSEPARABLE = "no margin exists"
+SEPARATED = "the larger of max 1 - y_i <a_i, x> and of the duality gap relative to the norm"
 PROVED = "the larger of the residual relative to the data, row by row, and of the duality gap relative to the norm"
 
 
@@ -343,9 +346,11 @@ def maximum_margin(A: Matrix, y: ArrayLike, *, norm: str = "l2", shape: tuple[in
     Returns
     -------
     Result
-        `converged` is False, `x` is zero and `message` says so where no plane through the origin separates the classes.
-        The number of support vectors is in `iterations` (that of the solver's iterations for the last three norms);
-        `optimality` is the largest ``1 - y_i <a_i, x>``.
+        `optimality` is the larger of two numbers: the largest ``1 - y_i <a_i, x>``, and by how much of itself the norm of
+        `x` exceeds the bound that the multipliers of the program prove for every separator. `converged` says whether it is
+        below 1e-8 (1e-6 in the spectral norm). Where no plane through the origin separates the classes, `x` is zero and
+        `message` says so. The number of support vectors is in `iterations` (that of
+        the solver's iterations for the last three norms).
 
     Raises
     ------
@@ -360,18 +365,32 @@ def maximum_margin(A: Matrix, y: ArrayLike, *, norm: str = "l2", shape: tuple[in
     A = as_matrix(A)
     signed = _signed(A, y)
     norm, shape = as_norm(norm, shape, A.shape[1])
-    size = np.max(np.linalg.norm(signed, axis=1)) or 1.0
+    lengths = np.linalg.norm(signed, axis=1)
+    if not np.all(lengths):
+        return Result(np.zeros(A.shape[1], A.dtype), False, 0, f"{INSEPARABLE}: a point is zero", 1.0, SEPARATED)
+    # Points of length 1, and the length of the shortest as the unit: the tolerances of all these solvers are absolute.
+    unit = np.min(lengths)
+    points, least = signed / lengths[:, None], unit / lengths
     solve = {"l2": _shortest, "spectral": _flattest}.get(norm, _cheapest)
-    scaled, steps = solve(signed / size, norm, shape)
-    x = scaled / size
-    missing = float(np.max(1 - signed @ x))
-    separated = missing < (1e-6 if norm == "spectral" else 1e-8)
-    if not separated:
-        x, missing = np.zeros(A.shape[1]), 1.0
-    message = (
-        "The separator of largest margin was found." if separated else "no margin exists: the data are not separable"
-    )
-    return Result(x.astype(A.dtype), separated, steps, message, missing, "max 1 - y_i <a_i, x>")
+    x, dual, iterations = solve(points, least, norm, shape)
+    missing = float(np.max(1 - signed @ (x / unit)))
+    excess = 1 - _proved(points, least, dual, norm, shape) / (float(_norm_of(x, norm, shape)) or 1.0)
+    optimality = max(missing, excess, 0.0)
+    converged = optimality <= (1e-6 if norm == "spectral" else CERTIFIED)
+    message = "The separator of largest margin was found."
+    if not converged:
+        message = f"The separator of largest margin was found to {optimality:.0e} only."
+        level = np.ones(len(points))
+        if _proved(points, level, _shortest(points, level)[1], "l2") > FARTHEST:
+            x, optimality, message = np.zeros_like(x), 1.0, f"{INSEPARABLE}: the data are not separable"
+    return Result((x / unit).astype(A.dtype), converged, iterations, message, optimality, SEPARATED)
+
+
+def _proved(points, least, dual, norm, shape=None):
+    """No `x` with ``points @ x >= least`` has a smaller norm: <least, u> <= <points x, u> <= |x| |points.T u|_dual, u >= 0."""
+    if not np.any(dual):
+        return 0.0
+    return float(least @ dual / max(_norm_of(dual @ points, norm, shape, dual=True), np.finfo(float).tiny))
 
 
 def _signed(A, y):
@@ -379,40 +398,48 @@ def _signed(A, y):
     return as_labels(y, A).astype(float)[:, None] * dense(as_entries(A))
 
 
-def _shortest(signed, norm, shape):
-    """The least Euclidean norm, and the number of support vectors."""
-    # Lawson and Hanson (23.27): with r the residual of min |(G, 1)^T u - (0, 1)| over u >= 0, the shortest x with G x >= 1 is
-    # -r[:-1] / r[-1]; r = 0 means that 0 is a mean of the rows of G, so that there is no such x.
-    system = np.vstack([signed.T, np.ones(len(signed))])
-    target = np.r_[np.zeros(signed.shape[1]), 1.0]
-    u, _ = lawson_hanson(system, target, maxiter=30 * len(signed))
-    support = u > 0
+def _shortest(points, least, norm="l2", shape=None):
+    """The least Euclidean norm, multipliers, and the number of support vectors."""
+    # Lawson and Hanson (23.27): with r the residual of min |(G, h)^T u - (0, 1)| over u >= 0, the shortest x with G x >= h is
+    # -r[:-1] / r[-1]; r = 0 means that a mean of the rows of G is 0, so that there is no such x.
+    target = np.r_[np.zeros(points.shape[1]), 1.0]
+    dual, _ = lawson_hanson(np.vstack([points.T, least]), target, maxiter=30 * len(points))
+    support = dual > 0
     # The conditions of the support vectors are met with equality, which is more precise than the quotient.
-    x = np.linalg.lstsq(signed[support], np.ones(np.count_nonzero(support)), rcond=None)[0]
-    return x, int(np.count_nonzero(support))
+    x = np.linalg.lstsq(points[support], least[support], rcond=None)[0]
+    if np.all(points @ x >= (1 - CERTIFIED) * least):
+        dual = np.zeros(len(points))
+        dual[support] = np.maximum(np.linalg.lstsq(points[support].T, x, rcond=None)[0], 0)
+    return x, dual, int(np.count_nonzero(support))
 
 
-def _cheapest(signed, norm, shape):
+def _cheapest(points, least, norm, shape):
     """The least l1-norm or largest entry: ``x = u - v`` with the cost ``sum (u + v)``, or a bound on all ``u + v``."""
-    m, n = signed.shape
-    both = np.hstack([-signed, signed])
+    m, n = points.shape
+    both = np.hstack([-points, points])
     if norm == "l1":
-        program = linprog(np.ones(2 * n), A_ub=both, b_ub=-np.ones(m))
+        program = linprog(np.ones(2 * n), A_ub=both, b_ub=-least, options=TIGHT)
     else:
         bounds = np.hstack([np.eye(n), np.eye(n), -np.ones((n, 1))])
         below = np.vstack([np.hstack([both, np.zeros((m, 1))]), bounds])
-        program = linprog(np.r_[np.zeros(2 * n), 1.0], A_ub=below, b_ub=np.r_[-np.ones(m), np.zeros(n)])
-    x = np.zeros(n) if program.x is None else program.x[:n] - program.x[n : 2 * n]
-    return x, int(program.nit)
+        program = linprog(np.r_[np.zeros(2 * n), 1.0], A_ub=below, b_ub=np.r_[-least, np.zeros(n)], options=TIGHT)
+    if program.x is None:
+        return np.zeros(n), np.zeros(m), int(program.nit or 0)
+    dual = np.maximum(-program.ineqlin.marginals[:m], 0)
+    return program.x[:n] - program.x[n : 2 * n], dual, int(program.nit)
 
 
-def _flattest(signed, norm, shape):
+def _flattest(points, least, norm, shape):
     """The least spectral norm, made a separator in spite of the solver's tolerance."""
     with extra("baselines"):
         import cvxpy as cp
     X = cp.Variable(shape)
-    program = cp.Problem(cp.Minimize(cp.sigma_max(X)), [signed @ cp.vec(X, order="C") >= 1])
+    separates = points @ cp.vec(X, order="C") >= least
+    program = cp.Problem(cp.Minimize(cp.sigma_max(X)), [separates])
     program.solve(solver="CLARABEL")
-    x = np.zeros(signed.shape[1]) if program.status != "optimal" else X.value.ravel()
-    smallest = np.min(signed @ x)
-    return (x / smallest if smallest > 0 else x), int(program.solver_stats.num_iters or 0)
+    steps = int(program.solver_stats.num_iters or 0)
+    if program.status != "optimal":
+        return np.zeros(points.shape[1]), np.zeros(len(points)), steps
+    x = X.value.ravel()
+    smallest = np.min(points @ x / least)
+    return (x / smallest if smallest > 0 else x), np.maximum(separates.dual_value, 0), steps

@@ -257,6 +257,52 @@ def test_form_of_the_points_does_not_matter(form):
     )
 
 
+@pytest.mark.parametrize("norm, order", [("l2", 2), ("l1", 1), ("linf", np.inf)])
+@settings(max_examples=60)
+@given(st.integers(0, 10**6), st.integers(2, 12), st.integers(1, 9), st.floats(0, 8), st.floats(-9, 0))
+def test_points_of_any_length_have_the_widest_separator_or_it_is_said(norm, order, seed, m, n, spread, gap):
+    """A separable problem is never called inseparable, and no separator nearby is wider than one that is certified."""
+    rng = np.random.default_rng(seed)
+    w = rng.standard_normal(n)
+    w /= np.linalg.norm(w)
+    labels = np.where(np.arange(m) % 2, -1.0, 1.0)
+    A = rng.standard_normal((m, n))
+    A += np.outer(labels * (10.0**gap + np.abs(rng.standard_normal(m))) - A @ w, w)
+    A *= 10 ** rng.uniform(-spread, spread, (m, 1))
+    found, signed = maximum_margin(A, labels, norm=norm), labels[:, None] * A
+    assert "no margin exists" not in found.message
+    if spread < 2 and gap > -3:
+        assert found.converged
+    if found.converged:
+        length = np.linalg.norm(found.x, order)
+        assert np.min(signed @ found.x) > 1 - 1e-7
+        steps = 10 ** rng.uniform(-6, 0, (300, 1)) * np.vstack([rng.standard_normal((299, n)), w])
+        others = found.x + length * steps
+        margins = np.min(others @ signed.T, axis=1) / np.linalg.norm(others, order, axis=1)
+        assert np.max(margins) <= (1 + 1e-6) / length
+
+
+@pytest.mark.parametrize("thin", [1e-3, 1e-5, 1e-9])
+@pytest.mark.parametrize("norm", ["l2", "l1", "linf"])
+def test_a_thin_margin_of_long_points_is_a_margin(norm, thin):
+    points = np.array([[1, thin, 0.3], [-1, thin, 0.1], [0, thin, -0.2]])
+    found = maximum_margin(points * [[1], [1e8], [-1]], [1, 1, -1], norm=norm)
+    assert np.all(points[:, 1] > 0) and "no margin exists" not in found.message
+
+
+@pytest.mark.parametrize("norm", ["l2", "l1", "linf"])
+@settings(max_examples=40)
+@given(st.integers(0, 10**6), st.integers(3, 12), st.integers(1, 9), st.floats(0, 8))
+def test_points_of_any_length_around_zero_have_no_margin(norm, seed, m, n, spread):
+    rng = np.random.default_rng(seed)
+    A = rng.standard_normal((m, n))
+    A[-1] = -rng.uniform(0.1, 1, m - 1) @ A[:-1]
+    A *= 10 ** rng.uniform(-spread, spread, (m, 1))
+    labels = np.where(np.arange(m) % 2, -1.0, 1.0)
+    found = maximum_margin(labels[:, None] * A, labels, norm=norm)
+    assert not found.converged and not np.any(found.x) and "no margin exists" in found.message
+
+
 def test_points_without_margin():
     assert "no margin exists" in maximum_margin([[1.0, 0.0], [1.0, 0.0]], [1, -1]).message
     assert "no margin exists" in maximum_margin([[1.0, 0.0], [0.0, 0.0]], [1, -1]).message
