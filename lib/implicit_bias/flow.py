@@ -17,7 +17,6 @@ from numpy.typing import ArrayLike
 from scipy.integrate import BDF, LSODA, Radau, solve_ivp
 from scipy.linalg import LinAlgError, LinAlgWarning
 from scipy.optimize import OptimizeResult
-from scipy.special import logsumexp
 
 from ._matrices import as_entries, dense, gram, largest_entry
 from ._projection import Projection
@@ -628,8 +627,10 @@ class _Normalized(_Certified):
         """The total `S` and the shares of the squares of `u` and `v`."""
         along = 2 * (self.A.T @ mu)
         logs = np.concatenate([along, -along]) + 2 * self.start
-        log_sum = logsumexp(logs)
-        return self.square * log_sum, np.exp(logs - log_sum)
+        largest = np.max(logs)
+        shares = np.exp(logs - largest)
+        total = np.sum(shares)
+        return self.square * (largest + np.log(total)), shares / total
 
     def x(self, mu, t=0.0):
         total, shares = self._total(mu)

@@ -117,9 +117,14 @@ class Comparison(NamedTuple):
 
 def at_most(name, left, right, slack=SLACK):
     """``left <= right``; for arrays the comparison with the largest ratio is kept, or one that refutes."""
-    left, right = np.broadcast_arrays(np.asarray(left, dtype=float), np.asarray(right, dtype=float))
-    each = [Comparison(name, float(a), float(b), slack, bool(name)) for a, b in zip(left.flat, right.flat, strict=True)]
-    return max(each, key=lambda one: (one.refutes, one.ratio), default=Comparison(name, 0.0, 0.0, slack, False))
+    left, right = (np.ravel(side) for side in np.broadcast_arrays(np.asarray(left, float), np.asarray(right, float)))
+    if not left.size:
+        return Comparison(name, 0.0, 0.0, slack, False)
+    with np.errstate(all="ignore"):
+        refutes = ~(left <= right + slack * np.maximum(np.maximum(abs(left), abs(right)), np.finfo(float).tiny))
+        ratio = np.where((right > 0) & np.isfinite(right), left / right, 0.0)
+    nearest = np.lexsort((-ratio, ~refutes))[0]
+    return Comparison(name, float(left[nearest]), float(right[nearest]), slack, bool(name))
 
 
 def equal(name, found, expected, tolerance=1e-9):

@@ -372,9 +372,12 @@ class GreedyStart:
     def flow(self, U, times):
         """The flow of ``1/2 |A(U U^T) - y|^2`` from `U`, by an integrator that sees the smallest entries."""
 
+        measurements = self.A.reshape(len(self.A), -1)
+
         def velocity(t, u):
             V = u.reshape(U.shape)
-            return -2 * (np.tensordot(np.tensordot(self.A, V @ V.T) - self.y, self.A, 1) @ V).ravel()
+            slope = (measurements @ (V @ V.T).ravel() - self.y) @ measurements
+            return -2 * (slope.reshape(len(U), -1) @ V).ravel()
 
         run = solve_ivp(velocity, (times[0], times[-1]), U.ravel(), "DOP853", times, rtol=1e-9, atol=1e-60)
         return run.y.T.reshape(-1, *U.shape)
