@@ -1,5 +1,6 @@
 """What the field would use instead of the implicit bias: thin calls into SciPy, scikit-learn and CVXPY."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +21,7 @@ from .results import NOTHING, Result
 
 TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}  # the least that HiGHS takes
 CERTIFIED = 1e-8
+CONIC = 1e-6  # what the interior-point solver reaches
 SMALL = 250_000  # entries, of whatever form, up to which a matrix becomes dense for `minimum_norm`
 OFF = (0.0, 1e-9)
 LOST = 1e-6  # of the largest entry of the data: what is smaller is measured against this
@@ -96,10 +98,8 @@ def _linear_program(A, y, nonnegative, columns):
         dual = dual / max(1.0, np.max(slopes if nonnegative else np.abs(slopes)))
         # No solution has a smaller norm than <b, dual>: the multipliers are feasible now.
         gap = (cost @ np.abs(point) - b @ dual) / (norm or 1.0)
-        rounding = 1e-4 * (abs(B) @ np.abs(point))
-        missed = np.max(np.abs(B @ point - b) / np.maximum(rounding, np.maximum(np.abs(b), LOST)))
-        if max(gap, missed) < optimality:
-            optimality, z = float(max(gap, missed)), point
+        if (reached := max(float(gap), _missed(B, b, point))) < optimality:
+            optimality, z = reached, point
     optimality = max(optimality, 0.0)
     message = program.message
     if program.status == 0 and optimality > CERTIFIED:
@@ -135,7 +135,10 @@ def nuclear_norm(A: Matrix, y: ArrayLike, shape: tuple[int, int]) -> Result:
     Returns
     -------
     Result
-        `x` has the shape (p * q,). `converged` is False, `x` is zero and `message` says why where ``A x = y`` has no solution.
+        `x` has the shape (p * q,). `optimality` is the larger of two numbers: the residual, row by row and relative to the
+        data there; and by how much of itself the norm of `x` exceeds the bound that the multipliers of the program prove for
+        every solution. `converged` says whether it is below 1e-6. Where ``A x = y`` has no solution, `x` is zero and
+        `message` says so.
 
     Examples
     --------
@@ -144,10 +147,6 @@ def nuclear_norm(A: Matrix, y: ArrayLike, shape: tuple[int, int]) -> Result:
     >>> (nuclear_norm(np.eye(4)[1:], [1.0, 1.0, 0.0], (2, 2)).x.round(3) + 0.0).tolist()
     [0.0, 1.0, 1.0, 0.0]
     """
-    # Only this function needs CVXPY, whose import takes a second.
-    with extra("baselines"):
-        import cvxpy
-
     A = as_matrix(A)
     y = as_data(y, A).astype(float)
     try:
@@ -156,19 +155,59 @@ def nuclear_norm(A: Matrix, y: ArrayLike, shape: tuple[int, int]) -> Result:
         raise ValueError(f"shape must be the numbers of rows and columns of a matrix, got {shape!r}") from None
     if rows * columns != A.shape[1]:
         raise ValueError(f"shape must have as many entries as A has columns, {A.shape[1]}; got {shape}")
-    # The tolerances of the solver are absolute, so the problem is brought to size 1.
-    entries = as_entries(A)
-    size_A, size_y = largest_entry(entries) or 1.0, np.max(np.abs(y)) or 1.0
-    X = cvxpy.Variable((rows, columns))
-    seen = (entries / size_A) @ cvxpy.vec(X, order="C") == y / size_y
-    program = cvxpy.Problem(cvxpy.Minimize(cvxpy.normNuc(X)), [seen])
-    program.solve(solver="CLARABEL")
-    solved = program.status == "optimal"
-    x = (X.value.ravel() if solved else np.zeros(rows * columns)) * (size_y / size_A)
-    x = x.astype(A.dtype)
-    residual = float(np.linalg.norm(A @ x - y) / (np.linalg.norm(y) or 1.0))
-    steps = int(program.solver_stats.num_iters or 0)
-    return Result(x, solved, steps, f"Clarabel: {program.status}.", residual, "|A x - y| / |y|")
+    # The tolerances of the solver are absolute: rows of size 1, or orthonormal ones where these do not suffice.
+    B, sizes = equal_rows(as_entries(A), np.ones(A.shape[1]))
+    unit = np.max(np.abs(y / sizes)) or 1.0
+    b = y / sizes / unit
+    x, optimality, steps, message = _lowest(B, b, (rows, columns))
+    if optimality > CONIC:
+        B = dense(B)
+        G, c, _ = orthonormal_rows(B, b, sizes)
+        if _missed(B, b, c @ G) > CONIC:
+            return Result(
+                np.zeros(A.shape[1], A.dtype), False, steps, "infeasible: A x = y has no solution", 1.0, PROVED
+            )
+        other, gap, more, said = _lowest(G, c, (rows, columns))
+        steps += more
+        if (gap := max(gap, _missed(B, b, other))) < optimality:
+            x, optimality, message = other, gap, said
+    return Result((x * unit).astype(A.dtype), optimality <= CONIC, steps, f"Clarabel: {message}.", optimality, PROVED)
+
+
+def _lowest(B, b, shape):
+    """The least nuclear norm, how far it is proved, steps of the solver and its words."""
+    with extra("baselines"):
+        import cvxpy
+
+    X = cvxpy.Variable(shape)
+    solved = B @ cvxpy.vec(X, order="C") == b
+    steps, message = _conic(cvxpy.Problem(cvxpy.Minimize(cvxpy.normNuc(X)), [solved]))
+    if X.value is None or solved.dual_value is None:
+        return np.zeros(X.size), np.inf, steps, message
+    x, dual = X.value.ravel(), solved.dual_value
+    norm, steepest = np.linalg.norm(X.value, "nuc"), np.linalg.norm((B.T @ dual).reshape(shape), 2)
+    bound = np.abs(b @ dual) / steepest if steepest else 0.0
+    return x, max(float(1 - bound / norm if norm else 0.0), _missed(B, b, x)), steps, message
+
+
+def _missed(B, b, x):
+    """The largest residual of a row, relative to its data; tiny data count as what rounding may leave."""
+    return float(
+        np.max(np.abs(B @ x - b) / np.maximum(1e-4 * (abs(B) @ np.abs(x)), np.maximum(np.abs(b), LOST)), initial=0)
+    )
+
+
+def _conic(program):
+    """Has Clarabel solve a program: its steps and its word. What it could not solve is left without a value."""
+    import cvxpy
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of an inaccurate solution: whether it is one, the certificate says
+        try:
+            program.solve(solver="CLARABEL")
+        except cvxpy.SolverError:
+            return 0, "failed"
+    return int(program.solver_stats.num_iters or 0), program.status
 
 
 def minimum_norm(A: Matrix, y: ArrayLike) -> np.ndarray:
@@ -309,17 +348,15 @@ def group_lasso(A: Matrix, y: ArrayLike, groups: ArrayLike, penalty: float) -> R
     X = cvxpy.Variable(A.shape[1])
     norms = cvxpy.sum(cvxpy.hstack([cvxpy.norm(X[np.flatnonzero(own)]) for own in members]))
     program = cvxpy.Problem(cvxpy.Minimize(cvxpy.sum_squares(B @ X - b) / 2 + level * norms))
-    program.solve(solver="CLARABEL")
-    solved = program.status == "optimal"
-    x = X.value if solved else np.zeros(A.shape[1])
+    steps, status = _conic(program)
+    x = np.zeros(A.shape[1]) if X.value is None else X.value
     residual = b - B @ x
     steepest = max(np.linalg.norm(B.T[own] @ residual) for own in members)
     dual = residual * min(1.0, level / max(steepest, np.finfo(float).tiny))
     value = residual @ residual / 2 + level * sum(np.linalg.norm(x[own]) for own in members)
     gap = float(max(value - (b @ b - (b - dual) @ (b - dual)) / 2, 0.0) / (b @ b / 2 or 1.0))
     x = (x * (size_y / size_A)).astype(A.dtype)
-    steps = int(program.solver_stats.num_iters or 0)
-    return Result(x, solved and gap < 1e-6, steps, f"Clarabel: {program.status}.", gap, "duality gap / loss at zero")
+    return Result(x, gap < CONIC, steps, f"Clarabel: {status}.", gap, "duality gap / loss at zero")
 
 
 def maximum_margin(A: Matrix, y: ArrayLike, *, norm: str = "l2", shape: tuple[int, int] | None = None) -> Result:
@@ -376,7 +413,7 @@ def maximum_margin(A: Matrix, y: ArrayLike, *, norm: str = "l2", shape: tuple[in
     missing = float(np.max(1 - signed @ (x / unit)))
     excess = 1 - _proved(points, least, dual, norm, shape) / (float(_norm_of(x, norm, shape)) or 1.0)
     optimality = max(missing, excess, 0.0)
-    converged = optimality <= (1e-6 if norm == "spectral" else CERTIFIED)
+    converged = optimality <= (CONIC if norm == "spectral" else CERTIFIED)
     message = "The separator of largest margin was found."
     if not converged:
         message = f"The separator of largest margin was found to {optimality:.0e} only."
@@ -435,10 +472,8 @@ def _flattest(points, least, norm, shape):
         import cvxpy as cp
     X = cp.Variable(shape)
     separates = points @ cp.vec(X, order="C") >= least
-    program = cp.Problem(cp.Minimize(cp.sigma_max(X)), [separates])
-    program.solve(solver="CLARABEL")
-    steps = int(program.solver_stats.num_iters or 0)
-    if program.status != "optimal":
+    steps, _ = _conic(cp.Problem(cp.Minimize(cp.sigma_max(X)), [separates]))
+    if X.value is None or separates.dual_value is None:
         return np.zeros(points.shape[1]), np.zeros(len(points)), steps
     x = X.value.ravel()
     smallest = np.min(points @ x / least)

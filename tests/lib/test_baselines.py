@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from implicit_bias.baselines import basis_pursuit, lasso_path, maximum_margin, minimum_norm, nuclear_norm
+from implicit_bias.baselines import basis_pursuit, group_lasso, lasso_path, maximum_margin, minimum_norm, nuclear_norm
 from implicit_bias.measures import margin
 from implicit_bias.problems import separable
 from scipy.optimize import linprog, nnls
@@ -203,6 +203,43 @@ def test_nuclear_norm_in_any_form_and_unit(form, a, b):
     A, y = instance(4)
     expected = nuclear_norm(A, y, (2, 3)).x
     np.testing.assert_allclose(nuclear_norm(form(a * A), b * y, (2, 3)).x * (a / b), expected, atol=1e-6)
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 10**6), st.integers(1, 4), st.integers(1, 4), st.floats(0, 5), st.floats(-5, 0))
+def test_nuclear_norm_of_rows_of_any_size_and_nearly_equal_ones(seed, p, q, spread, apart):
+    """It is proved; no solution nearby and no matrix that made the data has a smaller norm."""
+    rng = np.random.default_rng(seed)
+    n, m = p * q, rng.integers(1, p * q + 1)
+    A = rng.standard_normal((m, 1)) + 10**apart * rng.standard_normal((m, n))
+    W = np.outer(rng.standard_normal(p), rng.standard_normal(q)).ravel()
+    sizes = 10 ** rng.uniform(-spread, spread, m)
+    found = nuclear_norm(sizes[:, None] * A, sizes * (A @ W), (p, q))
+    assert found.converged and found.optimality <= 1e-6
+    np.testing.assert_allclose(A @ found.x, A @ W, atol=1e-5 * np.max(np.abs(A)) * np.max(np.abs(W)))
+    kernel = np.linalg.svd(A)[2][m:]
+    moves = rng.standard_normal((50, n - m)) @ kernel * 10 ** rng.uniform(-4, 0, (50, 1))
+    others = np.vstack([W, found.x + moves]).reshape(-1, p, q)
+    norms = np.linalg.norm(others, "nuc", axis=(1, 2))
+    assert np.linalg.norm(found.x.reshape(p, q), "nuc") <= np.min(norms) * (1 + 1e-5)
+
+
+def test_nuclear_norm_says_when_the_solver_gives_up(monkeypatch):
+    """No error of CVXPY, and no word that is not proved."""
+    import cvxpy
+
+    def solve(program, **options):
+        raise cvxpy.SolverError("it failed")
+
+    monkeypatch.setattr(cvxpy.Problem, "solve", solve)
+    A, y = instance(4)
+    programs = (
+        nuclear_norm(A, y, (2, 3)),
+        group_lasso(A, y, [0, 0, 1, 1, 2, 2], 0.1),
+        maximum_margin(np.eye(4), [1, -1, 1, -1], norm="spectral", shape=(2, 2)),
+    )
+    for found in programs:
+        assert not found.converged and np.all(np.isfinite(found.x)) and found.optimality > 0.1
 
 
 def test_nuclear_norm_without_a_solution():
