@@ -16,13 +16,16 @@ from ._matrices import as_entries, dense, largest_entry
 from ._projection import EVEN, equal_rows, equilibrated, orthonormal_rows
 from ._types import Matrix
 from ._validation import as_data, as_groups, as_labels, as_matrix, as_norm, as_positive, as_reals
-from .measures import _norm_of, spectral_norm
+from .measures import _norm_of, column_norms, spectral_norm
 from .results import NOTHING, Result
 
 TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}  # the least that HiGHS takes
 CERTIFIED = 1e-8
 CONIC = 1e-6  # what the interior-point solver reaches
-SMALL = 250_000  # entries, of whatever form, up to which a matrix becomes dense for `minimum_norm`
+SMALL, DENSE = (
+    250_000,
+    25_000_000,
+)  # entries up to which `minimum_norm` makes a matrix dense; only if it must, the second
 OFF = (0.0, 1e-9)
 LOST = 1e-6  # of the largest entry of the data: what is smaller is measured against this
 FARTHEST = 1e12  # for points of length 1: a separator that is longer is one of rounding errors
@@ -223,6 +226,9 @@ def minimum_norm(A: Matrix, y: ArrayLike) -> np.ndarray:
     Returns
     -------
     ndarray, shape (n,)
+        Of sparse matrices and operators with more than 250 000 entries it is computed by LSMR. Where that meets neither each
+        equation to 1e-6 nor those of least squares, dense factors are used up to 25 million entries; beyond, a
+        `RuntimeWarning` says so.
 
     Examples
     --------
@@ -233,14 +239,29 @@ def minimum_norm(A: Matrix, y: ArrayLike) -> np.ndarray:
     y = as_data(y, A)
     if 0 in A.shape:
         return np.zeros(A.shape[1], A.dtype)
-    if A.shape[0] * A.shape[1] <= SMALL:
-        return _least_norm(as_entries(A), y.astype(float)).astype(A.dtype)
-    if issparse(A) or isinstance(A, LinearOperator):
-        size = float(spectral_norm(A)) or 1.0  # LSMR gives up early on a matrix far below 1
-        with np.errstate(over="ignore"):  # its first values are beyond float32
-            x = lsmr(A * (1 / size), y, atol=1e-12, btol=1e-12, maxiter=10 * max(A.shape))[0]
-        return (x / size).astype(A.dtype)
-    return np.linalg.lstsq(A, y, rcond=None)[0]
+    entries = A.shape[0] * A.shape[1]
+    if (issparse(A) or isinstance(A, LinearOperator)) and entries > SMALL:
+        x, met = _by_products(A, y)
+        if met or entries > DENSE:
+            if not met:
+                message = (
+                    "the equations, or those of least squares, are not met by LSMR; bring rows and columns to one size"
+                )
+                warnings.warn(f"minimum_norm: {message}", RuntimeWarning, stacklevel=2)
+            return x.astype(A.dtype)
+    return _least_norm(as_entries(A), y.astype(float)).astype(A.dtype)
+
+
+def _by_products(A, y):
+    """The least solution by LSMR, and whether it meets each equation, or those of least squares in each column."""
+    size = float(spectral_norm(A)) or 1.0  # LSMR gives up early on a matrix far below 1
+    with np.errstate(over="ignore"):  # its first values are beyond float32
+        x = lsmr(A * (1 / size), y, atol=1e-12, btol=1e-12, conlim=0, maxiter=10 * max(A.shape))[0] / size
+    residual = y - A @ x
+    tolerance = np.finfo(A.dtype).eps ** 0.375  # 1.3e-6; its square is what rounding may leave of the largest
+    met = np.all(np.abs(residual) <= tolerance * np.maximum(np.abs(y), tolerance * np.max(np.abs(y))))
+    slope = np.abs(A.T @ residual)
+    return x, met or np.all(slope <= CERTIFIED * column_norms(A) * np.linalg.norm(residual))
 
 
 def _least_norm(A, y):

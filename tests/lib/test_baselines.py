@@ -1,5 +1,6 @@
 """Baselines against brute force and optimality conditions."""
 
+import warnings
 from itertools import combinations
 
 import numpy as np
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 from implicit_bias.baselines import basis_pursuit, group_lasso, lasso_path, maximum_margin, minimum_norm, nuclear_norm
 from implicit_bias.measures import margin
 from implicit_bias.problems import separable
+from scipy.linalg import solve_triangular
 from scipy.optimize import linprog, nnls
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, eye_array, random_array
 from scipy.sparse.linalg import aslinearoperator
 
 FORMS = pytest.mark.parametrize("form", [np.array, np.asfortranarray, csr_array, aslinearoperator, np.ndarray.tolist])
@@ -114,6 +116,35 @@ def test_minimum_norm_with_rows_and_columns_of_any_size(form):
     # Of two columns of one direction the larger carries nearly all.
     x = minimum_norm(form(np.array([[1e9, 1.0]])), [1.0])
     np.testing.assert_allclose(x, [1e-9, 1e-18], rtol=1e-12)
+
+
+@pytest.mark.parametrize("form", [np.array, csr_array, aslinearoperator])
+@pytest.mark.parametrize("spread, columns", [(0, 0), (4, 0), (8, 0), (0, 3), (3, 2)])
+def test_minimum_norm_of_a_large_matrix(form, spread, columns):
+    """Above the size that is made dense at once: against the orthonormal factors of its equal rows."""
+    rng = np.random.default_rng(spread)
+    A = random_array((480, 560), density=0.03, rng=rng).toarray() + np.eye(480, 560)
+    A *= 10 ** rng.uniform(-columns, columns, 560)
+    sizes = 10 ** rng.uniform(-spread, spread, 480)
+    y = A @ rng.standard_normal(560)
+    Q, R = np.linalg.qr((A / np.linalg.norm(A, axis=1, keepdims=True)).T)
+    expected = Q @ solve_triangular(R, y / np.linalg.norm(A, axis=1), trans="T")
+    found = minimum_norm(form(sizes[:, None] * A), sizes * y)
+    np.testing.assert_allclose(found, expected, atol=1e-6 * np.max(np.abs(expected)))
+
+
+def test_minimum_norm_of_a_matrix_that_is_too_large_says_what_it_does_not_meet(monkeypatch):
+    rng = np.random.default_rng(0)
+    A = csr_array(random_array((480, 560), density=0.03, rng=rng) + eye_array(480, 560))
+    wanted, noise = rng.standard_normal(560), rng.standard_normal(560)
+    monkeypatch.setattr("implicit_bias.baselines.DENSE", 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        minimum_norm(A, A @ wanted)
+        minimum_norm(A.T.tocsr(), noise)  # no solution: least squares
+        minimum_norm(A.astype(np.float32), A @ wanted)
+    with pytest.warns(RuntimeWarning, match=r"^minimum_norm: the equations"):
+        minimum_norm(A * 10.0 ** rng.uniform(-5, 5, (480, 1)), A @ wanted)
 
 
 @FORMS
