@@ -142,8 +142,8 @@ def gradient_descent(
             predictions = forward(x)
             slope = objective.slope(predictions)
             gradient = backward(slope)
-            finite = np.isfinite(np.sum(gradient, axis=-1)) & alive
-            if not np.all(finite == alive):
+            finite = np.isfinite(gradient.sum(axis=-1)) & alive
+            if not (finite == alive).all():
                 # A diverged start goes back to its last finite iterate and stays there.
                 w = np.where(finite[..., None] | ~alive[..., None], w, w_before)
                 alive = finite
@@ -153,7 +153,7 @@ def gradient_descent(
                 optimality = decay.optimality(w, gradient)
             else:
                 optimality = objective.optimality(x, slope, gradient, parametrization.nonnegative, tol)
-            done = k == max_iterations or not np.any(alive) or np.all((optimality <= tol) | ~alive)
+            done = k == max_iterations or ((optimality <= tol) | ~alive).all()
             if record and (k in kept or done):
                 times.append(time.copy())
                 iterates.append(x)
@@ -169,7 +169,7 @@ def gradient_descent(
                 move = move + weight_decay * w
             move *= -eta[..., None]
             velocity = momentum * velocity + move if momentum else move
-            if not np.all(alive):
+            if not alive.all():
                 velocity = np.where(alive[..., None], velocity, 0)  # 0 times an overflow is NaN
             w_before, w = w, (w + velocity).astype(A.dtype, copy=False)
             x = parametrization.value(w)
@@ -220,7 +220,7 @@ class _Squared:
 
     def optimality(self, x, slope, gradient, nonnegative, tol):
         kkt = _kkt(x, gradient, self.columns, self.data_norm, nonnegative)
-        if np.all(kkt > tol):
+        if (kkt > tol).all():
             return kkt
         # The certificate costs more, and is no smaller where it matters: a small KKT residual alone bounds no loss.
         # Squares of float32 may be beyond float32.

@@ -748,8 +748,9 @@ class _AcceleratedDual(_Dual):
 
     def velocity(self, u, state):
         self.count()
-        predictions, mu = np.split(state, 2)
-        return np.r_[2 * (self.A @ self.x(mu) - predictions), self.rate * np.exp(2 * u) / 2 * (self.y - predictions)]
+        predictions, mu = state[: len(self.y)], state[len(self.y) :]
+        motion = 2 * (self.A @ self.x(mu) - predictions), self.rate * np.exp(2 * u) / 2 * (self.y - predictions)
+        return np.concatenate(motion)  # np.r_ takes longer than all the rest
 
     def jacobian(self, u, state):
         identity = np.eye(len(self.y))

@@ -268,7 +268,7 @@ class SignedHadamardPower(_Power):
 
     def pullback(self, w: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         """Gradient with respect to the weights, of the shape of `w`."""
-        slope = self.depth * np.copysign(np.abs(w) ** (self.depth - 1), w)
+        slope = 2 * w if self.depth == 2 else self.depth * np.copysign(np.abs(w) ** (self.depth - 1), w)
         slope[1] *= -1
         return slope * gradient
 

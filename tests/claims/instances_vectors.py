@@ -70,12 +70,12 @@ def weights_path(A, y, depth, w0, times, rtol=1e-10):
     signs = np.array([[1.0], [-1.0]])[: len(w0)]
 
     def value(w):
-        return np.sum(signs * w**depth, axis=-2)
+        return (signs * w**depth).sum(axis=-2)
 
     def velocity(t, state):
         w = state[: w0.size].reshape(w0.shape)
         g = A.T @ (A @ value(w) - y)
-        return np.r_[(-signs * depth * w ** (depth - 1) * g).ravel(), g]
+        return np.concatenate([(-signs * depth * w ** (depth - 1) * g).ravel(), g])
 
     start = np.r_[w0.ravel(), np.zeros(A.shape[1])]
     floor = np.r_[np.full(w0.size, 1e-14 * np.min(w0)), np.full(A.shape[1], 1e-14)]
@@ -93,7 +93,7 @@ def logarithmic_path(A, y, depth, w0, times):
             2, n
         )  # a step that is tried and refused may be far too long
         g = A.T @ (A @ (u**depth - v**depth) - y)
-        return np.r_[-depth * u ** (depth - 2) * g, depth * v ** (depth - 2) * g, u**depth - v**depth]
+        return np.concatenate([-depth * u ** (depth - 2) * g, depth * v ** (depth - 2) * g, u**depth - v**depth])
 
     start = np.r_[np.log(w0), np.log(w0), np.zeros(n)]
     state = solve_ivp(velocity, (0, times[-1]), start, "LSODA", times, rtol=1e-9, atol=1e-9).y.T
@@ -415,8 +415,8 @@ def strictly_complementary(source, rows=8, columns=5):
 def own_descent(A, y, w, eta, steps):
     """Gradient descent at depth 2, with one step size or one for each step: all iterates x."""
     path, eta = np.empty((steps + 1, len(w))), np.broadcast_to(eta, steps + 1)
-    for k in range(steps + 1):
-        with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
+        for k in range(steps + 1):
             path[k] = w**2
             w = w - eta[k] * 2 * w * (A.T @ (A @ path[k] - y))
     return path
@@ -520,7 +520,7 @@ def accelerated(source):
 
     def velocity(t, state):
         X, theta = state[:n], state[n:]
-        return np.r_[2 / t * (Z(theta) - X), -t / 2 * (A.T @ (A @ X - y))]
+        return np.concatenate([2 / t * (Z(theta) - X), -t / 2 * (A.T @ (A @ X - y))])
 
     gradient = A.T @ (A @ x0 - y)
     size = np.max(np.abs(gradient)) or 1.0

@@ -53,12 +53,12 @@ def many_solutions(seed, m=4, n=9):
 
 
 def flow_of_weights(A, y, w0, depth, times):
-    """The path of x = w^L by an explicit integrator of the weights."""
+    """The path of x = w^L by an integrator of the weights."""
 
     def velocity(t, w):
         return -depth * w ** (depth - 1) * (A.T @ (A @ w**depth - y))
 
-    run = solve_ivp(velocity, (0, times[-1]), w0, "DOP853", times, rtol=1e-11, atol=1e-13)
+    run = solve_ivp(velocity, (0, times[-1]), w0, "LSODA", times, rtol=1e-11, atol=1e-13)
     return run.y.T**depth
 
 
@@ -345,7 +345,7 @@ def flow_of_two_factors(A, y, u0, v0, times):
     def velocity(t, state):
         u, v = state[:n], state[n:]
         g = A.T @ (A @ (u * v) - y)
-        return np.r_[-v * g, -u * g]
+        return np.concatenate([-v * g, -u * g])
 
     run = solve_ivp(velocity, (0, times[-1]), np.r_[u0, v0], "DOP853", times, rtol=1e-11, atol=1e-14)
     return run.y[:n].T, run.y[n:].T

@@ -690,7 +690,7 @@ def two_factors(source):
 
     def velocity(t, state):
         g = A.T @ (A @ (state[:n] * state[n:]) - y)
-        return np.r_[-state[n:] * g, -state[:n] * g]
+        return np.concatenate([-state[n:] * g, -state[:n] * g])
 
     end = vectors.clock(A, y, 2, u * v) * (20 if equal_factors else source.log_uniform(10, 2000))
     times = np.r_[0, np.geomspace(end / 100, end, 12)]

@@ -49,7 +49,7 @@ def flow_of_weights(A, y, model, w0, times):
     def velocity(t, state):
         w = state[: w0.size].reshape(w0.shape)
         gradient = A.T @ (A @ model.value(w) - y)
-        return np.r_[-model.pullback(w, gradient).ravel(), gradient]
+        return np.concatenate([-model.pullback(w, gradient).ravel(), gradient])
 
     start = np.r_[w0.ravel(), np.zeros(A.shape[1])]
     run = solve_ivp(velocity, (0, times[-1]), start, "DOP853", times, rtol=1e-11, atol=1e-13)

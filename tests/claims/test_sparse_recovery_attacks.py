@@ -917,7 +917,7 @@ def dictionary_path(source):
     def velocity(t, state):
         w = state[:n]
         g = A.T @ (A @ value(w) - y)
-        return np.r_[-slope(w) * g, g]
+        return np.concatenate([-slope(w) * g, g])
 
     end = vectors.clock(A, y, 2, value(w0)) * source.log_uniform(0.01, 1)
     run = solve_ivp(velocity, (0, end), np.r_[w0, np.zeros(n)], "DOP853", [0, end], rtol=1e-10, atol=1e-12)

@@ -146,7 +146,7 @@ def test_first_order_of_the_scale_and_second_of_the_shift():
 
     def velocity(t, w):
         g = p.A.T @ (p.A @ (w[:12] ** 2 - w[12:] ** 2) - p.y)
-        return np.r_[-2 * w[:12] * g, 2 * w[12:] * g]
+        return np.concatenate([-2 * w[:12] * g, 2 * w[12:] * g])
 
     w = solve_ivp(velocity, (0, times[-1]), np.full(24, 0.3), "DOP853", times, rtol=1e-10, atol=1e-13).y
     g = (p.A.T @ (p.A @ (w[:12] ** 2 - w[12:] ** 2) - p.y[:, None])).T

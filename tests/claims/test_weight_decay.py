@@ -82,7 +82,7 @@ def penalized(A, y, penalty, depth=2):
         r = A @ (np.abs(u) ** depth - np.abs(v) ** depth) - y
         g = depth * (A.T @ r)
         slopes = [np.sign(z) * np.abs(z) ** (depth - 1) for z in (u, v)]
-        return r @ r / 2 + penalty / 2 * (w @ w), np.r_[slopes[0] * g, -slopes[1] * g] + penalty * w
+        return r @ r / 2 + penalty / 2 * (w @ w), np.concatenate([slopes[0] * g, -slopes[1] * g]) + penalty * w
 
     return function
 
@@ -137,7 +137,9 @@ def grouped(A, y, groups, penalty):
         u, v = w[:number], w[number:]
         r = A @ (u[groups] * v) - y
         g = A.T @ r
-        return r @ r / 2 + penalty / 2 * (w @ w), np.r_[np.bincount(groups, v * g), u[groups] * g] + penalty * w
+        return r @ r / 2 + penalty / 2 * (w @ w), np.concatenate(
+            [np.bincount(groups, v * g), u[groups] * g]
+        ) + penalty * w
 
     return function
 
@@ -311,7 +313,9 @@ def decaying(source):
         r = A @ (u**depth - v**depth) - y
         g = A.T @ r
         weight = 4 if depth == 2 else depth * (depth - 2) * (alpha * np.exp(-rate * t)) ** (depth - 2)
-        return np.r_[-depth * u ** (depth - 1) * g - rate * u, depth * v ** (depth - 1) * g - rate * v, -weight * r, -r]
+        return np.concatenate(
+            [-depth * u ** (depth - 1) * g - rate * u, depth * v ** (depth - 1) * g - rate * v, -weight * r, -r]
+        )
 
     start = np.r_[np.full(2 * n, alpha), np.zeros(2 * m)]
     run = solve_ivp(velocity, (0, end), start, "DOP853", times, rtol=1e-11, atol=1e-15)

@@ -239,7 +239,7 @@ def followed_in_mirror_coordinates(A, y, model, alpha, times):
 
     def velocity(t, state):
         X, theta = np.split(state, 2)
-        return np.r_[2 / t * (model.inverse_mirror_map(theta, alpha) - X), -t / 2 * A.T @ (A @ X - y)]
+        return np.concatenate([2 / t * (model.inverse_mirror_map(theta, alpha) - X), -t / 2 * A.T @ (A @ X - y)])
 
     start = np.r_[x0, model.mirror_map(x0, alpha)]
     run = solve_ivp(velocity, (1e-6, times[-1]), start, "DOP853", np.maximum(times, 1e-6), rtol=1e-10, atol=1e-12)
@@ -429,7 +429,7 @@ def test_path_of_groups_is_that_of_the_weights(alpha, weight_decay):
     def velocity(t, w):
         u, v = w[:-n], w[-n:]
         g = A.T @ (A @ (u[GROUPS.groups] * v) - y)
-        return np.r_[-which @ (v * g), -u[GROUPS.groups] * g] - weight_decay * w
+        return np.concatenate([-which @ (v * g), -u[GROUPS.groups] * g]) - weight_decay * w
 
     start = np.r_[np.full(GROUPS.number, alpha), np.zeros(n)]
     run = solve_ivp(velocity, (0, times[-1]), start, "LSODA", times, rtol=1e-11, atol=1e-14)

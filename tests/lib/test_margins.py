@@ -140,7 +140,7 @@ def test_margin_flow_against_the_weights(alpha):
     def velocity(t, w):
         u, v = np.split(w, 2)
         g = -(1 / (1 + np.exp(signed @ (u**2 - v**2)))) @ signed
-        return np.r_[-2 * u * g, 2 * v * g]
+        return np.concatenate([-2 * u * g, 2 * v * g])
 
     end = solve_ivp(velocity, (0, 30), np.full(8, alpha), "DOP853", rtol=1e-11, atol=1e-13, dense_output=True)
     states = [end.sol(t) for t in (0.3, 3.0, 30.0)]

@@ -272,7 +272,7 @@ def test_normalized_flow_against_the_weights(alpha, radius, unit):
         u, v = np.split(r * d, 2)
         g = A.T @ (A @ (u**2 - v**2) - y)
         slope = np.r_[2 * u * g, -2 * v * g]
-        return -np.r_[d @ slope, r / c * (slope - d * (d @ slope))]
+        return -np.concatenate([[d @ slope], r / c * (slope - d * (d @ slope))])
 
     first = np.r_[alpha * np.sqrt(2 * n), np.full(2 * n, radius / np.sqrt(2 * n))]
     w = solve_ivp(velocity, (0, end), first, "DOP853", rtol=1e-11, atol=1e-13).y[:, -1]
