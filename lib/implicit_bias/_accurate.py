@@ -55,17 +55,22 @@ def residual(B, x, b, rest=0.0):
 
     Source: the products of Dekker (1971); the sums of many by the extraction of Rump, Ogita and Oishi (2008), taken twice.
     """
-    B_high, x_high = _high(B), _high(x)
-    B_low, x_low = B - B_high, x - x_high
+    (B_high, B_low), (x_high, x_low) = _halves(B), _halves(x)
     products, errors = B * x, B_high * x_high
     errors -= products
-    for left, right in ((B_high, x_low), (B_low, x_high), (B_low, x_low)):
-        errors += left * right
-    terms = np.concatenate((products, -b[:, None], (np.add.reduce(errors, axis=1) + rest)[:, None]), axis=1)
-    if terms.size <= FEW:
-        rows = terms.tolist()
-        total = [fsum(row) for row in rows]
-        return np.array(total), np.array([fsum([*row, -value]) for row, value in zip(rows, total, strict=True)])
+    errors += B_high * x_low
+    errors += B_low * x_high
+    errors += B_low * x_low
+    rest = np.add.reduce(errors, axis=1) + rest
+    if B.size <= FEW:
+        sums = []
+        for row, *others in zip(products.tolist(), (-b).tolist(), rest.tolist(), strict=True):
+            row += others
+            total = fsum(row)
+            row.append(-total)
+            sums.append((total, fsum(row)))
+        return np.array(sums).T
+    terms = np.concatenate((products, -b[:, None], rest[:, None]), axis=1)
     # To multiples of the last bit of a number so large that sums of as many are exact; what that leaves is smaller.
     share = 2.0 ** (len(x) + 4).bit_length()
     large = share * np.maximum.reduce(np.abs(terms), axis=1, keepdims=True)
@@ -87,10 +92,11 @@ def _sum(a, c):
     return total, (a - (total - virtual)) + (c - virtual)
 
 
-def _high(v):
-    """The first 26 bits."""
-    scaled = SPLIT * v
-    return scaled - (scaled - v)
+def _halves(v):
+    """The first 26 bits, and what they leave."""
+    high = SPLIT * v
+    high -= high - v
+    return high, v - high
 
 
 def active_set(problem, start):
@@ -104,12 +110,12 @@ def active_set(problem, start):
     best = start.x, np.zeros(problem.n), (start.r[heavy], 0.0), None
     while True:
         found = _solve(B, b, *best[:3], positive)
-        loss = found[2][0] @ found[2][0]
+        loss = float(found[2][0] @ found[2][0])
         gained = loss < (1 - 1e-12) * least
         if loss <= (1 + 1e-15) * least:  # else rounding let the column in
             best, least = found, loss
         x, low, r, factor = best
-        size = 1 + np.add.reduce(x)
+        size = 1 + float(np.add.reduce(x))
         if not gained or least <= (EPSILON * size) ** 2:
             break
         free = x == 0
@@ -144,7 +150,7 @@ def active_set(problem, start):
 def _without(Q, v):
     """The part of `v` that is orthogonal to the columns of `Q`; the first one leaves rounding relative to `v`, not to that."""
     for _ in range(2):
-        v = v - Q @ (Q.T @ v)
+        v = v - Q @ (v @ Q)
     return v
 
 
@@ -153,7 +159,7 @@ def _factor(B):
     k = min(B.shape)
     factor, pivots, tau, _, _ = dgeqp3(B, lwork=34 * B.shape[1] + 34)  # SciPy's own function takes twice as long
     sizes = np.abs(factor.diagonal())
-    rank = np.count_nonzero(sizes > NEGLIGIBLE * sizes[0])
+    rank = k if sizes[-1] > NEGLIGIBLE * sizes[0] else np.count_nonzero(sizes > NEGLIGIBLE * sizes[0])
     Q = dorgqr(factor[:, :k], tau, lwork=32 * k)[0]
     return Q[:, :rank], factor[:rank, :rank], pivots[:rank] - 1
 
@@ -175,16 +181,16 @@ def _solve(B, b, x, low, r, positive):
         factor = on, Q, R, kept
         step, rest = np.zeros(len(on)), low[on]
         for _ in range(CORRECTIONS):
-            step[kept] = -_triangular(R, Q.T @ r[0])
-            size = np.abs(step).max()
-            blocked = (step < -z).any()
+            step[kept] = -_triangular(R, r[0] @ Q)
+            size = float(np.maximum.reduce(np.abs(step)))
+            blocked = np.minimum.reduce(z + step) < 0
             if blocked or not size < last / 2:
                 break
             z, rest = _sum(z, rest + step)
             r = residual(C, z, b, C @ rest)
             # The next one would be smaller by the same factor; where the data are met up to the rounding of `z`, none counts.
-            loss, total = r[0] @ r[0], z.sum()
-            enough = max(EPSILON**2 * z.max(), ENOUGH * loss / (1 + total))
+            loss, total = float(r[0] @ r[0]), float(np.add.reduce(z))
+            enough = max(EPSILON**2 * total, ENOUGH * loss / (1 + total))
             if size * (size / last if last < np.inf else 1) <= enough or loss <= (EPSILON * total) ** 2:
                 break
             last = size
@@ -193,8 +199,9 @@ def _solve(B, b, x, low, r, positive):
             break
         falling = step < -z
         ratios = np.where(falling, z / np.where(falling, -step, 1), np.inf)
-        z, rest = np.maximum(z + ratios.min() * step, 0), np.zeros(len(on))
-        out = ratios == ratios.min()
+        least = np.minimum.reduce(ratios)
+        z, rest = np.maximum(z + least * step, 0), 0.0
+        out = ratios == least
         z[out] = 0
         x[on], low[on] = z, rest
         on, factor = on[~out], None

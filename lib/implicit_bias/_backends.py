@@ -62,14 +62,13 @@ class Dense:
     def column_norms(self):
         """Norms that neither overflow nor underflow, or estimates of them; infinite or NaN where an entry is."""
         squares = np.zeros(self.shape[1])
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        with np.errstate(over="ignore"):
             for rows in self._blocks():
                 squares += np.einsum("ij,ij->j", self.A[rows], self.A[rows])
         return self._without_overflow(squares)
 
     def _without_overflow(self, squares):
-        with np.errstate(invalid="ignore"):
-            norms = np.sqrt(squares)
+        norms = np.sqrt(squares)
         for j in np.flatnonzero(~((norms > SAFE[0]) & (norms < SAFE[1]))):
             norms[j] = norm(self.columns([j])[:, 0])
         return norms
