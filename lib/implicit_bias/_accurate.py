@@ -36,18 +36,14 @@ def _by_size(B):
     """The rows by size, and their order: Householder's factorization with pivoting then has an error in each row that is
     small relative to the size of this row (Cox and Higham 1998)."""
     heavy = (-np.maximum.reduce(np.abs(B), axis=1, initial=0.0)).argsort(kind="stable")
-    return B[heavy], heavy
+    return B.take(heavy, axis=0), heavy
 
 
 def _point(problem, heavy, x, exact, nu, g=None):
     """The point `x` with the residual `exact` and the multipliers `g`, those of `nu`, both with their rows by size."""
-    r, shift = np.empty(len(heavy)), exact - nu
-    if g is None:
-        r[heavy] = nu
-        g = problem.backward(r)
-        r = np.empty(len(heavy))
-    r[heavy] = exact
-    return Point(x, r, g, problem, EPSILON**2, float(shift @ shift) ** 0.5)
+    order, shift = heavy.argsort(), exact - nu
+    g = problem.backward(nu[order]) if g is None else g
+    return Point(x, exact[order], g, problem, EPSILON**2, float(shift @ shift) ** 0.5)
 
 
 def residual(B, x, b, rest=0.0):
@@ -58,19 +54,13 @@ def residual(B, x, b, rest=0.0):
     (B_high, B_low), (x_high, x_low) = _halves(B), _halves(x)
     products, errors = B * x, B_high * x_high
     errors -= products
-    errors += B_high * x_low
-    errors += B_low * x_high
-    errors += B_low * x_low
-    rest = np.add.reduce(errors, axis=1) + rest
+    for left, right in ((B_high, x_low), (B_low, x_high), (B_low, x_low)):
+        errors += left * right
+    terms = np.concatenate((products, -b[:, None], (np.add.reduce(errors, axis=1) + rest)[:, None]), axis=1)
     if B.size <= FEW:
-        sums = []
-        for row, *others in zip(products.tolist(), (-b).tolist(), rest.tolist(), strict=True):
-            row += others
-            total = fsum(row)
-            row.append(-total)
-            sums.append((total, fsum(row)))
-        return np.array(sums).T
-    terms = np.concatenate((products, -b[:, None], rest[:, None]), axis=1)
+        rows = terms.tolist()
+        total = [fsum(row) for row in rows]
+        return np.array((total, [fsum([*row, -value]) for row, value in zip(rows, total, strict=True)]))
     # To multiples of the last bit of a number so large that sums of as many are exact; what that leaves is smaller.
     share = 2.0 ** (len(x) + 4).bit_length()
     large = share * np.maximum.reduce(np.abs(terms), axis=1, keepdims=True)
@@ -80,7 +70,7 @@ def residual(B, x, b, rest=0.0):
         high -= large
         terms -= high
         parts.append(np.add.reduce(high, axis=1))
-        large = large * (share * EPSILON)
+        large *= share * EPSILON
     total, lost = _sum(*parts)
     return _sum(total, lost + np.add.reduce(terms, axis=1))
 
@@ -159,7 +149,7 @@ def _factor(B):
     k = min(B.shape)
     factor, pivots, tau, _, _ = dgeqp3(B, lwork=34 * B.shape[1] + 34)  # SciPy's own function takes twice as long
     sizes = np.abs(factor.diagonal())
-    rank = k if sizes[-1] > NEGLIGIBLE * sizes[0] else np.count_nonzero(sizes > NEGLIGIBLE * sizes[0])
+    rank = np.count_nonzero(sizes > NEGLIGIBLE * sizes[0])
     Q = dorgqr(factor[:, :k], tau, lwork=32 * k)[0]
     return Q[:, :rank], factor[:rank, :rank], pivots[:rank] - 1
 
@@ -176,7 +166,7 @@ def _solve(B, b, x, low, r, positive):
     """
     x, low, on, factor = x.copy(), low.copy(), positive.nonzero()[0], None
     while len(on):
-        C, z, last = B[:, on], x[on], np.inf
+        C, z, last = B.take(on, axis=1), x[on], np.inf
         Q, R, kept = _factor(C)
         factor = on, Q, R, kept
         step, rest = np.zeros(len(on)), low[on]

@@ -59,7 +59,7 @@ class Point:
         if certificate.loss <= (4 * self.precision * size) ** 2 or certificate.gap > SMALL_GAP * certificate.loss:
             return False
         # The part of the gap that grows with the reach has to be smaller than the other one.
-        wrong = -np.min(self.g / np.where(problem.lengths > 0, problem.lengths, 1), initial=0.0)
+        wrong = -np.minimum.reduce(self.g / np.where(problem.lengths > 0, problem.lengths, 1), initial=0.0)
         return bool(wrong * REACH * size <= NO_GAP * certificate.loss)
 
     @property
@@ -118,7 +118,7 @@ class OrdinaryProblem:
         return x
 
     def residual_norm(self, point):
-        return point.loss**0.5
+        return (2 * point.certificate.loss) ** 0.5
 
 
 class NormalizedProblem:

@@ -182,17 +182,17 @@ def nnls(
             "progress": progress,
         }
         return constrained(nnls, A, y, weights=weights, tikhonov=tikhonov, sum_to=sum_to, upper=upper, **options)
-    if np.ndim(y) == 2 and np.shape(y)[1] != 1:
-        for name, value in (("x0", x0), ("alpha", alpha), ("callback", callback)):
-            if value is not None:
-                raise ValueError(f"{name} must not be given with several columns of y: call once for each column")
-        return Columns(A, partial(nnls, max_iterations=limit)).solve(y, tol, progress)
     x = None
     if x0 is alpha is callback is None and (problem := OrdinaryProblem.of(A, y)):
         x = by_active_set(A, y)
         point = problem.point(x)
         if point.settled:
             return _report(problem, point, tol, 0, "Found by an active-set method")
+    if np.ndim(y) == 2 and np.shape(y)[1] != 1:
+        for name, value in (("x0", x0), ("alpha", alpha), ("callback", callback)):
+            if value is not None:
+                raise ValueError(f"{name} must not be given with several columns of y: call once for each column")
+        return Columns(A, partial(nnls, max_iterations=limit)).solve(y, tol, progress)
     if issparse(A) and prod(A.shape) <= SMALL:
         A = A.toarray()
     problem = NormalizedProblem(A, y)
@@ -277,6 +277,13 @@ def _active_set(problem, start, tol=None, x=None):
     What SciPy's method has found may be given as `x`, in the units of `A` and `y`: a point that is not settled.
     """
     B, best = problem.columns(np.arange(problem.n)), start
+    if x is not None:
+        best = problem.point(x * problem.d / problem.unit)
+    elif start is None:
+        # Columns of similar size stay as they are: what comes out is SciPy's solution, bit for bit.
+        common = problem.d / problem.d.max()
+        common = common if common.min() * SIMILAR > 1 else 1.0
+        best = problem.point(by_active_set(B * common, problem.b) * common)
 
     def smaller(best):
         """Where nothing but the rounding of large entries is left, others, that are smaller, may make up for it."""
@@ -285,18 +292,8 @@ def _active_set(problem, start, tol=None, x=None):
         point = accurate_point(problem, best.x + by_active_set(B * (best.x == 0), -best.r))
         return point if point.beats(best) else best
 
-    if start is not None:
-        x = start.x
-    elif x is not None:
-        x = x * problem.d / problem.unit
-    else:
-        # Columns of similar size stay as they are: what comes out is SciPy's solution, bit for bit.
-        common = problem.d / problem.d.max()
-        common = common if common.min() * SIMILAR > 1 else 1.0
-        x = by_active_set(B * common, problem.b) * common
-        best = problem.point(x)
-    if best is None or not best.settled:
-        best = smaller(accurate_point(problem, x))
+    if x is not None or not best.settled:
+        best = smaller(accurate_point(problem, best.x))
         if not best.settled:
             point = active_set(problem, best)
             best = smaller(point if point.beats(best) else best)
