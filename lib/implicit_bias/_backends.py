@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator
 
-from ._matrices import dense, norm, operator, operator_column_norms
+from ._matrices import dense, operator, operator_column_norms
 from ._validation import _check_range, as_matrix, as_real_matrix, as_reals
 
 BLOCK = 2**16  # entries of a dense matrix that stay in the cache while they are used twice
@@ -69,8 +69,12 @@ class Dense:
 
     def _without_overflow(self, squares):
         norms = np.sqrt(squares)
-        for j in np.flatnonzero(~((norms > SAFE[0]) & (norms < SAFE[1]))):
-            norms[j] = norm(self.columns([j])[:, 0])
+        lost = np.flatnonzero(~((norms > SAFE[0]) & (norms < SAFE[1])))
+        for start in range(0, len(lost), 100):
+            columns = self.columns(some := lost[start : start + 100])
+            units = np.ldexp(1.0, np.frexp(np.maximum.reduce(np.abs(columns), axis=0, initial=0.0))[1] - 1)
+            columns /= units
+            norms[some] = units * np.sqrt(np.einsum("ij,ij->j", columns, columns))
         return norms
 
     def part(self, chosen):
