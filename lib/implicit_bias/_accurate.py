@@ -26,46 +26,51 @@ def accurate_point(problem, x):
     The multipliers are those of the residual without its part in the span of the columns that `x` uses: of the point that
     `x` is the rounding of.
     """
-    on = np.flatnonzero(x)
-    B = problem.columns(on)
-    heavy = _by_size(B)
-    B = B[heavy]
-    r = residual(B, x[on], problem.b[heavy])
-    return _certified(problem, B, heavy, x, r[0], r)
+    on = x.nonzero()[0]
+    B, heavy = _by_size(problem.columns(on))
+    r = residual(B, x[on], problem.b[heavy])[0]
+    return _point(problem, heavy, x, r, _without(_factor(B)[0], r) if len(on) else r)
 
 
 def _by_size(B):
-    """The order of the rows by size: Householder's factorization with pivoting then has an error in each row that is small
-    relative to the size of this row (Cox and Higham 1998)."""
-    return np.argsort(-np.max(np.abs(B), axis=1, initial=0.0), kind="stable")
+    """The rows by size, and their order: Householder's factorization with pivoting then has an error in each row that is
+    small relative to the size of this row (Cox and Higham 1998)."""
+    heavy = (-np.maximum.reduce(np.abs(B), axis=1, initial=0.0)).argsort(kind="stable")
+    return B.take(heavy, axis=0), heavy
 
 
-def residual(B, x, b):
-    """``B x - b``, rounded once, and what that leaves.
+def _point(problem, heavy, x, exact, nu, g=None):
+    """The point `x` with the residual `exact` and the multipliers `g`, those of `nu`, both with their rows by size."""
+    order, shift = heavy.argsort(), exact - nu
+    g = problem.backward(nu[order]) if g is None else g
+    return Point(x, exact[order], g, problem, EPSILON**2, float(shift @ shift) ** 0.5)
+
+
+def residual(B, x, b, rest=0.0):
+    """``B x - b + rest``, rounded once, and what that leaves.
 
     Source: the products of Dekker (1971); the sums of many by the extraction of Rump, Ogita and Oishi (2008), taken twice.
     """
-    n = len(x)
-    B_high, x_high = _high(B), _high(x)
-    B_low, x_low = B - B_high, x - x_high
+    (B_high, B_low), (x_high, x_low) = _halves(B), _halves(x)
     products, errors = B * x, B_high * x_high
     errors -= products
     for left, right in ((B_high, x_low), (B_low, x_high), (B_low, x_low)):
         errors += left * right
-    terms = np.concatenate((products, errors, -b[:, None]), axis=1)
-    if terms.size <= FEW:
+    terms = np.concatenate((products, -b[:, None], (np.add.reduce(errors, axis=1) + rest)[:, None]), axis=1)
+    if B.size <= FEW:
         rows = terms.tolist()
         total = [fsum(row) for row in rows]
-        return np.array(total), np.array([fsum([*row, -value]) for row, value in zip(rows, total, strict=True)])
+        return np.array((total, [fsum([*row, -value]) for row, value in zip(rows, total, strict=True)]))
     # To multiples of the last bit of a number so large that sums of as many are exact; what that leaves is smaller.
-    large = 2.0 ** (2 * n + 4).bit_length() * np.maximum.reduce(np.abs(terms), axis=1, keepdims=True)
+    share = 2.0 ** (len(x) + 4).bit_length()
+    large = share * np.maximum.reduce(np.abs(terms), axis=1, keepdims=True)
     parts = []
     for _ in range(2):
         high = terms + large
         high -= large
         terms -= high
         parts.append(np.add.reduce(high, axis=1))
-        large = large * (2.0 ** (2 * n + 4).bit_length() * EPSILON)
+        large *= share * EPSILON
     total, lost = _sum(*parts)
     return _sum(total, lost + np.add.reduce(terms, axis=1))
 
@@ -77,15 +82,11 @@ def _sum(a, c):
     return total, (a - (total - virtual)) + (c - virtual)
 
 
-def _high(v):
-    """The first 26 bits."""
-    scaled = SPLIT * v
-    return scaled - (scaled - v)
-
-
-def _gradient(B, r):
-    """``B.T r`` of a residual in two parts, rounded once."""
-    return residual(B.T, r[0], -(B.T @ r[1]))[0]
+def _halves(v):
+    """The first 26 bits, and what they leave."""
+    high = SPLIT * v
+    high -= high - v
+    return high, v - high
 
 
 def active_set(problem, start):
@@ -94,66 +95,52 @@ def active_set(problem, start):
     Each solution is corrected by its residual, both in twice the precision, which makes up for what the factorization rounds.
     The multipliers are those before the last rounding.
     """
-    B = problem.columns(np.arange(problem.n))
-    heavy = _by_size(B)
-    B, b = B[heavy], problem.b[heavy]
-    best = start.x, np.zeros(problem.n), (start.r[heavy], 0.0)
-    least, positive = np.inf, start.x > 0
+    B, heavy = _by_size(problem.columns(np.arange(problem.n)))
+    b, least, positive, g = problem.b[heavy], np.inf, start.x > 0, None
+    best = start.x, np.zeros(problem.n), (start.r[heavy], 0.0), None
     while True:
-        x, low, r = _solve(B, b, *best, positive)
-        loss = r[0] @ r[0]
+        found = _solve(B, b, *best[:3], positive)
+        loss = float(found[2][0] @ found[2][0])
         gained = loss < (1 - 1e-12) * least
         if loss <= (1 + 1e-15) * least:  # else rounding let the column in
-            best, least = (x, low, r), loss
-        x, low, r = best
-        size = 1 + np.sum(x)
+            best, least = found, loss
+        x, low, r, factor = best
+        size = 1 + float(np.add.reduce(x))
         if not gained or least <= (EPSILON * size) ** 2:
             break
         free = x == 0
         g = B.T @ r[0]
-        if not np.min(g, where=free, initial=np.inf) < -CLEAR * np.sqrt(least):
-            g = _gradient(B, r)
-        entering = int(np.argmin(np.where(free, g, np.inf)))
+        if not np.minimum.reduce(g, where=free, initial=np.inf) < -CLEAR * least**0.5:
+            g = residual(B.T, r[0], -(B.T @ r[1]))[0]
+        entering = int(np.where(free, g, np.inf).argmin())
         if not (free[entering] and g[entering] < -max(1e-13 * least / size, 100 * EPSILON**2 * size)):
             break
         positive = x > 0
-        positive[entering] = True
-    used = np.flatnonzero(x)
-    return _certified(problem, B[:, used], heavy, x, r[0] + (r[1] - B @ low), r)
-
-
-def _certified(problem, B, heavy, x, exact, r):
-    """The point `x` with the residual `exact`, with multipliers of `r` (in two parts) without what lies in the span of `B`.
-
-    These are the columns in use. For a small problem it is more than float64 can tell: what is left of that part has its price
-    in the other multipliers.
-    """
-    on, order = np.flatnonzero(x), np.argsort(heavy)
-
-    def point(nu, g):
-        return Point(x, exact[order], g, problem, EPSILON**2, float(np.linalg.norm(exact - nu)))
-
-    if not len(on):
-        return point(r[0], problem.backward(r[0][order]))
-    Q, R, kept = _factor(B)
-    nu = _without(Q, exact)
-    best = point(nu, problem.backward(nu[order]))
-    if not problem.small or best.settled or len(kept) < len(on) or 2 * best.shift > best.loss**0.5:
-        return best
-    kept, B = on[kept], problem.columns(np.arange(problem.n))[heavy]
-    r = _sum(r[0], r[1] - Q @ (Q.T @ r[0]))
-    g = _gradient(B, r)
-    step = Q @ _triangular(R, g[kept], 1)
-    r, g = _sum(r[0], r[1] - step), g - B.T @ step
-    g -= np.linalg.norm(_triangular(R, g[kept], 1)) * problem.lengths
+        positive[entering], g = True, None
+    if factor is None:
+        return accurate_point(problem, x)
+    on, Q, R, kept = factor
+    exact = r[0] + (r[1] - B @ low)
+    point = _point(problem, heavy, x, exact, _without(Q, exact))
+    if point.settled or len(kept) < len(on) or 2 * point.shift > point.loss**0.5:
+        return point
+    # It is more than float64 can tell: what is left of the part in the span has its price in the other multipliers.
+    if g is None:
+        g = residual(B.T, r[0], -(B.T @ r[1]))[0]
+    step = Q @ _triangular(R, g[on[kept]], 1)
+    g -= B.T @ step
+    rest = _triangular(R, g[on[kept]], 1)
+    g -= float(rest @ rest) ** 0.5 * problem.lengths
     g[on] = 0
-    return min(best, point(r[0], g), key=lambda point: point.certificate.gap)
+    return min(
+        point, _point(problem, heavy, x, exact, r[0] + (r[1] - step), g), key=lambda point: point.certificate.gap
+    )
 
 
 def _without(Q, v):
     """The part of `v` that is orthogonal to the columns of `Q`; the first one leaves rounding relative to `v`, not to that."""
     for _ in range(2):
-        v = v - Q @ (Q.T @ v)
+        v = v - Q @ (v @ Q)
     return v
 
 
@@ -175,25 +162,25 @@ def _triangular(R, v, transposed=0):
 def _solve(B, b, x, low, r, positive):
     """Least squares on the positive columns, a column leaving them whenever its entry would become negative.
 
-    By Newton's method in twice the precision: the solution ``x + low``, and its residual.
+    By Newton's method in twice the precision: the solution ``x + low``, its residual, and the columns with their factors.
     """
-    x, low, on = x.copy(), low.copy(), np.flatnonzero(positive)
+    x, low, on, factor = x.copy(), low.copy(), positive.nonzero()[0], None
     while len(on):
-        C, z, last = B[:, on], x[on], np.inf
+        C, z, last = B.take(on, axis=1), x[on], np.inf
         Q, R, kept = _factor(C)
+        factor = on, Q, R, kept
         step, rest = np.zeros(len(on)), low[on]
         for _ in range(CORRECTIONS):
-            step[kept] = -_triangular(R, Q.T @ r[0])
-            size = np.abs(step).max()
-            blocked = (step < -z).any()
+            step[kept] = -_triangular(R, r[0] @ Q)
+            size = float(np.maximum.reduce(np.abs(step)))
+            blocked = np.minimum.reduce(z + step) < 0
             if blocked or not size < last / 2:
                 break
             z, rest = _sum(z, rest + step)
-            r = residual(C, z, b)
-            r = _sum(r[0], r[1] + C @ rest)
+            r = residual(C, z, b, C @ rest)
             # The next one would be smaller by the same factor; where the data are met up to the rounding of `z`, none counts.
-            loss, total = r[0] @ r[0], z.sum()
-            enough = max(EPSILON**2 * z.max(), ENOUGH * loss / (1 + total))
+            loss, total = float(r[0] @ r[0]), float(np.add.reduce(z))
+            enough = max(EPSILON**2 * total, ENOUGH * loss / (1 + total))
             if size * (size / last if last < np.inf else 1) <= enough or loss <= (EPSILON * total) ** 2:
                 break
             last = size
@@ -202,10 +189,11 @@ def _solve(B, b, x, low, r, positive):
             break
         falling = step < -z
         ratios = np.where(falling, z / np.where(falling, -step, 1), np.inf)
-        z, rest = np.maximum(z + ratios.min() * step, 0), np.zeros(len(on))
-        out = ratios == ratios.min()
+        least = np.minimum.reduce(ratios)
+        z, rest = np.maximum(z + least * step, 0), 0.0
+        out = ratios == least
         z[out] = 0
         x[on], low[on] = z, rest
-        on = on[~out]
+        on, factor = on[~out], None
         r = residual(C, z, b)
-    return x, low, r
+    return x, low, r, factor

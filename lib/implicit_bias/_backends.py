@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator
 
-from ._matrices import dense, norm, operator, operator_column_norms
+from ._matrices import dense, operator, operator_column_norms
 from ._validation import _check_range, as_matrix, as_real_matrix, as_reals
 
 BLOCK = 2**16  # entries of a dense matrix that stay in the cache while they are used twice
@@ -62,16 +62,19 @@ class Dense:
     def column_norms(self):
         """Norms that neither overflow nor underflow, or estimates of them; infinite or NaN where an entry is."""
         squares = np.zeros(self.shape[1])
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        with np.errstate(over="ignore"):
             for rows in self._blocks():
                 squares += np.einsum("ij,ij->j", self.A[rows], self.A[rows])
         return self._without_overflow(squares)
 
     def _without_overflow(self, squares):
-        with np.errstate(invalid="ignore"):
-            norms = np.sqrt(squares)
-        for j in np.flatnonzero(~((norms > SAFE[0]) & (norms < SAFE[1]))):
-            norms[j] = norm(self.columns([j])[:, 0])
+        norms = np.sqrt(squares)
+        lost = np.flatnonzero(~((norms > SAFE[0]) & (norms < SAFE[1])))
+        for start in range(0, len(lost), 100):
+            columns = self.columns(some := lost[start : start + 100])
+            units = np.ldexp(1.0, np.frexp(np.maximum.reduce(np.abs(columns), axis=0, initial=0.0))[1] - 1)
+            columns /= units
+            norms[some] = units * np.sqrt(np.einsum("ij,ij->j", columns, columns))
         return norms
 
     def part(self, chosen):

@@ -3,6 +3,7 @@
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
+from math import frexp
 
 import numpy as np
 
@@ -19,7 +20,7 @@ SIMILAR = 1000  # ratio of the lengths of columns that may stay as they are
 SMALL = 250_000  # entries of A that are cheap to have at hand, whatever the matrix is
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Point:
     """A non-negative vector `x` with the residual ``r = B x - b`` and the gradient ``g = B.T r``."""
 
@@ -54,12 +55,12 @@ class Point:
         size = float(problem.lengths @ self.x) + problem.size
         if certificate.relative_residual + 4 * self.precision * size / (problem.size or 1.0) <= MET:
             return True
+        # A loss that is less than the rounding of its residual says nothing.
+        if certificate.loss <= (4 * self.precision * size) ** 2 or certificate.gap > SMALL_GAP * certificate.loss:
+            return False
         # The part of the gap that grows with the reach has to be smaller than the other one.
-        wrong = -np.min(self.g / np.where(problem.lengths > 0, problem.lengths, 1), initial=0.0)
-        small, tiny = SMALL_GAP * certificate.loss, NO_GAP * certificate.loss
-        # And a loss that is less than the rounding of its residual says nothing.
-        told = certificate.loss > (4 * self.precision * size) ** 2
-        return bool(told and certificate.gap <= small and wrong * REACH * size <= tiny)
+        wrong = -np.minimum.reduce(self.g / np.where(problem.lengths > 0, problem.lengths, 1), initial=0.0)
+        return bool(wrong * REACH * size <= NO_GAP * certificate.loss)
 
     @property
     def rounded(self):
@@ -117,7 +118,7 @@ class OrdinaryProblem:
         return x
 
     def residual_norm(self, point):
-        return point.loss**0.5
+        return (2 * point.certificate.loss) ** 0.5
 
 
 class NormalizedProblem:
@@ -142,11 +143,8 @@ class NormalizedProblem:
             raise ValueError(f"y must have shape ({m},), one entry for each row of A; got {y.shape}")
         self.y, self.data_norm = y, norm(y)
         check_size("y", self.data_norm, NORMS, "a size")
-        norms = self.matrix.column_norms()
-        if not np.all(np.isfinite(norms)):
-            raise ValueError("A must be finite, it has a NaN or an infinity")
-        check_size("A", np.max(norms, initial=0.0), NORMS, "a size")
-        self.lost = False
+        norms, self.lost = self.matrix.column_norms(), False
+        check_size("A", norms.max(initial=0.0), NORMS, "a size")
         if norms.min(initial=np.inf) < 1e-300 * self.data_norm:
             with np.errstate(over="ignore"):
                 largest = norms * np.finfo(float).max  # what an entry of x can contribute
@@ -156,13 +154,12 @@ class NormalizedProblem:
             if self.small and left_out.any():
                 self.matrix = Dense(np.where(left_out, 0, self.matrix.A))
         self.empty = norms == 0
-        self.d, self.unit = _power_of_two(norms), float(_power_of_two(self.data_norm))
+        # The next larger powers of two; 1 for zero.
+        self.d, self.unit = np.ldexp(1.0, np.frexp(norms)[1]), 2.0 ** frexp(self.data_norm)[1]
         if self.empty.any():
             self.d[self.empty] = self.d[~self.empty].max() if not self.empty.all() else 1.0
         self.lengths, self.size = norms / self.d, self.data_norm / self.unit
         self.squares, self.b = self.lengths**2, y / self.unit
-        # Squares of columns beyond these bounds are no numbers.
-        self.plain = bool(np.all((self.d > 1e-100) & (self.d < 1e100)))
 
     @property
     def products(self):
@@ -199,8 +196,9 @@ class NormalizedProblem:
 
     def part(self, chosen):
         """The chosen columns in the form of the matrix, and what to divide them by."""
-        if self.plain:
-            return self.matrix.part(chosen), self.d[chosen]
+        d = self.d[chosen]
+        if np.all((d > 1e-100) & (d < 1e100)):  # else their squares are no numbers
+            return self.matrix.part(chosen), d
         return self.columns(chosen), np.ones(len(chosen))
 
     def zero(self):
@@ -244,8 +242,3 @@ def reported(certificate, tol, converged, how, level, advice="", **fields):
         kkt_residual=float(certificate.kkt_residual),
         **fields,
     )
-
-
-def _power_of_two(size):
-    """The next larger power of two; 1 for zero."""
-    return np.ldexp(1.0, np.frexp(size)[1])

@@ -1,6 +1,7 @@
 """What every solver asks of its input, said once: a clear ``ValueError`` that names the argument."""
 
 from decimal import Decimal
+from math import isfinite
 from numbers import Real
 
 import numpy as np
@@ -246,7 +247,7 @@ def _check_range(name, entries):
 
 
 def check_size(name, size, bounds, what):
-    if not np.isfinite(size):
+    if not isfinite(size):
         raise ValueError(f"{name} must be finite, it has a NaN or an infinity: leave these rows out of A and y")
     smallest, largest = bounds
     if size and not smallest <= size <= largest:

@@ -182,17 +182,17 @@ def nnls(
             "progress": progress,
         }
         return constrained(nnls, A, y, weights=weights, tikhonov=tikhonov, sum_to=sum_to, upper=upper, **options)
-    if np.ndim(y) == 2 and np.shape(y)[1] != 1:
-        for name, value in (("x0", x0), ("alpha", alpha), ("callback", callback)):
-            if value is not None:
-                raise ValueError(f"{name} must not be given with several columns of y: call once for each column")
-        return Columns(A, partial(nnls, max_iterations=limit)).solve(y, tol, progress)
     x = None
     if x0 is alpha is callback is None and (problem := OrdinaryProblem.of(A, y)):
         x = by_active_set(A, y)
         point = problem.point(x)
         if point.settled:
             return _report(problem, point, tol, 0, "Found by an active-set method")
+    if np.ndim(y) == 2 and np.shape(y)[1] != 1:
+        for name, value in (("x0", x0), ("alpha", alpha), ("callback", callback)):
+            if value is not None:
+                raise ValueError(f"{name} must not be given with several columns of y: call once for each column")
+        return Columns(A, partial(nnls, max_iterations=limit)).solve(y, tol, progress)
     if issparse(A) and prod(A.shape) <= SMALL:
         A = A.toarray()
     problem = NormalizedProblem(A, y)
@@ -274,24 +274,29 @@ def _default_start(problem):
 def _active_set(problem, start, tol=None, x=None):
     """The best point by the active-set method of SciPy, or by our own from that point or `start`, if one is not enough.
 
-    What SciPy's method has found may be given as `x`, in the units of `A` and `y`.
+    What SciPy's method has found may be given as `x`, in the units of `A` and `y`: a point that is not settled.
     """
-    B = problem.columns(np.arange(problem.n))
-    if start is None:
+    B, best = problem.columns(np.arange(problem.n)), start
+    if x is not None:
+        best = problem.point(x * problem.d / problem.unit)
+    elif start is None:
         # Columns of similar size stay as they are: what comes out is SciPy's solution, bit for bit.
         common = problem.d / problem.d.max()
         common = common if common.min() * SIMILAR > 1 else 1.0
-        x = by_active_set(B * common, problem.b) * common if x is None else x * problem.d / problem.unit
-    best = problem.point(x) if start is None else start
-    for method in (lambda problem, point: accurate_point(problem, point.x), active_set):
-        if best.settled:
-            break
-        point = method(problem, best)
-        best = point if method is not active_set or point.beats(best) else best
-        if not best.settled and best.shift > np.sqrt(best.loss) / 2:
-            # Nothing but the rounding of large entries is left: others, that are smaller, may make up for it.
-            point = accurate_point(problem, best.x + by_active_set(B * (best.x == 0), -best.r))
-            best = point if point.beats(best) else best
+        best = problem.point(by_active_set(B * common, problem.b) * common)
+
+    def smaller(best):
+        """Where nothing but the rounding of large entries is left, others, that are smaller, may make up for it."""
+        if best.settled or best.shift <= best.loss**0.5 / 2:
+            return best
+        point = accurate_point(problem, best.x + by_active_set(B * (best.x == 0), -best.r))
+        return point if point.beats(best) else best
+
+    if x is not None or not best.settled:
+        best = smaller(accurate_point(problem, best.x))
+        if not best.settled:
+            point = active_set(problem, best)
+            best = smaller(point if point.beats(best) else best)
     return best
 
 
