@@ -3,6 +3,7 @@
 import contextlib
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.linalg.lapack import dpbtrf, dpbtrs, dpotrf, dpotrs, dpstrf
 from scipy.optimize import nnls as lawson_hanson
@@ -19,6 +20,7 @@ SLOW = 25  # in at most so many iterations
 PATIENCE = 5  # rounds of pivoting without so much
 FEWER = 0.9  # times as many wrong signs
 MOST = 0.8  # of the columns: then all are taken at once
+AGREED = 0.01  # of the columns: where two guesses of the support may differ when pivoting begins from it
 FEW = 0.25  # of the columns: independent ones, so few that they are found one by one
 
 
@@ -38,7 +40,9 @@ class WorkingSet:
         """Append these columns; their part of `c` is still missing."""
         part, d = self.problem.part(chosen)
         self.parts.append((part, d))
-        crosses = [self.problem.matrix.inner(old, part) / old_d[:, None] / d for old, old_d in self.parts]
+        crosses = [self.problem.matrix.inner(old, part) / old_d[:, None] for old, old_d in self.parts]
+        for cross in crosses:
+            cross /= d
         cross = np.concatenate([np.empty((0, len(chosen))), *crosses[:-1]])
         self.G = np.block([[self.G, cross], [cross.T, crosses[-1]]])
         self.chosen = np.concatenate([self.chosen, chosen])
@@ -71,9 +75,9 @@ class WorkingSet:
         ends = np.cumsum(inside)
         width = int(np.max(ends[self.end[inside]] - ends[inside], initial=0))
         if 3 * width < ends[-1]:
-            on, k = self.order[inside], ends[-1]
-            rows = np.minimum(np.arange(k) + np.arange(width + 1)[:, None], k - 1)
-            band = self.G[on[rows], on]
+            on = self.order[inside]
+            after = sliding_window_view(np.append(on, np.full(width, on[-1])), width + 1)
+            band = self.G[on[:, None], after].T  # its columns one after the other, as LAPACK wants them
             band[0] += diagonal[on] if np.ndim(diagonal) else diagonal
             factor, failed = dpbtrf(band, lower=1, overwrite_ab=1)
             least, solve = np.min(factor[0], initial=1.0), dpbtrs
@@ -97,7 +101,10 @@ class WorkingSet:
     def solve(self, guess):
         """The solution from the Gram matrix, `guess` having about its support; None where pivoting cycles twice."""
         found = self.pivot(guess > 0, self.small)
-        return self.pivot(self.interior_point(guess)) if found is None and not self.few else found
+        if found is None and not self.few:
+            supports = map(self.pivot, self.interior_point(guess))
+            found = next((x for x in supports if x is not None), None)
+        return found
 
     def pivot(self, positive, dependent=True, rounds=50):
         """Block pivoting: exchange all entries with a wrong sign, while that makes them fewer; None if it cycles.
@@ -139,12 +146,17 @@ class WorkingSet:
         return solution
 
     def interior_point(self, x, steps=40):
-        """Which entries are positive at the solution, by Mehrotra's predictor and corrector."""
+        """Which entries are positive at the solution, ever better guesses by Mehrotra's predictor and corrector.
+
+        Source for what the predictor says of them: El-Bakry, Tapia and Zhang (1994).
+        """
         n, everything = len(x), np.ones(len(x), dtype=bool)
         x = np.maximum(x, 1e-3 * np.max(x))
-        z = np.maximum(self.G @ x - self.c, 1e-3 * np.max(np.abs(self.c)))
+        g = self.G @ x - self.c
+        z = np.maximum(g, 0.1 * np.max(np.abs(g)))
         for _ in range(steps):
             gap = x @ z / n
+            larger = x * np.sum(z) > z * np.sum(x)
             if np.max(np.minimum(x, z)) < 1e-13:  # far below any tolerance: which of the two is larger is decided
                 break
             infeasible = self.G @ x - self.c - z
@@ -158,12 +170,15 @@ class WorkingSet:
                 return dx, (target - z * dx) / x
 
             dx, dz = direction(-x * z)
+            staying = dx > -x / 2
+            if np.count_nonzero(staying != larger) <= AGREED * n:
+                yield staying
             step = min(_to_boundary(x, dx), _to_boundary(z, dz))
             centering = ((x + step * dx) @ (z + step * dz) / n / gap) ** 3
             dx, dz = direction(centering * gap - x * z - dx * dz)
             step = min(1.0, 0.995 * min(_to_boundary(x, dx), _to_boundary(z, dz)))
             x, z = x + step * dx, z + step * dz
-        return x > z
+        yield larger
 
     def from_columns(self):
         """The solution from the columns themselves, which a condition number above 1e8 does not hide; None for too many."""
