@@ -5,7 +5,7 @@ import contextlib
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
-from scipy.linalg.lapack import dpbtrf, dpbtrs, dpotrf, dpotrs, dpstrf
+from scipy.linalg.lapack import dpbtrf, dpbtrs, dpotrf, dpotrs
 from scipy.optimize import nnls as lawson_hanson
 
 from ._accurate import accurate_point
@@ -20,8 +20,10 @@ SLOW = 25  # in at most so many iterations
 PATIENCE = 5  # rounds of pivoting without so much
 FEWER = 0.9  # times as many wrong signs
 MOST = 0.8  # of the columns: then all are taken at once
+FEW = 0.25  # of the columns: if no more turn out to be independent, they are found one by one
+RIDGE = 1e-12  # makes a Gram matrix of dependent columns definite;
+DEPENDENT = 1e-5  # then their pivots are not above this
 AGREED = 0.01  # of the columns: where two guesses of the support may differ when pivoting begins from it
-FEW = 0.25  # of the columns: independent ones, so few that they are found one by one
 
 
 class WorkingSet:
@@ -32,7 +34,6 @@ class WorkingSet:
 
     def __init__(self, problem, chosen):
         self.problem, self.chosen, self.parts, self.G = problem, chosen[:0], [], np.empty((0, 0))
-        self.few = False  # independent columns
         self.add(chosen)
         self.c = problem.correlation[chosen]
 
@@ -69,30 +70,34 @@ class WorkingSet:
         full[self.chosen] = x
         return full
 
-    def factor(self, on, diagonal=0.0):
-        """What solves with the Gram matrix of the columns `on`, plus a diagonal one; None where they depend on each other."""
-        inside = on[self.order]
+    def factor(self, positive, diagonal=None):
+        """What solves with the Gram matrix of these columns, plus a diagonal one; None where they depend on each other."""
+        inside = positive[self.order]
         ends = np.cumsum(inside)
         width = int(np.max(ends[self.end[inside]] - ends[inside], initial=0))
+        added = np.zeros(len(positive)) if diagonal is None else diagonal
         if 3 * width < ends[-1]:
             on = self.order[inside]
             after = sliding_window_view(np.append(on, np.full(width, on[-1])), width + 1)
             band = self.G[on[:, None], after].T  # its columns one after the other, as LAPACK wants them
-            band[0] += diagonal[on] if np.ndim(diagonal) else diagonal
+            band[0] += added[on]
             factor, failed = dpbtrf(band, lower=1, overwrite_ab=1)
-            least, solve = np.min(factor[0], initial=1.0), dpbtrs
+            pivots, solve = factor[0], dpbtrs
         else:
-            on = np.flatnonzero(on)
+            on = np.flatnonzero(positive)
             matrix = self.G.copy() if len(on) == len(self.G) else self.G.take(on, axis=0).take(on, axis=1)
-            matrix.ravel()[:: len(on) + 1] += diagonal
+            matrix.ravel()[:: len(on) + 1] += added[on]
             factor, failed = dpotrf(matrix.T, lower=1, overwrite_a=1, clean=0)
-            least, solve = np.min(np.diag(factor), initial=1.0), dpotrs
-        if failed or (np.ndim(diagonal) == 0 and least < 1e-7):
+            pivots, solve = factor.diagonal(), dpotrs
+        if diagonal is None and (failed or np.min(pivots, initial=1.0) < 1e-7):
+            return self.factor(positive, np.full(len(positive), RIDGE))
+        self.few = self.small and np.count_nonzero(pivots > DEPENDENT) < FEW * len(on)
+        if failed or self.few:
             return None
 
         def solution(c):
             x = np.zeros(len(c))
-            if ends[-1]:  # LAPACK takes no empty equations
+            if len(on):  # LAPACK takes no empty equations
                 x[on] = solve(factor, c[on], lower=1)[0]
             return x
 
@@ -100,23 +105,21 @@ class WorkingSet:
 
     def solve(self, guess):
         """The solution from the Gram matrix, `guess` having about its support; None where pivoting cycles twice."""
-        found = self.pivot(guess > 0, self.small)
+        found = self.pivot(guess > 0)
         if found is None and not self.few:
             supports = map(self.pivot, self.interior_point(guess))
             found = next((x for x in supports if x is not None), None)
         return found
 
-    def pivot(self, positive, dependent=True, rounds=50):
+    def pivot(self, positive, rounds=50):
         """Block pivoting: exchange all entries with a wrong sign, while that makes them fewer; None if it cycles.
-
-        Of columns that depend on each other some are left out, or all where `dependent` is not set.
 
         Source: Portugal, Judice and Vicente (1994); Kim and Park (2011).
         """
         positive, best, left = positive.copy(), np.inf, PATIENCE
         for _ in range(rounds):
-            self.last = self.factor(positive) or (self._independent(positive) if dependent else None)
-            if self.last is None or self.few:
+            self.last = self.factor(positive)
+            if self.last is None:
                 break
             x = self.last(self.c)
             multiplier = self.G @ x - self.c
@@ -130,20 +133,6 @@ class WorkingSet:
                 break
             positive ^= wrong
         return None
-
-    def _independent(self, positive):
-        """`factor` of some of the columns on which the others depend, unless they are few."""
-        on = np.flatnonzero(positive)
-        factor, order, rank, _ = dpstrf(self.G[np.ix_(on, on)], tol=1e-14 * len(on), lower=1)
-        self.few = self.small and rank <= FEW * len(on)
-        on, factor = on[order[:rank] - 1], np.asfortranarray(factor[:rank, :rank])
-
-        def solution(c):
-            x = np.zeros(len(c))
-            x[on] = dpotrs(factor, c[on], lower=1)[0]
-            return x
-
-        return solution
 
     def interior_point(self, x, steps=40):
         """Which entries are positive at the solution, ever better guesses by Mehrotra's predictor and corrector.
