@@ -41,9 +41,7 @@ class WorkingSet:
         """Append these columns; their part of `c` is still missing."""
         part, d = self.problem.part(chosen)
         self.parts.append((part, d))
-        crosses = [self.problem.matrix.inner(old, part) / old_d[:, None] for old, old_d in self.parts]
-        for cross in crosses:
-            cross /= d
+        crosses = [self.problem.matrix.inner(old, part) / old_d[:, None] / d for old, old_d in self.parts]
         cross = np.concatenate([np.empty((0, len(chosen))), *crosses[:-1]])
         self.G = np.block([[self.G, cross], [cross.T, crosses[-1]]])
         self.chosen = np.concatenate([self.chosen, chosen])
@@ -92,8 +90,6 @@ class WorkingSet:
         if diagonal is None and (failed or np.min(pivots, initial=1.0) < 1e-7):
             return self.factor(positive, np.full(len(positive), RIDGE))
         self.few = self.small and np.count_nonzero(pivots > DEPENDENT) < FEW * len(on)
-        if failed or self.few:
-            return None
 
         def solution(c):
             x = np.zeros(len(c))
@@ -101,14 +97,13 @@ class WorkingSet:
                 x[on] = solve(factor, c[on], lower=1)[0]
             return x
 
-        return solution
+        return None if failed or self.few else solution
 
     def solve(self, guess):
         """The solution from the Gram matrix, `guess` having about its support; None where pivoting cycles twice."""
         found = self.pivot(guess > 0)
         if found is None and not self.few:
-            supports = map(self.pivot, self.interior_point(guess))
-            found = next((x for x in supports if x is not None), None)
+            found = next(filter(lambda x: x is not None, map(self.pivot, self.interior_point(guess))), None)
         return found
 
     def pivot(self, positive, rounds=50):
