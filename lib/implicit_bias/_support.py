@@ -3,8 +3,9 @@
 import contextlib
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
-from scipy.linalg.lapack import dpbtrf, dpbtrs, dpotrf, dpotrs, dpstrf
+from scipy.linalg.lapack import dpbtrf, dpbtrs, dpotrf, dpotrs
 from scipy.optimize import nnls as lawson_hanson
 
 from ._accurate import accurate_point
@@ -19,7 +20,10 @@ SLOW = 25  # in at most so many iterations
 PATIENCE = 5  # rounds of pivoting without so much
 FEWER = 0.9  # times as many wrong signs
 MOST = 0.8  # of the columns: then all are taken at once
-FEW = 0.25  # of the columns: independent ones, so few that they are found one by one
+FEW = 0.25  # of the columns: if no more turn out to be independent, they are found one by one
+RIDGE = 1e-12  # makes a Gram matrix of dependent columns definite;
+DEPENDENT = 1e-5  # then their pivots are not above this
+AGREED = 0.01  # of the columns: where two guesses of the support may differ when pivoting begins from it
 
 
 class WorkingSet:
@@ -30,7 +34,6 @@ class WorkingSet:
 
     def __init__(self, problem, chosen):
         self.problem, self.chosen, self.parts, self.G = problem, chosen[:0], [], np.empty((0, 0))
-        self.few = False  # independent columns
         self.add(chosen)
         self.c = problem.correlation[chosen]
 
@@ -65,51 +68,53 @@ class WorkingSet:
         full[self.chosen] = x
         return full
 
-    def factor(self, on, diagonal=0.0):
-        """What solves with the Gram matrix of the columns `on`, plus a diagonal one; None where they depend on each other."""
-        inside = on[self.order]
+    def factor(self, positive, diagonal=None):
+        """What solves with the Gram matrix of these columns, plus a diagonal one; None where they depend on each other."""
+        inside = positive[self.order]
         ends = np.cumsum(inside)
         width = int(np.max(ends[self.end[inside]] - ends[inside], initial=0))
+        added = np.zeros(len(positive)) if diagonal is None else diagonal
         if 3 * width < ends[-1]:
-            on, k = self.order[inside], ends[-1]
-            rows = np.minimum(np.arange(k) + np.arange(width + 1)[:, None], k - 1)
-            band = self.G[on[rows], on]
-            band[0] += diagonal[on] if np.ndim(diagonal) else diagonal
+            on = self.order[inside]
+            after = sliding_window_view(np.append(on, np.full(width, on[-1])), width + 1)
+            band = self.G[on[:, None], after].T  # its columns one after the other, as LAPACK wants them
+            band[0] += added[on]
             factor, failed = dpbtrf(band, lower=1, overwrite_ab=1)
-            least, solve = np.min(factor[0], initial=1.0), dpbtrs
+            pivots, solve = factor[0], dpbtrs
         else:
-            on = np.flatnonzero(on)
+            on = np.flatnonzero(positive)
             matrix = self.G.copy() if len(on) == len(self.G) else self.G.take(on, axis=0).take(on, axis=1)
-            matrix.ravel()[:: len(on) + 1] += diagonal
+            matrix.ravel()[:: len(on) + 1] += added[on]
             factor, failed = dpotrf(matrix.T, lower=1, overwrite_a=1, clean=0)
-            least, solve = np.min(np.diag(factor), initial=1.0), dpotrs
-        if failed or (np.ndim(diagonal) == 0 and least < 1e-7):
-            return None
+            pivots, solve = factor.diagonal(), dpotrs
+        if diagonal is None and (failed or np.min(pivots, initial=1.0) < 1e-7):
+            return self.factor(positive, np.full(len(positive), RIDGE))
+        self.few = self.small and np.count_nonzero(pivots > DEPENDENT) < FEW * len(on)
 
         def solution(c):
             x = np.zeros(len(c))
-            if ends[-1]:  # LAPACK takes no empty equations
+            if len(on):  # LAPACK takes no empty equations
                 x[on] = solve(factor, c[on], lower=1)[0]
             return x
 
-        return solution
+        return None if failed or self.few else solution
 
     def solve(self, guess):
         """The solution from the Gram matrix, `guess` having about its support; None where pivoting cycles twice."""
-        found = self.pivot(guess > 0, self.small)
-        return self.pivot(self.interior_point(guess)) if found is None and not self.few else found
+        found = self.pivot(guess > 0)
+        if found is None and not self.few:
+            found = next(filter(lambda x: x is not None, map(self.pivot, self.interior_point(guess))), None)
+        return found
 
-    def pivot(self, positive, dependent=True, rounds=50):
+    def pivot(self, positive, rounds=50):
         """Block pivoting: exchange all entries with a wrong sign, while that makes them fewer; None if it cycles.
-
-        Of columns that depend on each other some are left out, or all where `dependent` is not set.
 
         Source: Portugal, Judice and Vicente (1994); Kim and Park (2011).
         """
         positive, best, left = positive.copy(), np.inf, PATIENCE
         for _ in range(rounds):
-            self.last = self.factor(positive) or (self._independent(positive) if dependent else None)
-            if self.last is None or self.few:
+            self.last = self.factor(positive)
+            if self.last is None:
                 break
             x = self.last(self.c)
             multiplier = self.G @ x - self.c
@@ -124,27 +129,18 @@ class WorkingSet:
             positive ^= wrong
         return None
 
-    def _independent(self, positive):
-        """`factor` of some of the columns on which the others depend, unless they are few."""
-        on = np.flatnonzero(positive)
-        factor, order, rank, _ = dpstrf(self.G[np.ix_(on, on)], tol=1e-14 * len(on), lower=1)
-        self.few = self.small and rank <= FEW * len(on)
-        on, factor = on[order[:rank] - 1], np.asfortranarray(factor[:rank, :rank])
-
-        def solution(c):
-            x = np.zeros(len(c))
-            x[on] = dpotrs(factor, c[on], lower=1)[0]
-            return x
-
-        return solution
-
     def interior_point(self, x, steps=40):
-        """Which entries are positive at the solution, by Mehrotra's predictor and corrector."""
+        """Which entries are positive at the solution, ever better guesses by Mehrotra's predictor and corrector.
+
+        Source for what the predictor says of them: El-Bakry, Tapia and Zhang (1994).
+        """
         n, everything = len(x), np.ones(len(x), dtype=bool)
         x = np.maximum(x, 1e-3 * np.max(x))
-        z = np.maximum(self.G @ x - self.c, 1e-3 * np.max(np.abs(self.c)))
+        g = self.G @ x - self.c
+        z = np.maximum(g, 0.1 * np.max(np.abs(g)))
         for _ in range(steps):
             gap = x @ z / n
+            larger = x * np.sum(z) > z * np.sum(x)
             if np.max(np.minimum(x, z)) < 1e-13:  # far below any tolerance: which of the two is larger is decided
                 break
             infeasible = self.G @ x - self.c - z
@@ -158,12 +154,15 @@ class WorkingSet:
                 return dx, (target - z * dx) / x
 
             dx, dz = direction(-x * z)
+            staying = dx > -x / 2
+            if np.count_nonzero(staying != larger) <= AGREED * n:
+                yield staying
             step = min(_to_boundary(x, dx), _to_boundary(z, dz))
             centering = ((x + step * dx) @ (z + step * dz) / n / gap) ** 3
             dx, dz = direction(centering * gap - x * z - dx * dz)
             step = min(1.0, 0.995 * min(_to_boundary(x, dx), _to_boundary(z, dz)))
             x, z = x + step * dx, z + step * dz
-        return x > z
+        yield larger
 
     def from_columns(self):
         """The solution from the columns themselves, which a condition number above 1e8 does not hide; None for too many."""
