@@ -41,7 +41,10 @@ class WorkingSet:
         """Append these columns; their part of `c` is still missing."""
         part, d = self.problem.part(chosen)
         self.parts.append((part, d))
-        crosses = [self.problem.matrix.inner(old, part) / old_d[:, None] / d for old, old_d in self.parts]
+        crosses = [self.problem.matrix.inner(old, part) for old, _ in self.parts]
+        for cross, (_, old_d) in zip(crosses, self.parts, strict=True):
+            cross /= old_d[:, None]
+            cross /= d
         cross = np.concatenate([np.empty((0, len(chosen))), *crosses[:-1]])
         self.G = np.block([[self.G, cross], [cross.T, crosses[-1]]])
         self.chosen = np.concatenate([self.chosen, chosen])
