@@ -33,7 +33,7 @@ class WorkingSet:
     """
 
     def __init__(self, problem, chosen):
-        self.problem, self.chosen, self.parts, self.G = problem, chosen[:0], [], np.empty((0, 0))
+        self.problem, self.chosen, self.parts, self.G, self.few = problem, chosen[:0], [], np.empty((0, 0)), False
         self.add(chosen)
         self.c = problem.correlation[chosen]
 
@@ -60,7 +60,7 @@ class WorkingSet:
         self.small = len(self.problem.b) * len(self.chosen) <= LARGEST_ACTIVE_SET
         self.order = np.argsort(self.chosen)
         if self.G[self.order[0], self.order[-1]] == 0:
-            met = (self.G != 0)[np.ix_(self.order, self.order)]
+            met = (self.G != 0).take(self.order, axis=0).take(self.order, axis=1)
             self.end = len(met) - 1 - np.argmax(met[:, ::-1], axis=1)
         else:
             self.end = np.full(len(self.G), len(self.G) - 1)
@@ -91,6 +91,8 @@ class WorkingSet:
             factor, failed = dpotrf(matrix.T, lower=1, overwrite_a=1, clean=0)
             pivots, solve = factor.diagonal(), dpotrs
         if diagonal is None and (failed or np.min(pivots, initial=1.0) < 1e-7):
+            if not self.small and np.all(positive):
+                return None  # far from the solution: the interior point is as well
             return self.factor(positive, np.full(len(positive), RIDGE))
         self.few = self.small and np.count_nonzero(pivots > DEPENDENT) < FEW * len(on)
 
