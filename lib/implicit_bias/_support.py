@@ -23,7 +23,7 @@ MOST = 0.8  # of the columns: then all are taken at once
 FEW = 0.25  # of the columns: if no more turn out to be independent, they are found one by one
 RIDGE = 1e-12  # makes a Gram matrix of dependent columns definite;
 DEPENDENT = 1e-5  # then their pivots are not above this
-AGREED = 0.01  # of the columns: where two guesses of the support may differ when pivoting begins from it
+AGREED = 0.04  # of the columns: where two guesses of the support may differ when pivoting begins from it
 
 
 class WorkingSet:
@@ -46,7 +46,7 @@ class WorkingSet:
             cross /= old_d[:, None]
             cross /= d
         cross = np.concatenate([np.empty((0, len(chosen))), *crosses[:-1]])
-        self.G = np.block([[self.G, cross], [cross.T, crosses[-1]]])
+        self.G = np.block([[self.G, cross], [cross.T, crosses[-1]]]) if len(cross) else crosses[-1]
         self.chosen = np.concatenate([self.chosen, chosen])
         self._look()
 
