@@ -17,7 +17,7 @@ from implicit_bias.parametrizations import HadamardPower
 from implicit_bias.problems import nonnegative_regression, sparse_recovery
 from numpy.testing import assert_allclose
 from scipy.optimize import nnls as lawson_hanson
-from scipy.sparse import csr_array, random_array
+from scipy.sparse import csr_array, diags_array, random_array
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from tests.lib.trials import draw, exact_loss
@@ -325,6 +325,25 @@ class TestFinish:
         stars = deblurring(star_field(24, 20, seed=0), 2.0, seed=0, noise=1e-3)
         assert nnls(stars.A, stars.y, tol=1e-10).converged
         assert calls
+
+    @pytest.mark.parametrize("rank", [0, 700])
+    def test_large_sets_of_dependent_columns(self, rank):
+        """A blur whose columns occur twice, and a dense matrix of low rank: SciPy's method finds no smaller loss."""
+        rng = np.random.default_rng(0)
+        if rank:
+            A = rng.standard_normal((900, rank)) @ np.abs(rng.standard_normal((rank, 1500)))
+            y = A @ np.maximum(rng.standard_normal(1500), 0) + rng.standard_normal(900)
+        else:
+            blur = np.exp(-((np.arange(-40, 41) / 13) ** 2))
+            bands = [np.full(1500 - abs(k), blur[40 + k]) for k in range(-40, 41)]
+            A = diags_array(bands, offsets=range(-40, 41)).tocsr()[:, np.repeat(np.arange(1500), 2)]
+            y = A @ (np.maximum(rng.standard_normal(3000), 0) * (rng.random(3000) < 0.3)) + 1e-3 * rng.standard_normal(
+                1500
+            )
+        result = nnls(A, y)
+        columns = A if rank else A[:, ::2].toarray()
+        least = lawson_hanson(columns, y, maxiter=10**5)[1]
+        assert result.converged and np.linalg.norm(A @ result.x - y) <= (1 + 1e-7) * least
 
     def test_a_gram_matrix_without_digits_needs_the_columns(self, monkeypatch):
         calls = []
