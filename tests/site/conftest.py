@@ -159,6 +159,7 @@ def visit(tab, home, path, scheme):
     """
     page, tab.home, tab.wrong = tab.page, home, []
     page.emulate_media(media="null", color_scheme=scheme)
+    page.bring_to_front()  # a tab behind another one gets a frame once a second
     page.mouse.move(0, 0)
     weights, most = weigh(page, home + path) if home.startswith("file:") else ({}, 0)
     if not weights:
