@@ -25,7 +25,10 @@ def files_called(cells: Iterable[str], lib: Path) -> list[Path]:
         waiting = {name for module in waiting for name in imported_by(module, lib)} - called
     files = {modules[name] for name in called}
     for folder in {top(file) for file in files}:
-        files |= {file for file in folder.glob("*/**/*") if file.is_file() and file.suffix not in (".py", ".pyc")}
+        others = (file for file in folder.glob("*/**/*") if file.is_file() and file.suffix != ".py")
+        files |= {
+            file for file in others if file.parent.name != "__pycache__"
+        }  # where numba, too, keeps what it compiled
     return sorted(files)
 
 

@@ -22,6 +22,8 @@ FILES = {
     "figures/pen.py": "SIZE: int = 1\ndef draw(): ...\n",
     "figures/static/pen.css": "svg {}",
     "figures/README.md": "No module reads this.",
+    "figures/__pycache__/pen.draw-1.py311.nbi": "What numba has compiled.",
+    "figures/__pycache__/pen.cpython-311.pyc": "",
     "no_package/notes.py": "",
 }
 
