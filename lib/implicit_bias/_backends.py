@@ -82,7 +82,7 @@ class Dense:
         return self.A.take(chosen, axis=1)
 
     def inner(self, left, right):
-        """The inner products of the columns of two parts, dense; the same object twice takes half the time."""
+        """The inner products of the columns of two parts, a new dense array; the same object twice takes half the time."""
         return left.T @ right
 
     def columns(self, chosen):
@@ -281,10 +281,10 @@ class Chunks(Dense):
     part, normal = Sparse.part, Sparse.normal
 
     def inner(self, left, right):
-        return np.asarray(left.T @ right)
+        return np.array((left.T @ right).compute())  # a copy: what a worker has sent may be read-only
 
     def columns(self, chosen):
-        return self.part(chosen).compute()
+        return np.array(self.part(chosen).compute())
 
     def price_of_gram(self, k):
         return super().price_of_gram(k) + 1

@@ -17,7 +17,8 @@ from scipy.sparse import csr_array
 
 from tests.shared import CHAPTERS
 
-array = pytest.importorskip("dask.array", reason="dask comes with the extra `cluster`")
+dask = pytest.importorskip("dask", reason="dask comes with the extra `cluster`")
+array = pytest.importorskip("dask.array")
 
 
 def instance(kind, seed, m=900, n=300):
@@ -28,6 +29,32 @@ def instance(kind, seed, m=900, n=300):
     x = np.where(rng.random(n) < 0.3, rng.random(n), 0.0) / np.linalg.norm(A, axis=0)
     y = A @ x
     return A, y + 0.1 * np.linalg.norm(y) / np.sqrt(m) * rng.standard_normal(m)
+
+
+def read_only(graph, keys, **options):
+    """A scheduler whose results cannot be written to, like what workers have sent."""
+
+    def frozen(value):
+        if isinstance(value, np.ndarray):
+            value = value.copy()
+            value.flags.writeable = False
+            return value
+        return list(map(frozen, value)) if isinstance(value, (list, tuple)) else value
+
+    return frozen(dask.get(graph, keys, **options))
+
+
+@pytest.mark.parametrize("options", [{}, {"tikhonov": 0.1}, {"sum_to": 1.0}, {"upper": 0.5}], ids=str)
+@pytest.mark.parametrize("kind", ["uniform", "scaled"])
+def test_nothing_that_a_worker_has_sent_is_written_to(kind, options):
+    A, y = instance(kind, 0, 2000, 400)
+    expected = nnls(A, y, **options)
+    with dask.config.set(scheduler=read_only):
+        found = nnls(array.from_array(A, chunks=(500, 400)), y, **options)
+        many = nnls(array.from_array(A, chunks=(500, 400)), np.stack([y, -y, 2 * y], axis=1), **options)
+    assert found.converged == expected.converged
+    assert found.residual_norm == pytest.approx(expected.residual_norm, rel=1e-6)
+    assert many.x.shape == (400, 3)
 
 
 @pytest.mark.parametrize("kind", ["uniform", "gaussian", "scaled"])
