@@ -49,8 +49,12 @@ def largest_singular_value(A):
         return np.linalg.norm(A, 2)
     if min(A.shape) < 2:  # Lanczos needs room
         return np.linalg.norm(A @ np.eye(A.shape[1], dtype=A.dtype), 2)
-    # A fixed start vector: ARPACK's own is random and would make runs differ.
-    return svds(A, k=1, return_singular_vectors=False, v0=np.ones(min(A.shape), dtype=A.dtype))[0]
+    # A fixed start vector: ARPACK's own is random and would make runs differ. No simple one: rows that sum to zero, like those
+    # of a graph Laplacian, take a constant vector to zero.
+    start = np.random.default_rng(0).standard_normal(min(A.shape)).astype(A.dtype)
+    if not np.any((A.T if A.shape[0] < A.shape[1] else A) @ start):
+        return A.dtype.type(0)  # ARPACK takes no zero matrix
+    return svds(A, k=1, return_singular_vectors=False, v0=start)[0]
 
 
 def norm(v):

@@ -75,6 +75,17 @@ def test_kkt_residual_is_zero_at_a_solution_only():
     assert kkt_residual(A, y, -np.ones(4), nonnegative=True) > 1e-3
 
 
+@pytest.mark.parametrize("form", [np.array, csr_array, aslinearoperator])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n", [2, 5, 200])
+def test_spectral_norm_of_a_laplacian_and_of_zero(form, dtype, n):
+    """A constant vector is taken to zero: by all of its rows, or columns."""
+    edges = np.diff(np.eye(n), axis=0)
+    for matrix in (edges, edges.T, edges.T @ edges, np.vstack([edges, edges]), np.zeros((n, n)), np.zeros((n, n + 3))):
+        found = spectral_norm(form(matrix.astype(dtype)))
+        assert found == pytest.approx(np.linalg.norm(matrix, 2), rel=1e-5)
+
+
 @given(a=st.floats(1e-20, 1e20), b=st.floats(1e-20, 1e20), nonnegative=st.booleans())
 def test_kkt_residual_has_no_unit(a, b, nonnegative):
     x = np.arange(4.0)
