@@ -25,10 +25,9 @@ def files_called(cells: Iterable[str], lib: Path) -> list[Path]:
         waiting = {name for module in waiting for name in imported_by(module, lib)} - called
     files = {modules[name] for name in called}
     for folder in {top(file) for file in files}:
-        others = (file for file in folder.glob("*/**/*") if file.is_file() and file.suffix != ".py")
-        files |= {
-            file for file in others if file.parent.name != "__pycache__"
-        }  # where numba, too, keeps what it compiled
+        # In __pycache__ numba, too, keeps what it has compiled.
+        others = (file for file in folder.glob("*/**/*") if file.is_file() and file.parent.name != "__pycache__")
+        files |= {file for file in others if file.suffix != ".py"}
     return sorted(files)
 
 

@@ -33,7 +33,7 @@ class WorkingSet:
     """
 
     def __init__(self, problem, chosen):
-        self.problem, self.chosen, self.parts, self.G, self.few = problem, chosen[:0], [], np.empty((0, 0)), False
+        self.problem, self.chosen, self.parts, self.G = problem, chosen[:0], [], np.empty((0, 0))
         self.add(chosen)
         self.c = problem.correlation[chosen]
 
@@ -90,6 +90,7 @@ class WorkingSet:
             matrix.ravel()[:: len(on) + 1] += added[on]
             factor, failed = dpotrf(matrix.T, lower=1, overwrite_a=1, clean=0)
             pivots, solve = factor.diagonal(), dpotrs
+        self.few = False  # independent columns
         if diagonal is None and (failed or np.min(pivots, initial=1.0) < 1e-7):
             if not self.small and np.all(positive):
                 return None  # far from the solution: the interior point is as well

@@ -7,13 +7,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import qr, solve_triangular
 from scipy.optimize import linprog
-from scipy.optimize import nnls as lawson_hanson
 from scipy.sparse import hstack, issparse
 from scipy.sparse.linalg import LinearOperator, lsmr
 
 from ._extras import extra
 from ._matrices import as_entries, dense, largest_entry
-from ._projection import EVEN, equal_rows, equilibrated, orthonormal_rows
+from ._projection import EVEN, _nonnegative_solution, equal_rows, equilibrated, orthonormal_rows
 from ._types import Matrix
 from ._validation import as_data, as_groups, as_labels, as_matrix, as_norm, as_positive, as_reals
 from .measures import _norm_of, column_norms, spectral_norm
@@ -22,10 +21,8 @@ from .results import NOTHING, Result
 TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}  # the least that HiGHS takes
 CERTIFIED = 1e-8
 CONIC = 1e-6  # what the interior-point solver reaches
-SMALL, DENSE = (
-    250_000,
-    25_000_000,
-)  # entries up to which `minimum_norm` makes a matrix dense; only if it must, the second
+SMALL = 250_000  # entries, of whatever form, up to which a matrix becomes dense for `minimum_norm`
+DENSE = 25_000_000  # and up to which it does so where LSMR is not precise
 OFF = (0.0, 1e-9)
 LOST = 1e-6  # of the largest entry of the data: what is smaller is measured against this
 FARTHEST = 1e12  # for points of length 1: a separator that is longer is one of rounding errors
@@ -406,9 +403,9 @@ def maximum_margin(A: Matrix, y: ArrayLike, *, norm: str = "l2", shape: tuple[in
     Result
         `optimality` is the larger of two numbers: the largest ``1 - y_i <a_i, x>``, and by how much of itself the norm of
         `x` exceeds the bound that the multipliers of the program prove for every separator. `converged` says whether it is
-        below 1e-8 (1e-6 in the spectral norm). Where no plane through the origin separates the classes, `x` is zero and
-        `message` says so. The number of support vectors is in `iterations` (that of
-        the solver's iterations for the last three norms).
+        below 1e-8 (1e-6 in the spectral norm); `message` says how far `x` is proved where it is not. Where no plane through
+        the origin separates the classes, `x` is zero and `message` says so. The number of support vectors is in `iterations`
+        (that of the solver's iterations for the last three norms).
 
     Raises
     ------
@@ -461,7 +458,7 @@ def _shortest(points, least, norm="l2", shape=None):
     # Lawson and Hanson (23.27): with r the residual of min |(G, h)^T u - (0, 1)| over u >= 0, the shortest x with G x >= h is
     # -r[:-1] / r[-1]; r = 0 means that a mean of the rows of G is 0, so that there is no such x.
     target = np.r_[np.zeros(points.shape[1]), 1.0]
-    dual, _ = lawson_hanson(np.vstack([points.T, least]), target, maxiter=30 * len(points))
+    dual, _ = _nonnegative_solution(np.vstack([points.T, least]), target)
     support = dual > 0
     # The conditions of the support vectors are met with equality, which is more precise than the quotient.
     x = np.linalg.lstsq(points[support], least[support], rcond=None)[0]
