@@ -169,7 +169,7 @@ def raised(script: ET.Element) -> ET.Element:
     kids = script[0][0][0]
     (strut, letters), place = kids[0], lengths(kids[0])
     sizes = re.match(r"sizing reset-size(\d+) size(\d+)", letters.get("class", ""))
-    if len(kids) > 1 or not sizes or any("vbox" in part.get("class", "").split() for part in letters.iter()):
+    if len(kids) > 1 or not sizes:
         return script
     outside, inside = (SIZES[int(number) - 1] for number in sizes.groups())
     place["vertical-align"] = -place.pop("top") - lengths(strut)["height"]

@@ -27,22 +27,23 @@ BOXES = """async (formulas) => {
         return boxes.map(({ x, y, width, height }) => [x, y - top, width, height]);
     });
 }"""
-LEAVES = (
-    *("x", "A", "2", "10", "+", ",", "f'"),
-    *(
-        r"\alpha",
-        r"\ell",
-        r"\mathbf{w}",
-        r"\mathbb{R}",
-        r"\infty",
-        r"\ln",
-        r"\mu^*",
-        r"\notin",
-        r"\|",
-        r"\text{if}",
-        r"\odot",
-    ),
-)
+LEAVES = [
+    "x",
+    "A",
+    "2",
+    "10",
+    "+",
+    ",",
+    "f'",
+    r"\alpha",
+    r"\ell",
+    r"\mathbf{w}",
+    r"\mathbb{R}",
+    r"\infty",
+    r"\ln",
+    r"\mu^*",
+]
+LEAVES += [r"\notin", r"\|", r"\text{if}", r"\odot"]
 SHAPES = (
     "{0}_{{{1}}}",
     "{0}^{{{1}}}",
@@ -81,10 +82,7 @@ def drawn(browser):
     page.add_style_tag(url="katex.min.css")
     page.add_style_tag(content="* { box-sizing: border-box }")  # as in the theme
     render = "(all) => all.map((tex, i) => katex.renderToString(tex, { displayMode: i % 3 === 0, throwOnError: true }))"
-    formulas = [
-        formula.replace(' xmlns="http://www.w3.org/2000/svg"', "") for formula in page.evaluate(render, sources)
-    ]
-    formulas = [formula.replace(' xmlns="http://www.w3.org/1998/Math/MathML"', "") for formula in formulas]
+    formulas = [re.sub(' xmlns="[^"]*"', "", formula) for formula in page.evaluate(render, sources)]
     yield page, sources, formulas
     page.close()
     server.shutdown()
