@@ -347,7 +347,8 @@ def group_lasso(A: Matrix, y: ArrayLike, groups: ArrayLike, penalty: float) -> R
 
     Examples
     --------
-    >>> (group_lasso(np.eye(3), [3.0, 4.0, 0.5], [0, 0, 1], 1.0).x.round(4) + 0.0).tolist()
+    >>> found = group_lasso(np.eye(3), [3.0, 4.0, 0.5], [0, 0, 1], 1.0)
+    >>> (found.x.round(4) + 0.0).tolist()
     [2.4, 3.2, 0.0]
     """
     # Its import takes a second.
@@ -434,7 +435,7 @@ def maximum_margin(A: Matrix, y: ArrayLike, *, norm: str = "l2", shape: tuple[in
     converged = optimality <= (CONIC if norm == "spectral" else CERTIFIED)
     message = "The separator of largest margin was found."
     if not converged:
-        message = f"The separator of largest margin was found to {optimality:.0e} only."
+        message = f"Whether this is the separator of largest margin could be proved to {optimality:.0e} only."
         level = np.ones(len(points))
         if _proved(points, level, _shortest(points, level)[1], "l2") > FARTHEST:
             x, optimality, message = np.zeros_like(x), 1.0, f"{INSEPARABLE}: the data are not separable"

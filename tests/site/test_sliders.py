@@ -532,7 +532,7 @@ def test_the_states_of_a_chapter_come_with_the_first_thing_that_its_reader_does(
     there = text.text_content()
     assert there != opening and len(asked) == 2
 
-    page.goto(page.url)  # as it is sent to someone else
+    page.goto(page.evaluate("location.href"))  # as it is sent to someone else
     page.wait_for_function("([text, there]) => text.textContent === there", arg=[text.element_handle(), there])
     assert len(asked) == 3
     page.keyboard.press("Shift")
