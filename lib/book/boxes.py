@@ -90,8 +90,8 @@ def tidy_page(app: Sphinx, pagename, templatename, context, doctree):
             .replace(' role="doc-biblioentry"', "")
             .replace('<div role="list" class', "<div class")
         )
-        # Names, points and spaces have the colour of the code around them: a tenth of all elements of a chapter.
-        context["body"] = re.sub(r'<span class="(?:n|p|w)">([^<]*)</span>', r"\1", context["body"])
+        # Names, points, signs and spaces have the colour of the code around them: a tenth of all elements of a chapter.
+        context["body"] = re.sub(r'<span class="(?:n|p|o|w)">([^<]*)</span>', r"\1", context["body"])
     # The boxes are styled in book.css, and no page has tabs that belong together.
     unused = ("_static/proof.css", "_static/exercise.css", "_static/design-tabs.js")
     for kind in ("css_files", "script_files"):

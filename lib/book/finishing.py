@@ -8,6 +8,10 @@ from sphinx.application import Sphinx
 
 RULE = re.compile(r"([^{}@;]+)\{[^{}]*\}")
 CLASS = re.compile(r"\.(-?[A-Za-z_][\w-]*)")
+# A browser tries a selector that ends in * on each of the 30000 elements of a long page. These find nothing that would look
+# otherwise without them, or what others find as well: the columns of a row, and in book.css what scrolls sideways.
+EXPENSIVE = {"article[role=main] *": None, "div.math span:last-child": None, ".katex *": None}
+COLUMNS = re.compile(r"(\.sd-row[\w-]*)>\*")
 ADDRESS = re.compile(r'((?:href|src)="[^":?]*_static/)([^"?]+\.(?:css|js))(?:\?v=\w+)?"')
 
 
@@ -19,7 +23,12 @@ def prune(css: str, classes: set[str]) -> str:
 
     def keep(rule):
         each = re.split(r",(?![^()]*\))", rule[1])
-        selectors = [selector for selector in each if "(" in selector or classes.issuperset(CLASS.findall(selector))]
+        each = [EXPENSIVE.get(selector.strip(), COLUMNS.sub(r"\1>.sd-col", selector)) for selector in each]
+        selectors = [
+            selector
+            for selector in filter(None, each)
+            if "(" in selector or classes.issuperset(CLASS.findall(selector))
+        ]
         return rule[0].replace(rule[1], ",".join(selectors), 1) if selectors else ""
 
     css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
@@ -34,9 +43,11 @@ def finish(app: Sphinx, exception):
     classes = {
         name for page in pages.values() for names in re.findall(r' class="([^"]*)"', page) for name in names.split()
     }
-    # Most rules of the theme, of the formulas and of the boxes are for what no page has. What scripts add, they name.
+    # Most rules of the theme, of the formulas and of the boxes are for what no page has. What scripts add, they name; the words
+    # of the book that a script searches or shows are no names.
     for path in static.rglob("*.js"):
-        classes.update(re.findall(r"[\w-]+", path.read_text(encoding="utf-8")))
+        if path.name != "search-data.js" and path.parent.name != "previews":
+            classes.update(re.findall(r"[\w-]+", path.read_text(encoding="utf-8")))
     for path in (*static.glob("*.css"), *static.glob("styles/*.css")):
         path.write_text(prune(path.read_text(encoding="utf-8"), classes), encoding="utf-8")
 

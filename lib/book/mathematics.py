@@ -36,6 +36,7 @@ SIZES = (0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.44, 1.728, 2.074, 2.488)  # of KaTeX
 WITHOUT_LOOK = {"mord", "mop", "mbin", "mrel", "mopen", "mclose", "mpunct", "minner", "mtight"}
 # How high and deep each line of a formula is at the least, in em: what KaTeX_Main needs is a little more.
 LINE = 0.85, 0.25
+NULL_DELIMITER = 0.12  # how wide the empty place beside a fraction is, in em
 LIGHT_STYLE = (
     ".katex .script{line-height:0}"
     ".katex .vlist-t{box-sizing:content-box;contain:layout;display:inline-block}"
@@ -164,18 +165,41 @@ def lengths(part: ET.Element) -> dict[str, float]:
     return {name: float(value) for name, value in re.findall(r"([\w-]+):(-?[\d.]+)em", part.get("style", ""))}
 
 
+def enlargement(part: ET.Element) -> float:
+    """How much larger than around it the letters in an element are."""
+    sizes = re.search(r"reset-size(\d+) size(\d+)", part.get("class", ""))
+    return SIZES[int(sizes[2]) - 1] / SIZES[int(sizes[1]) - 1] if sizes else 1
+
+
+def add_margin(part: ET.Element, side: str, length: float):
+    style = re.sub(rf"{side}:[^;]*;?", "", part.get("style", "")).rstrip(";")
+    margin = f"{side}:{lengths(part).get(side, 0) + length / enlargement(part):.5g}em"
+    part.set("style", f"{style};{margin}" if style else margin)
+
+
 def raised(script: ET.Element) -> ET.Element:
     """An exponent or index alone as letters that are raised, for which KaTeX needs a table; others as they are."""
     kids = script[0][0][0]
     (strut, letters), place = kids[0], lengths(kids[0])
-    sizes = re.match(r"sizing reset-size(\d+) size(\d+)", letters.get("class", ""))
-    if len(kids) > 1 or not sizes:
+    if len(kids) > 1 or not letters.get("class", "").startswith("sizing"):
         return script
-    outside, inside = (SIZES[int(number) - 1] for number in sizes.groups())
     place["vertical-align"] = -place.pop("top") - lengths(strut)["height"]
-    style = ";".join(f"{name}:{length * outside / inside:.5g}em" for name, length in place.items() if length)
-    letters.attrib = {"class": f"{sizes[0]} script", "style": style}
+    style = [f"{name}:{length / enlargement(letters):.5g}em" for name, length in place.items() if length]
+    letters.attrib = {"class": " ".join([*letters.get("class").split()[:3], "script"]), "style": ";".join(style)}
     return letters
+
+
+def merge(script: ET.Element):
+    """Let the letter of a script be the script itself, if there is one alone."""
+    letter = script[0] if len(script) == 1 else script
+    if not letter.text or re.sub("margin-(left|right):[^;]*;?", "", letter.get("style", "")):
+        return
+    look = [name for name in letter.get("class").split() if name not in WITHOUT_LOOK]
+    script.set("class", " ".join([script.get("class"), *look]))
+    for side, length in lengths(letter).items():
+        add_margin(script, side, length * enlargement(script))
+    script.text = letter.text
+    script.remove(letter)
 
 
 def flatten(table: ET.Element):
@@ -187,7 +211,29 @@ def flatten(table: ET.Element):
     table[:] = list(above)
 
 
-def lighten(part: ET.Element) -> list[ET.Element]:
+def space(part: ET.Element) -> float:
+    """The width of an element that is a space and nothing else, in em; of others 0."""
+    if "nulldelimiter" in part.get("class", ""):
+        return NULL_DELIMITER * enlargement(part)  # outside a script its letters are as large as around it
+    return lengths(part).get("margin-right", 0) if part.get("class") == "mspace" else 0
+
+
+def without_spaces(parts: list[ET.Element]) -> list[ET.Element]:
+    """Parts of a line, each with the space behind it as its margin, and the first with the one before it."""
+    kept, before = [], 0
+    for part in parts:
+        if not space(part):
+            kept.append(part)
+        elif kept:
+            add_margin(kept[-1], "margin-right", space(part))
+        else:
+            before += space(part)
+    if kept and before:
+        add_margin(kept[0], "margin-left", before)
+    return kept or parts
+
+
+def lighten(part: ET.Element, without_look: set[str]) -> list[ET.Element]:
     """The elements that a part of a formula of KaTeX is replaced by, fewer than there are in it."""
     classes = set(part.get("class", "").split())
     if "strut" in classes:
@@ -197,25 +243,42 @@ def lighten(part: ET.Element) -> list[ET.Element]:
         part = raised(part)
     elif "vlist-t" in classes:
         flatten(part)
-    kids = [lighten(child) for child in part]
+    kids = [lighten(child, without_look) for child in part]
     if not part.get("class"):  # a line of such a table, which places what is in it
         kids = [[child] if len(kid) > 1 else kid for child, kid in zip(part, kids, strict=True)]
-    part[:] = [kid for each in kids for kid in each]
-    plain = classes and classes <= WITHOUT_LOOK and not part.get("style")
+    part[:] = without_spaces([kid for each in kids for kid in each])
+    if part.get("class", "").startswith("sizing"):
+        merge(part)
+    plain = classes and classes <= without_look and not part.get("style")
     return list(part) if plain and len(part) else [part]
 
 
-def light(formula: str) -> str:
-    """A formula of KaTeX with fewer elements, of which a page has tens of thousands: it looks as before."""
+def simplify(spoken: ET.Element):
+    """Leave out of MathML what only says how it looks, and rows of one part: it is read aloud, and not drawn."""
+    for part in spoken.iter():
+        part.attrib.pop("stretchy", None)
+        part[:] = [kid[0] if kid.tag == "mrow" and len(kid) == 1 else kid for kid in part]
+    if len(spoken) == 1 and spoken[0].tag == "mrow":
+        spoken[:] = list(spoken[0])
+    spoken.set("class", "katex-mathml")
+
+
+def light(formula: str, unbroken: bool = False) -> str:
+    """A formula of KaTeX with fewer elements, of which a page has tens of thousands: it looks as before.
+
+    Where it need not be broken at the end of a line, its pieces are none.
+    """
     root = ET.fromstring(formula)
-    for drawn in root.iter("span"):
-        if drawn.get("class") == "katex-html":
-            lighten(drawn)
+    for whole in [span for span in root.iter("span") if span.get("class") == "katex"]:
+        (spoken,), drawn = whole
+        simplify(spoken)
+        lighten(drawn, WITHOUT_LOOK | {"base"} if unbroken else WITHOUT_LOOK)
+        whole[:] = [spoken, drawn]
     return ET.tostring(root, encoding="unicode", method="html")
 
 
 def strict(render):
-    def render_or_warn(latex, options=None):
+    def render_or_warn(latex, options=None, unbroken=False):
         try:
             formula = render(latex, {**(options or {}), "throwOnError": True})
         except katex.KaTeXError as error:
@@ -223,9 +286,18 @@ def strict(render):
             return ""
         # The source of the formula, which nobody sees, is a twentieth of a page; HTML knows what MathML and SVG are.
         formula = re.sub(r' xmlns="[^"]*"', "", formula)
-        return light(re.sub(r"<semantics>(.*?)<annotation.*?</annotation></semantics>", r"\1", formula, flags=re.S))
+        formula = re.sub(r"<semantics>(.*?)<annotation.*?</annotation></semantics>", r"\1", formula, flags=re.S)
+        return light(formula, unbroken)
 
     return render_or_warn
+
+
+def visit_math(self, node: nodes.math):
+    """A formula in a line, which is one element with its look."""
+    formula = katex.render_latex(node.astext(), unbroken="short" in node["classes"])
+    self.body.append(self.starttag(node, "span", "", CLASS="math katex"))
+    self.body.append(formula.removeprefix('<span class="katex">') or "</span>")
+    raise nodes.SkipNode
 
 
 class FormulasInLinks(SphinxPostTransform):
@@ -270,6 +342,7 @@ class UnbrokenLines(SphinxPostTransform):
 def setup(app: Sphinx):
     app.add_post_transform(FormulasInLinks)
     app.add_post_transform(UnbrokenLines)
+    katex.html_visit_math = visit_math
     app.setup_extension("sphinxcontrib.katex")
     python_logging.getLogger("fontTools").setLevel(python_logging.ERROR)  # it marvels at the dates in these fonts
     katex.NODEJS_BINARY = str(NODE)

@@ -57,3 +57,9 @@ def test_a_rule_that_parentheses_may_need_stays():
     css = ".x:not(.gone), p:is(.a, .gone) { margin: 0 } .gone > :is(b, i), .gone { top: 0 } .gone { left: 0 }"
     kept = "".join(prune(css, {"a", "x"}).split())
     assert kept == ".x:not(.gone),p:is(.a,.gone){margin:0}.gone>:is(b,i){top:0}"
+
+
+def test_selectors_that_a_browser_tries_on_every_element_name_what_they_are_for():
+    css = "article[role=main] * { top: 0 } .katex *, .katex .a { top: 1px } .sd-row>*, .sd-row-cols-2>*, .a>* { top: 2px }"
+    kept = "".join(prune(css, {"a", "katex", "sd-row", "sd-row-cols-2", "sd-col"}).split())
+    assert kept == ".katex.a{top:1px}.sd-row>.sd-col,.sd-row-cols-2>.sd-col,.a>*{top:2px}"

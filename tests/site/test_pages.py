@@ -222,6 +222,32 @@ def test_no_line_begins_with_the_full_stop_behind_a_formula(seen, path, place):
     assert alone == []
 
 
+@pytest.mark.parametrize("place", ["screen", "phone"])
+def test_what_a_general_selector_of_a_theme_would_find_has_its_look(seen, path, place):
+    """Such selectors are left out or narrowed: a browser would try them on every element."""
+    wrong = seen.page.evaluate(
+        """() => {
+            const scrolls = (part) => part.scrollWidth > part.clientWidth + 1
+                && /auto|scroll/.test(getComputedStyle(part).overflowX) && part.checkVisibility();
+            const broad = [...document.querySelectorAll("article[role=main] *")]
+                .filter((part) => scrolls(part) && getComputedStyle(part).scrollbarWidth !== "thin");
+            const grows = [...document.querySelectorAll("div.math span:last-child")].filter((part) => {
+                if (!getComputedStyle(part.parentElement).display.includes("flex")) return false;
+                const { width } = part.getBoundingClientRect();
+                part.style.flexGrow = 1;
+                return part.getBoundingClientRect().width !== width;
+            });
+            const lines = [...document.querySelectorAll(".katex .frac-line")].filter((part) => {
+                const { borderBottomColor, color } = getComputedStyle(part);
+                return borderBottomColor !== color;
+            });
+            return [...broad, ...grows, ...lines, ...document.querySelectorAll(".sd-row > :not(.sd-col)")]
+                .map((part) => part.outerHTML.slice(0, 200));
+        }"""
+    )
+    assert wrong == []
+
+
 def test_mathematics_is_drawn_in_its_own_fonts(screen, path):
     """The fonts carry those letters alone that the pages need: here is checked that none was left out."""
     probes = screen.page.evaluate(
