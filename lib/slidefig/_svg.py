@@ -16,6 +16,7 @@ from matplotlib import font_manager
 from matplotlib.backend_bases import FigureCanvasBase, RendererBase
 from matplotlib.colors import to_hex
 from matplotlib.path import Path
+from matplotlib.textpath import TextToPath
 from matplotlib.transforms import Affine2D
 from PIL import Image
 
@@ -25,6 +26,7 @@ UNIT = 10  # units of the SVG in a point: what is smaller cannot be seen
 ZOOM = (
     1.5  # CSS pixels in a point, where there is room: letters of 10 points are then about as large as those of the page
 )
+_TEXT = TextToPath()  # of all pictures, as it remembers the formulas that it has set
 
 
 @dataclass
@@ -111,6 +113,7 @@ class Renderer(RendererBase):
 
     def __init__(self, width, height, colors, prefix):
         super().__init__()
+        self._text2path = _TEXT
         self.width, self.height, self.colors, self.prefix = width, height, colors, prefix
         self._definitions = {}
         self._open = [Node("g")]
