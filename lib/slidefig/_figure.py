@@ -409,15 +409,19 @@ class _Panel:
         The axes have one place in all, which leaves room for the labels in the opening and in extreme states: they would
         jump otherwise when a slider moves.
         """
-        laid_out = {}
-        for state in dict.fromkeys([self.opening, self.states[0], self.states[-1]]):
-            laid_out[state] = fig, _ = self._figure(state)
-            self._keep(fig)
-        return [self.picture(state, laid_out.pop(state, None)) for state in self.states]
+        ends = dict.fromkeys([self.opening, self.states[0], self.states[-1]])
+        laid_out = {state: self.laid_out(state) for state in ends}
+        return [self.picture(laid_out.pop(state, None) or self._figure(state), state) for state in self.states]
 
-    def picture(self, state, drawn=None):
-        """Return the tree and the live text of one state."""
-        fig, text = drawn or self._figure(state)
+    def laid_out(self, state):
+        """Return figure and text of one state, and let the axes of all later pictures leave room for its labels."""
+        fig, text = self._figure(state)
+        self._keep(fig)
+        return fig, text
+
+    def picture(self, drawn, state):
+        """Return the tree and the live text of one state, whose figure and text are given."""
+        fig, text = drawn
         places = self._places.get(self._kind(fig)) or self._keep(fig)
         if fig.get_layout_engine() is not None:
             fig.set_layout_engine("none")

@@ -60,7 +60,7 @@ class _View:
     def show(self):
         state = [self.controls[slider].value for slider in self.panel.sliders]
         with self.look._context():
-            self.tree, self.text = self.panel.picture(state)
+            self.tree, self.text = self.panel.picture(self.panel.laid_out(state), state)
         style = (
             # JupyterLab says on its body whether it is dark.
             "<style>[data-jp-theme-light='false'] .explore{color-scheme:dark}"

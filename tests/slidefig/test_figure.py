@@ -725,6 +725,21 @@ def test_a_live_slider_takes_any_value():
 
 
 @pytest.mark.usefixtures("live")
+def test_live_axes_make_room_for_labels_that_grow():
+    def draw(fig, alpha=1.0):
+        """x"""
+        ax = fig.subplots()
+        ax.plot([0, 1], [0, alpha])
+        ax.set(ylabel="y", ylim=(0, alpha))
+
+    (slider,), (view,) = controls(draw, alpha=[1.0, 12345.0])
+    left = []
+    for slider.value in (1.0, 12345.0, 1.0):
+        left.append(int(re.search(r'data-axes="\[\[(\d+),', view.value)[1]))
+    assert left[0] < left[1] == left[2]
+
+
+@pytest.mark.usefixtures("live")
 def test_a_live_error_is_shown():
     def draw(fig, m=1):
         """x"""
@@ -791,7 +806,7 @@ def test_a_live_picture_is_the_static_one():
     _, (view,) = controls(typical, alpha=ALPHAS, depth=[2, 3])
     ((panel,),) = _figure._groups([typical], {"alpha": ALPHAS, "depth": [2, 3]}, LOOK)
     with LOOK._context():
-        tree, text = panel.picture((ALPHAS[10], 2))
+        tree, text = panel.picture(panel.laid_out((ALPHAS[10], 2)), (ALPHAS[10], 2))
     assert html.escape(text) in view.value
     assert ID_PREFIX.sub(_page.NO_PREFIX, re.search("<svg.*</svg>", view.value)[0]) == str(tree)
 
