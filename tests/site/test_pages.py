@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from tests.shared import ROOT
-from tests.site.conftest import SCREEN, look
+from tests.site.conftest import PHONE, SCREEN, look
 
 AXE = ROOT / "_build" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
 
@@ -246,6 +246,26 @@ def test_what_a_general_selector_of_a_theme_would_find_has_its_look(seen, path, 
         }"""
     )
     assert wrong == []
+
+
+def test_what_scrolls_sideways_ends_in_a_shade_without_a_key(open_tab, address):
+    page = open_tab(viewport=PHONE, has_touch=True)
+    page.goto(address + "chapters/sparse_recovery.html")
+    page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+    boxes = page.locator(".highlight pre, .katex-display, .table-wrapper")
+    shown = """async (box) => {
+        box.scrollIntoView({ block: "center", behavior: "instant" });
+        for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
+        return [box.scrollWidth > box.clientWidth, getComputedStyle(box).boxShadow !== "none"];
+    }"""
+    wide = []
+    for size in (PHONE, SCREEN):
+        page.set_viewport_size(size)
+        looks = [box.evaluate(shown) for box in boxes.all()]
+        assert [scrolls for scrolls, _ in looks] == [shade for _, shade in looks]
+        wide.append(sum(scrolls for scrolls, _ in looks))
+    assert wide[0] > wide[1]
+    page.close()
 
 
 def test_mathematics_is_drawn_in_its_own_fonts(screen, path):

@@ -1,16 +1,27 @@
-// What scrolls sideways can be reached, and so read, by keyboard. Only who uses the Tab key needs that, and to measure all
-// boxes takes as long as to show the page.
-function markScrolling() {
-  const boxes = [...document.querySelectorAll(".highlight pre, .katex-display, .table-wrapper")];
+// What scrolls sideways ends in a shade, and can be reached, and so read, by keyboard. To measure all boxes at once takes as long
+// as to show the page: each is measured when it comes near to what is seen, and all of them for who uses the Tab key.
+const boxes = [...document.querySelectorAll(".highlight pre, .katex-display, .table-wrapper")];
+function markScrolling(boxes) {
   const wide = boxes.map((box) => box.scrollWidth > box.clientWidth);
   boxes.forEach((box, i) => (wide[i] ? (box.tabIndex = 0) : box.removeAttribute("tabindex")));
 }
+const near = new IntersectionObserver(
+  (changes) => markScrolling(changes.filter((change) => change.isIntersecting).map(({ target }) => target)),
+  { rootMargin: "50% 0%" },
+);
+function watchScrolling() {
+  near.disconnect();
+  boxes.forEach((box) => near.observe(box));
+}
+watchScrolling();
+addEventListener("resize", watchScrolling);
 addEventListener("keydown", function first({ key }) {
   if (key !== "Tab") return;
   removeEventListener("keydown", first, true);
-  markScrolling();
-  addEventListener("resize", markScrolling);
-  document.addEventListener("toggle", markScrolling, true); // a dropdown has opened
+  const markAll = () => markScrolling(boxes);
+  markAll();
+  addEventListener("resize", markAll);
+  document.addEventListener("toggle", markAll, true); // a dropdown has opened
 }, true);
 
 // On paper the answers of a quiz stand apart from its questions, at the end of the page.
