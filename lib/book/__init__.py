@@ -3,6 +3,7 @@
 ``jupyter-book build . -W -n --keep-going`` does with it all that ``make book`` does.
 """
 
+import gc
 import hashlib
 from pathlib import Path
 
@@ -79,6 +80,7 @@ def add_static_files(app: Sphinx):
 
 
 def setup(app: Sphinx) -> dict:
+    gc.set_threshold(100_000, 20, 100)  # to search all trees as often as Python does takes a fifth of a build
     # Both read settings that Sphinx otherwise calls unknown: Furo is loaded too late, sphinx-comments not at all.
     app.setup_extension("furo")
     app.setup_extension("slidefig")

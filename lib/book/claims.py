@@ -177,8 +177,8 @@ def tested_theorems(app: Sphinx) -> list[Tested]:
 
 def contents(app: Sphinx, docname: str) -> list[nodes.Node]:
     """A table with a line for each theorem: what was tried, how near it came, how many false statements were refuted."""
-    rows = []
-    for one in tested_theorems(app):
+    theorems, rows = tested_theorems(app), []
+    for one in theorems:
         words = [nodes.paragraph("", "", link(one.name, f"#{tested_anchor(one.label)}"), *one.title)]
         tried = sum(attack["tried"] for attack in one.attacks)
         nearest = min((ratio for attack in one.attacks for ratio in attack["nearest"].values()), default=None)
@@ -186,7 +186,7 @@ def contents(app: Sphinx, docname: str) -> list[nodes.Node]:
         refuted = f"{verdicts.count('refuted')} of {len(verdicts)}" if verdicts else ""
         cells = (str(tried or ""), f"{nearest:.2g}" if nearest else "–" if tried else "", refuted)
         rows.append([words, *([nodes.paragraph("", cell)] for cell in cells)])
-    if not any(one.attacks for one in tested_theorems(app)):
+    if not any(one.attacks for one in theorems):
         return []
     return [table(["Statement", "Instances tried", "Nearest approach", "Mutants refuted"], rows)]
 

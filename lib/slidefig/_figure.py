@@ -499,9 +499,12 @@ def _leave_out_invisible_ticks(fig):
 
 
 def _fill_in_ticks(fig):
-    """Copy the first tick of each axis as often as matplotlib would make one anew, on which it spends a third of its time."""
+    """Copy the first tick of each axis as often as matplotlib would make one anew, on which it spends a third of its time.
+
+    Not those of other projections, which have more parts.
+    """
     for axes in fig.axes:
-        for axis in (axes.xaxis, axes.yaxis):
+        for axis in (axes.xaxis, axes.yaxis) if axes.name == "rectilinear" else ():
             for _ in range(len(axis.majorTicks), len(axis.get_majorticklocs())):
                 tick = copy.copy(axis.majorTicks[0])
                 for part in ("tick1line", "tick2line", "gridline", "label1", "label2"):

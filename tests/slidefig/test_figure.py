@@ -416,6 +416,26 @@ def drawing(draw):
     return str(trees_of(draw, alpha=[1, 2])[0])
 
 
+def test_copied_ticks_are_those_that_matplotlib_makes(monkeypatch):
+    def draw(fig, top=3):
+        """Axes of all kinds."""
+        fig.set_size_inches(8, 5)
+        left, middle, right = fig.subplots(1, 3)
+        left.loglog([1e-8, 1], [3, 10**top])
+        left.twinx().plot([0, top])
+        middle.bar(["one", "two", "three"], [1, top, 2])
+        middle.tick_params(axis="x", labelrotation=30, labelcolor="C1", pad=6)
+        middle.grid(False)
+        fig.colorbar(right.imshow(np.eye(top)))
+        right.set_yticks([0, 1, 2], ["$x^2$", "b", ""])
+        fig.add_axes((0.1, 0.1, 0.2, 0.2), projection="polar").plot([0, 1, 2], [0, 1, top])
+
+    made = [LOOK.states(draw, top=[3, 4])]
+    monkeypatch.setattr(_figure, "_fill_in_ticks", lambda fig: None)
+    made.append(LOOK.states(draw, top=[3, 4]))
+    assert made[0] == made[1]
+
+
 def test_tick_labels_are_text():
     def draw(fig, alpha=1):
         """x"""
