@@ -287,6 +287,7 @@ def test_a_run_is_resumed_from_what_its_callback_has_kept():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("loaded_workers")
 def test_a_worker_that_dies_changes_nothing(tmp_path):
     """Two processes read the rows from a file. One is killed in mid-run, and its work is done again."""
     distributed = pytest.importorskip("distributed")
@@ -320,6 +321,7 @@ def rows_of_file(name, start, end):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("loaded_workers")
 def test_the_code_of_the_page_on_large_matrices_runs(tmp_path, monkeypatch):
     """In its order, and whatever it calls `found` is the solution."""
     pytest.importorskip("distributed")
