@@ -1,9 +1,9 @@
+import gc
 import os
 import re
 from pathlib import Path
 
 import pytest
-from book.browser import find_chromium, launch
 
 
 def group(nodeid):
@@ -17,6 +17,16 @@ def group(nodeid):
         return nodeid
     page = re.search(r"[\w/]+\.html", test)
     return page[0] if page else file
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """What is imported here stays: nothing looks through it for what could be freed, now or later."""
+    gc.disable()
+    found = yield
+    gc.freeze()
+    gc.enable()
+    return found
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -37,8 +47,8 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 # The groups that take longest begin first, so that none of them is alone at the end.
-LONGEST = ["the build elsewhere"]
-LONGEST += [f"tests/{file}.py" for file in ("lib/test_collector", "site/test_pdf", "live/test_live", "lab/test_lab")]
+FILES = ("chapters/test_papers", "lib/test_collector", "site/test_pdf", "live/test_live", "lab/test_lab")
+LONGEST = ["the build elsewhere", *(f"tests/{file}.py" for file in FILES)]
 
 
 def pytest_collection_modifyitems(items):
@@ -55,6 +65,9 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def browser():
     """A Chromium that makes no request of its own."""
+    # Not for the process that only gives out the tests: it takes seconds.
+    from book.browser import find_chromium, launch
+
     executable = find_chromium()
     if not executable:
         message = "no Chromium found: install it, or set CHROMIUM to its path"

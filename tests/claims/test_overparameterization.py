@@ -24,7 +24,7 @@ from implicit_bias.features import fourier_features, relu_features
 from implicit_bias.measures import margin
 from implicit_bias.problems import legendre_design, linear_regression, noisy_digits, separable, weak_features
 from implicit_bias.regression import ridgeless_risk, ridgeless_risk_limit, weak_feature_risk
-from scipy.linalg import expm, null_space
+from scipy.linalg import block_diag, expm, null_space
 from scipy.optimize import linprog, minimize, minimize_scalar
 
 from tests.claims import instances_linear as instances
@@ -514,23 +514,23 @@ def test_flow_turns_to_the_largest_margin(run, *, constant=1, unit=False, mean=F
 
 
 @pytest.mark.claim("thm-max-margin")
-@pytest.mark.parametrize("seed", range(3))
-def test_logistic_descent_turns_to_the_maximum_margin(seed):
+def test_logistic_descent_turns_to_the_maximum_margin():
     """Up to a bounded vector, w is log(k) times the shortest vector that separates with y <a, w> >= 1."""
-    problem = separable(6, 3, seed=seed, gap=1)
-    shortest = maximum_margin(problem.A, problem.y).x
-    widest = 1 / np.linalg.norm(shortest)
-    path = gradient_descent(
-        problem.A, problem.y, Linear(), alpha=1, loss="logistic", tol=0, max_iterations=100_000, record=6
-    ).path
-    k, w, loss = path.iterations[2:], path.x[2:], path.loss[2:]  # after 10, 100, ..., 100000 steps
-    norms, log_k = np.linalg.norm(w, axis=1), np.log(k)
-    assert np.all(np.linalg.norm(w - log_k[:, None] * shortest, axis=1) < 1.5)
-    assert np.diff(norms)[-1] / np.diff(log_k)[-1] == pytest.approx(1 / widest, rel=0.05)
-    directions = w / norms[:, None]
-    assert np.all(np.linalg.norm(directions - widest * shortest, axis=1) < 1.5 / log_k)
-    assert 0.97 * widest < margin(problem.A, problem.y, w[-1]) <= widest
-    assert loss[-2] / loss[-1] == pytest.approx(10, rel=0.05)
+    problems = [separable(6, 3, seed=seed, gap=1) for seed in range(3)]
+    A, y = block_diag(*(problem.A for problem in problems)), np.concatenate([problem.y for problem in problems])
+    # Three descents at once, none of which sees the others.
+    path = gradient_descent(A, y, Linear(), alpha=1, loss="logistic", tol=0, max_iterations=100_000, record=6).path
+    log_k = np.log(path.iterations[2:])  # after 10, 100, ..., 100000 steps
+    for problem, w in zip(problems, np.split(path.x[2:], 3, axis=1), strict=True):
+        shortest = maximum_margin(problem.A, problem.y).x
+        widest = 1 / np.linalg.norm(shortest)
+        norms, loss = np.linalg.norm(w, axis=1), np.sum(np.logaddexp(0, -problem.y * (w @ problem.A.T)), axis=1)
+        assert np.all(np.linalg.norm(w - log_k[:, None] * shortest, axis=1) < 1.5)
+        assert np.diff(norms)[-1] / np.diff(log_k)[-1] == pytest.approx(1 / widest, rel=0.05)
+        directions = w / norms[:, None]
+        assert np.all(np.linalg.norm(directions - widest * shortest, axis=1) < 1.5 / log_k)
+        assert 0.97 * widest < margin(problem.A, problem.y, w[-1]) <= widest
+        assert loss[-2] / loss[-1] == pytest.approx(10, rel=0.05)
 
 
 @pytest.mark.claim("thm-max-margin")

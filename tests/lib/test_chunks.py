@@ -47,14 +47,14 @@ def read_only(graph, keys, **options):
 @pytest.mark.parametrize("options", [{}, {"tikhonov": 0.1}, {"sum_to": 1.0}, {"upper": 0.5}], ids=str)
 @pytest.mark.parametrize("kind", ["uniform", "scaled"])
 def test_nothing_that_a_worker_has_sent_is_written_to(kind, options):
-    A, y = instance(kind, 0, 2000, 400)
+    A, y = instance(kind, 0, 1500, 200)
     expected = nnls(A, y, **options)
     with dask.config.set(scheduler=read_only):
-        found = nnls(array.from_array(A, chunks=(500, 400)), y, **options)
-        many = nnls(array.from_array(A, chunks=(500, 400)), np.stack([y, -y, 2 * y], axis=1), **options)
+        found = nnls(array.from_array(A, chunks=(375, 200)), y, **options)
+        many = nnls(array.from_array(A, chunks=(375, 200)), np.stack([y, -y, 2 * y], axis=1), **options)
     assert found.converged == expected.converged
     assert found.residual_norm == pytest.approx(expected.residual_norm, rel=1e-6)
-    assert many.x.shape == (400, 3)
+    assert many.x.shape == (200, 3)
 
 
 @pytest.mark.parametrize("kind", ["uniform", "gaussian", "scaled"])
@@ -287,6 +287,7 @@ def test_a_run_is_resumed_from_what_its_callback_has_kept():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("loaded_workers")
 def test_a_worker_that_dies_changes_nothing(tmp_path):
     """Two processes read the rows from a file. One is killed in mid-run, and its work is done again."""
     distributed = pytest.importorskip("distributed")
@@ -320,6 +321,7 @@ def rows_of_file(name, start, end):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("loaded_workers")
 def test_the_code_of_the_page_on_large_matrices_runs(tmp_path, monkeypatch):
     """In its order, and whatever it calls `found` is the solution."""
     pytest.importorskip("distributed")

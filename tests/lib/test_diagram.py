@@ -98,12 +98,14 @@ def test_a_command_that_is_killed_and_resumed_writes_the_same_bytes(tmp_path, ex
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("loaded_workers")
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_any_number_of_workers_writes_the_same_bytes(workers, tmp_path, expected):
     assert run(tmp_path / "workers.csv", "--workers", str(workers)) == expected
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("loaded_workers")
 def test_a_cluster_of_which_a_worker_is_killed_writes_the_same_bytes(tmp_path, expected):
     path = tmp_path / "cluster.csv"
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:

@@ -62,7 +62,7 @@ MODEL, DEEP = SignedHadamardPower(2), SignedHadamardPower(3)
 
 # Every function of a matrix (and of data), with good values for the rest.
 OF_THE_DATA = {
-    "gradient_descent": lambda A, y: gradient_descent(A, y, MODEL, alpha=0.5, max_iterations=50_000).x,
+    "gradient_descent": lambda A, y: gradient_descent(A, y, MODEL, alpha=0.5).x,
     "gradient_flow": lambda A, y: gradient_flow(A, y, MODEL, alpha=0.5).x,
     "accelerated_flow": lambda A, y: accelerated_flow(A, y, MODEL, alpha=0.5, times=[1.0]).x,
     "flow_limit": lambda A, y: flow_limit(A, y, MODEL, alpha=0.5).x,
@@ -73,7 +73,9 @@ OF_THE_DATA = {
     "nuclear_norm": lambda A, y: nuclear_norm(A, y, (2, 2)).x,
     "lasso_path": lambda A, y: lasso_path(A, y, [0.1])[0],
     "group_lasso": lambda A, y: group_lasso(A, y, [0, 0, 1, 1], 0.1).x,
-    "descent with decay": lambda A, y: gradient_descent(A, y, MODEL, alpha=0.5, weight_decay=0.1).x,
+    "descent with decay": lambda A, y: (
+        gradient_descent(A, y, MODEL, alpha=0.5, weight_decay=0.1, max_iterations=2000).x
+    ),
     "flow with decay": lambda A, y: gradient_flow(A, y, MODEL, alpha=0.5, weight_decay=0.1).x,
     "deep flow with decay": lambda A, y: gradient_flow(A, y, DEEP, alpha=0.5, weight_decay=0.1, times=[1.0]).x,
     "saddle_to_saddle": lambda A, y: saddle_to_saddle(A, y).x[-1],
