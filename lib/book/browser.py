@@ -45,7 +45,7 @@ def wait_for_all(page: Page):
 
 def fetch_states(page: Page):
     """Let a page fetch the states of its figures, which it does when the reader does something for the first time."""
-    page.evaluate("dispatchEvent(new Event('pointermove'))")  # what a mouse does before the first frame is dropped
+    page.mouse.move(1, 1)
     page.wait_for_function("[...document.querySelectorAll('.explore-group > script')].every((table) => table.text)")
 
 

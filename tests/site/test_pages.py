@@ -183,7 +183,8 @@ def test_no_line_begins_with_the_full_stop_behind_a_formula(seen, path, place):
         """() => [...document.querySelectorAll("article span.math")].flatMap((formula) => {
             const behind = formula.nextSibling;
             if (behind?.nodeType !== Node.TEXT_NODE || !/^[.,;:!?)]/.test(behind.data)) return [];
-            const range = document.createRange(), last = [...formula.querySelectorAll(".base")].at(-1);
+            const range = document.createRange();
+            const last = [...formula.querySelectorAll(".base, .katex-html:not(:has(.base))")].at(-1);
             range.setStart(behind, 0);
             range.setEnd(behind, 1);
             const [stop, letter] = [range, last].map((part) => part.getBoundingClientRect());
