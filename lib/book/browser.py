@@ -15,7 +15,7 @@ NOT_BUILT = "[book] there is no built site: run make book first"
 
 
 def find_chromium() -> str | None:
-    names = ("chromium", "chromium-browser", "google-chrome")
+    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
 
 
@@ -31,6 +31,16 @@ def launch(executable: str | None, further: Sequence[str] = ()):
         browser = playwright.chromium.launch(executable_path=executable, args=[*arguments, *further])
         yield browser
         browser.close()
+
+
+def wait_for_all(page: Page):
+    """Wait until a page is there, and half a second more for what its scripts do then.
+
+    To wait for a quiet network is no help: a pause while a long page is read passes for the end of it, and then there is none.
+    """
+    # The first page leads on to another.
+    page.wait_for_function("document.readyState === 'complete' && !document.querySelector('meta[http-equiv=refresh]')")
+    page.wait_for_timeout(500)
 
 
 def fetch_states(page: Page):

@@ -38,7 +38,7 @@ WITHOUT_LOOK = {"mord", "mop", "mbin", "mrel", "mopen", "mclose", "mpunct", "min
 LINE = 0.85, 0.25
 NULL_DELIMITER = 0.12  # how wide the empty place beside a fraction is, in em
 LIGHT_STYLE = (
-    ".katex .script{line-height:0}"
+    ".katex .script{line-height:0;text-align:left}"
     ".katex .vlist-t{box-sizing:content-box;contain:layout;display:inline-block}"
     ".katex .vlist-t>span{display:block;height:0;position:relative}"
     ".katex .vlist-t>span>span{display:inline-block}"

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from playwright.sync_api import Page, Request
 
-from book.browser import NOT_BUILT, SITE, find_chromium, launch, pages
+from book.browser import NOT_BUILT, SITE, find_chromium, launch, pages, wait_for_all
 from book.states import KEY
 
 KINDS = ("document", "stylesheet", "script", "font", "image", "other")
@@ -29,7 +29,7 @@ def weigh(tab: Page, address: str) -> tuple[dict[str, int], int]:
 
     tab.on("request", note)
     tab.goto(address, wait_until="load")
-    tab.wait_for_load_state("networkidle")
+    wait_for_all(tab)
     tab.remove_listener("request", note)
     most = WITH_SLIDERS if tab.locator(".explore-group").count() else WITHOUT
     weights = dict.fromkeys(KINDS, 0)

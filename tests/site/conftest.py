@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from book.browser import NOT_BUILT, SITE, fetch_states, pages
+from book.browser import NOT_BUILT, SITE, fetch_states, pages, wait_for_all
 from book.states import KEY
 from book.weight import weigh
 from playwright.sync_api import Page
@@ -164,7 +164,7 @@ def visit(tab, home, path, scheme):
     weights, most = weigh(page, home + path) if home.startswith("file:") else ({}, 0)
     if not weights:
         page.goto(home + path, wait_until="load")
-        page.wait_for_load_state("networkidle")  # the first page leads on to another
+        wait_for_all(page)
     page.evaluate("document.fonts.ready")
     page.mouse.wheel(0, 5000)  # what comes into view only now must not move either
     page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")

@@ -10,6 +10,7 @@ import re
 import time
 
 import pytest
+from book.browser import wait_for_all
 
 from tests.site.conftest import PHONE, SCREEN, WATCH_SHIFTS, Quiet, serve
 
@@ -57,6 +58,7 @@ def test_what_is_there_stays_where_it_is_when_the_rest_comes(slow_tabs, slow_add
     for page in slow_tabs.values():  # together: they wait most of the time
         page.goto(slow_address + path, wait_until="commit")
     for page in slow_tabs.values():
-        page.wait_for_load_state("networkidle")
+        page.wait_for_load_state("load")
+        wait_for_all(page)
         page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     assert {name: page.evaluate("shifts") for name, page in slow_tabs.items()} == {"screen": [], "phone": []}

@@ -11,11 +11,11 @@ from tests.site.conftest import PHONE, SCREEN, look
 
 AXE = ROOT / "_build" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
 
-# What axe is asked about colours. How letters look is their colour, whether they are large, and the grounds of all that they
-# are in, which is what their contrast is judged by; of a link it is all of its letters and its parent's. Of each look that has
-# not passed before, on this page or another, three examples are examined, since axe cannot tell of each what is behind it, and
-# of those that it can never tell of, twelve.
-COLOURS = """([rules, known]) => {
+# Notes what axe is to be asked about colours. How letters look is their colour, whether they are large, and the grounds of all
+# that they are in, which is what their contrast is judged by; of a link it is all of its letters and its parent's. Of each look
+# that has not passed before, on this page or another, three examples are examined, since axe cannot tell of each what is behind
+# it, and of those that it can never tell of, twelve.
+NOTE_LOOKS = """([scheme, known]) => {
     known = new Set(known);
     const grounds = new Map([[document, ""]]), looks = new Map(), tries = new Map();
     const ground = (element) => {
@@ -28,16 +28,16 @@ COLOURS = """([rules, known]) => {
         return grounds.get(element);
     };
     const note = (element) => {
+        if (element.closest(".katex-mathml, svg")) return;
         const link = element.closest("a"), parts = [element, ...(link ? [link, link.parentElement] : [])];
         const look = parts.map((part) => {
             const { color, fontSize, fontWeight, textShadow, textDecoration, borderBottom } = getComputedStyle(part);
             const large = parseFloat(fontSize) >= (fontWeight >= 700 ? 56 / 3 : 24);
             return [color, textShadow, link ? [fontSize, fontWeight, textDecoration, borderBottom] : large].join();
         }).join() + ground(element);
+        if (known.has(look) || tries.get(look) === 3) return;
         const box = element.getBoundingClientRect();
-        if (known.has(look) || tries.get(look) === 3 || box.width < 2 || box.height < 2) return;
-        if (element.closest(".katex-mathml, svg")) return;
-        if (!element.checkVisibility({ visibilityProperty: true })) return;
+        if (box.width < 2 || box.height < 2 || !element.checkVisibility({ visibilityProperty: true })) return;
         tries.set(look, (tries.get(look) ?? 0) + 1);
         looks.set(element, look);
     };
@@ -48,49 +48,48 @@ COLOURS = """([rules, known]) => {
         seen.add(element);
     }
     document.querySelectorAll("input, select, textarea").forEach(note);
-    if (!looks.size) return { found: [], passed: [], tried: [] };
-    const include = [...looks.keys()].map((element) => element.closest("a") ?? element);
-    const idle = [...document.querySelectorAll(".katex, .explore svg, pre")]
-        .filter((block) => ![...looks.keys()].some((element) => block.contains(element)))
-        .map((block) => [block, document.createComment("")]);
-    for (const [block, place] of idle) block.replaceWith(place);
-    const options = { runOnly: rules, elementRef: true, resultTypes: ["violations", "passes"],
-        checks: { "color-contrast": { options: { ignoreLength: true } } } };
-    return axe.run({ include }, options).then(({ violations, passes }) => {
-        for (const [block, place] of idle) place.replaceWith(block);
-        return {
-            found: violations.map(({ id, impact, nodes }) => ({
-                id, impact, nodes: nodes.map(({ target, failureSummary }) => ({ target, failureSummary })),
-            })),
-            passed: passes.filter(({ id }) => id === "color-contrast")
-                .flatMap(({ nodes }) => nodes.map(({ element }) => looks.get(element)).filter(Boolean)),
-            tried: [...looks.values()],
-        };
-    });
+    window.looks = { ...window.looks, [scheme]: looks };
+    window.isExample = (block) => Object.values(window.looks).some((looks) => looks.keys().some((one) => block.contains(one)));
 }"""
 # Leaves of every formula in a line an empty box, of its MathML the letters, and of listings their text, where the parts are
-# nothing but letters with a look, of which no rule but those on colours speaks.
+# nothing but letters with a look, of which no rule but those on colours speaks, and none of those that these are asked about.
 TAKE_LOOKS = """() => {
     const mathml = "http://www.w3.org/1998/Math/MathML", letters = /^(span|svg|path)$/i;
     const spoken = /^(id|role|tabindex|(xlink:)?href|(xml:)?lang|title|alt|name|for|on.*|aria-.*)$/;
     const isPlain = (part) => (part.namespaceURI === mathml || letters.test(part.tagName))
         && ![...part.attributes].some((attribute) => spoken.test(attribute.name));
-    const isMade = (block) => [...block.querySelectorAll("*")].every(isPlain);
+    const isMade = (block) => !isExample(block) && [...block.querySelectorAll("*")].every(isPlain);
     const drawn = [...document.querySelectorAll(".katex-html:not(.katex-display *)")].filter(isMade).map((block) => {
         const bare = block.cloneNode(false), box = block.getBoundingClientRect();
         bare.style.cssText = `display: inline-block; width: ${box.width}px; height: ${box.height}px`;
         return [block, bare];
     });
     const said = [...document.querySelectorAll(".katex-mathml")].filter(isMade).map((block) => {
-        const bare = block.cloneNode(false);
-        bare.textContent = block.textContent;
-        return [block, bare];
+        const { className, textContent } = block;
+        return [block, Object.assign(document.createElement("span"), { className, textContent })];
     });
     const code = [...document.querySelectorAll("pre span")]
         .filter((part) => !part.parentElement.closest("pre span") && isPlain(part) && isMade(part))
         .map((part) => [part, document.createTextNode(part.textContent)]);
-    window.taken = [...drawn, ...said, ...code];
-    for (const [block, bare] of taken) block.replaceWith(bare);
+    for (const [block, bare] of [...drawn, ...said, ...code]) block.replaceWith(bare);
+}"""
+KEEP_EXAMPLES = """() => {
+    for (const block of document.querySelectorAll(".katex, .explore svg, pre")) if (!isExample(block)) block.remove();
+}"""
+COLOURS = """([scheme, rules]) => {
+    const looks = window.looks[scheme];
+    if (!looks.size) return { found: [], passed: [], tried: [] };
+    const include = [...looks.keys()].map((element) => element.closest("a") ?? element);
+    const options = { runOnly: rules, elementRef: true, resultTypes: ["violations", "passes"],
+        checks: { "color-contrast": { options: { ignoreLength: true } } } };
+    return axe.run({ include }, options).then(({ violations, passes }) => ({
+        found: violations.map(({ id, impact, nodes }) => ({
+            id, impact, nodes: nodes.map(({ target, failureSummary }) => ({ target, failureSummary })),
+        })),
+        passed: passes.filter(({ id }) => id === "color-contrast")
+            .flatMap(({ nodes }) => nodes.map(({ element }) => looks.get(element)).filter(Boolean)),
+        tried: [...looks.values()],
+    }));
 }"""
 STRUCTURE = """() => axe.run({ resultTypes: ["violations"], rules: Object.fromEntries(
     axe.getRules(["cat.color"]).map(({ ruleId }) => [ruleId, { enabled: false }])) }).then(({ violations }) => violations)"""
@@ -117,7 +116,6 @@ MATHML = {
     "mn": "MathMLNumber",
     "msub": "MathMLSub",
 }
-PUT_BACK = "() => { for (const [block, place] of window.taken) place.replaceWith(block); }"
 
 
 @pytest.fixture
@@ -141,34 +139,6 @@ def test_a_page_is_complete_wherever_it_lies(seen, path, place):
 @pytest.mark.parametrize("place", ["screen", "phone"])
 def test_nothing_moves_while_a_page_arrives(seen, path, place):
     assert seen.shifts == []
-
-
-@pytest.mark.parametrize("place", ["screen", "phone"])
-def test_accessibility_checks_find_nothing(seen, known_looks, path, place):
-    page = seen.page
-    scroll, width = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
-    assert scroll <= width, "the page scrolls sideways"
-    page.add_script_tag(path=AXE)
-    page.evaluate(TAKE_LOOKS)
-    found = {"light": page.evaluate(STRUCTURE)}  # nothing but the colours of a dark page is different
-    page.evaluate(PUT_BACK)
-    for scheme, rules in {"light": ["color-contrast", "link-in-text-block"], "dark": ["cat.color"]}.items():
-        look(page, scheme)
-        assert page.evaluate(FAINT) == [], f"words in figures do not stand out, {scheme}"
-        assert set(page.evaluate(FILTERS)) <= {"none"}, f"a picture is inverted, {scheme}"
-        known = sorted(look for look, times in known_looks.items() if times >= 12)
-        colours = page.evaluate(COLOURS, [rules, known])
-        found[scheme] = found.get(scheme, []) + colours["found"]
-        if not colours["found"]:
-            known_looks.update(colours["tried"])
-        known_looks.update(dict.fromkeys(colours["passed"], math.inf))
-    found = [
-        f"{scheme}: {rule['id']} ({rule['impact']}): {node['target']} {node['failureSummary']}"
-        for scheme, rules in found.items()
-        for rule in rules
-        for node in rule["nodes"]
-    ]
-    assert not found, "\n".join(found)
 
 
 def test_pictures_are_said_in_words(screen, path):
@@ -212,7 +182,8 @@ def test_no_line_begins_with_the_full_stop_behind_a_formula(seen, path, place):
         """() => [...document.querySelectorAll("article span.math")].flatMap((formula) => {
             const behind = formula.nextSibling;
             if (behind?.nodeType !== Node.TEXT_NODE || !/^[.,;:!?)]/.test(behind.data)) return [];
-            const range = document.createRange(), last = [...formula.querySelectorAll(".base")].at(-1);
+            const range = document.createRange();
+            const last = [...formula.querySelectorAll(".base, .katex-html:not(:has(.base))")].at(-1);
             range.setStart(behind, 0);
             range.setEnd(behind, 1);
             const [stop, letter] = [range, last].map((part) => part.getBoundingClientRect());
@@ -354,3 +325,36 @@ def test_paper_has_the_text_alone_and_all_of_it(paper, path):
             .map((e) => e.tagName + "." + e.className + ": " + e.textContent.slice(0, 60))"""
     )
     assert wide == [], "paper cannot scroll"
+
+
+@pytest.mark.parametrize("place", ["screen", "phone"])
+def test_accessibility_checks_find_nothing(seen, known_looks, path, place):
+    """The last of the tests of a visit: it leaves of the page what the next question is about."""
+    page = seen.page
+    scroll, width = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    assert scroll <= width, "the page scrolls sideways"
+    known = sorted(look for look, times in known_looks.items() if times >= 12)
+    for scheme in ("light", "dark"):
+        look(page, scheme)
+        assert page.evaluate(FAINT) == [], f"words in figures do not stand out, {scheme}"
+        assert set(page.evaluate(FILTERS)) <= {"none"}, f"a picture is inverted, {scheme}"
+        page.evaluate(NOTE_LOOKS, [scheme, known])
+    page.add_script_tag(path=AXE)
+    page.evaluate(TAKE_LOOKS)
+    look(page, "light")
+    found = {"light": page.evaluate(STRUCTURE)}  # nothing but the colours of a dark page is different
+    page.evaluate(KEEP_EXAMPLES)
+    for scheme, rules in {"light": ["color-contrast", "link-in-text-block"], "dark": ["cat.color"]}.items():
+        look(page, scheme)
+        colours = page.evaluate(COLOURS, [scheme, rules])
+        found[scheme] = found.get(scheme, []) + colours["found"]
+        if not colours["found"]:
+            known_looks.update(colours["tried"])
+        known_looks.update(dict.fromkeys(colours["passed"], math.inf))
+    found = [
+        f"{scheme}: {rule['id']} ({rule['impact']}): {node['target']} {node['failureSummary']}"
+        for scheme, rules in found.items()
+        for rule in rules
+        for node in rule["nodes"]
+    ]
+    assert not found, "\n".join(found)

@@ -18,8 +18,13 @@ def page(request, open_tab):
 def test_a_quiz_has_five_or_six_questions_and_explains_each_answer(page, site, chapter):
     page.goto((site / "chapters" / f"{chapter}.html").as_uri())
     page.evaluate(  # else at each key the browser lays out the whole chapter
-        """() => document.querySelectorAll(".explore, .katex-display, pre, nav, aside")
-            .forEach((block) => block.closest("fieldset") ?? block.remove())"""
+        """() => {
+            const quizzes = [...document.querySelectorAll("fieldset.quiz")], kept = new Set(quizzes);
+            for (let block of quizzes) while ((block = block.parentElement)) kept.add(block);
+            for (const block of kept)
+                if (document.body.contains(block) && !quizzes.includes(block))
+                    for (const part of [...block.children]) kept.has(part) || part.remove();
+        }"""
     )
     # All explanations of a question: whether they are seen, and what they say.
     open_ones = """question => [...question.querySelectorAll("details > div")].map((part) =>

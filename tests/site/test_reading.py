@@ -321,7 +321,6 @@ def test_the_page_for_wrong_addresses_leads_back(open_tab, host, wrong):
     asked = []
     page.on("request", lambda request: request.url.startswith((host, "data:")) or asked.append(request.url))
     page.goto(f"{host}/course/bias/{wrong}")
-    page.wait_for_load_state("networkidle")
     assert page.get_by_role("heading", name="There is no such page").is_visible()
     assert page.locator("svg").bounding_box()["width"] == 64
     link = page.get_by_role("link", name="Sparse recovery", exact=True)

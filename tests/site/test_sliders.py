@@ -15,7 +15,7 @@ import statistics
 import numpy as np
 import pytest
 import slidefig
-from book.browser import fetch_states
+from book.browser import fetch_states, wait_for_all
 from implicit_bias.look import explore
 from slidefig import ID_PREFIX
 
@@ -515,7 +515,7 @@ def test_the_states_of_a_chapter_come_with_the_first_thing_that_its_reader_does(
     page, asked = browser.new_page(), []
     page.on("request", lambda one: "/states/" in one.url and asked.append(one.url))
     page.goto(address + "chapters/sparse_recovery.html")
-    page.wait_for_load_state("networkidle")
+    wait_for_all(page)
     assert asked == []
     group = page.locator(".explore-group", has=page.locator("[type=range]")).first
     slider, text = group.locator("[type=range]").first, group.locator("output").first

@@ -34,7 +34,7 @@ def page(visit):
     """The deck at its first slide."""
     page, place, wrong = visit
     if page.url.partition("#")[0] != place:
-        page.goto(place, wait_until="networkidle")
+        page.goto(place)
         page.wait_for_function("Reveal.isReady()")
         fetch_states(page)
     page.evaluate("Reveal.slide(0); document.activeElement.blur()")
@@ -145,7 +145,7 @@ def test_the_text_can_be_told_from_the_ground(page):
 
 def test_on_a_phone_a_deck_is_a_page_to_read(browser, address, deck):
     page = browser.new_page(viewport={"width": 390, "height": 844})
-    page.goto(f"{address}chapters/seminar/slides/{deck}.html", wait_until="networkidle")
+    page.goto(f"{address}chapters/seminar/slides/{deck}.html")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     slides = page.locator("section").all()
     assert 15 <= len(slides) <= 25 and all(slide.is_visible() for slide in slides)

@@ -523,7 +523,8 @@
   }
 
   window.slidefigStates = (key, table) => {
-    for (const script of document.querySelectorAll(`script[data-states="${key}"]`)) script.text = table;
+    // Not all of them are in the document: what prints slides moves these around.
+    for (const { script } of groups) if (script.dataset.states === key) script.text = table;
   };
 
   // The first thing that a reader does calls for all tables: they are there when a slider is moved or the page is printed.
