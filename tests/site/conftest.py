@@ -171,8 +171,6 @@ def visit(tab, home, path, scheme):
     shifts = page.evaluate("shifts")
     page.evaluate("scrollTo({ top: 0, behavior: 'instant' })")  # a second of frames, else
     page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
-    page.keyboard.press("Tab")  # who uses the keyboard can reach what scrolls
-    page.evaluate("document.activeElement.blur()")
     page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")  # scripts have seen it
     fetch_states(page)
     return Visit(page, list(tab.wrong), shifts, weights, most)

@@ -65,8 +65,9 @@ TAKE_LOOKS = """() => {
         return [block, bare];
     });
     const said = [...document.querySelectorAll(".katex-mathml")].filter(isMade).map((block) => {
-        const { className, textContent } = block;
-        return [block, Object.assign(document.createElement("span"), { className, textContent })];
+        const bare = block.cloneNode(false);
+        bare.textContent = block.textContent;
+        return [block, bare];
     });
     const code = [...document.querySelectorAll("pre span")]
         .filter((part) => !part.parentElement.closest("pre span") && isPlain(part) && isMade(part))

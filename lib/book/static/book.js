@@ -1,28 +1,17 @@
-// What scrolls sideways ends in a shade, and can be reached, and so read, by keyboard. To measure all boxes at once takes as long
-// as to show the page: each is measured when it comes near to what is seen, and all of them for who uses the Tab key.
-const boxes = [...document.querySelectorAll(".highlight pre, .katex-display, .table-wrapper")];
-function markScrolling(boxes) {
-  const wide = boxes.map((box) => box.scrollWidth > box.clientWidth);
-  boxes.forEach((box, i) => (wide[i] ? (box.tabIndex = 0) : box.removeAttribute("tabindex")));
+// What scrolls sideways ends in a shade, and can be reached, and so read, by keyboard. A box is measured when it is there: to ask
+// for the width of one in a closed dropdown would let the browser lay it out.
+const boxes = document.querySelectorAll(".highlight pre, .katex-display, .table-wrapper");
+const there = new IntersectionObserver((changes) => {
+  const seen = changes.filter((change) => change.isIntersecting).map(({ target }) => target);
+  const wide = seen.map((box) => box.scrollWidth > box.clientWidth);
+  seen.forEach((box, i) => (wide[i] ? (box.tabIndex = 0) : box.removeAttribute("tabindex")));
+}, { rootMargin: "1000000px" });
+function measure() {
+  there.disconnect();
+  boxes.forEach((box) => there.observe(box));
 }
-const near = new IntersectionObserver(
-  (changes) => markScrolling(changes.filter((change) => change.isIntersecting).map(({ target }) => target)),
-  { rootMargin: "50% 0%" },
-);
-function watchScrolling() {
-  near.disconnect();
-  boxes.forEach((box) => near.observe(box));
-}
-watchScrolling();
-addEventListener("resize", watchScrolling);
-addEventListener("keydown", function first({ key }) {
-  if (key !== "Tab") return;
-  removeEventListener("keydown", first, true);
-  const markAll = () => markScrolling(boxes);
-  markAll();
-  addEventListener("resize", markAll);
-  document.addEventListener("toggle", markAll, true); // a dropdown has opened
-}, true);
+measure();
+addEventListener("resize", measure);
 
 // On paper the answers of a quiz stand apart from its questions, at the end of the page.
 addEventListener("beforeprint", () => {
