@@ -80,7 +80,7 @@ def test_a_quiz_is_a_group_of_named_answers(seminar):
     page = seminar.page("first")
     assert page.count('<input type="radio" name="quiz-1"') == 2
     quiz = page.split('<fieldset class="quiz">')[1].split("</fieldset>")[0]
-    assert "[x]" not in quiz and 'class="katex"' in quiz.split("</legend>")[0]
+    assert "[x]" not in quiz and 'math katex"' in quiz.split("</legend>")[0]
     assert "a is not right." in quiz and "b is right." in quiz
 
 
