@@ -31,8 +31,8 @@ def pytest_collection():
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config):
-    """Two more than there are cores: who waits for a browser or a kernel leaves a core to another."""
-    return (os.cpu_count() or 1) + 2
+    """One more than there are cores: who waits for a browser or a kernel leaves a core to another."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(optionalhook=True)
