@@ -47,7 +47,8 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 # The groups that take longest begin first, so that none of them is alone at the end.
-FILES = ("chapters/test_papers", "lib/test_collector", "site/test_pdf", "live/test_live", "lab/test_lab")
+FILES = ("chapters/test_papers", "lib/test_collector", "book/test_build", "book/test_course", "site/test_pdf")
+FILES += ("live/test_live", "lab/test_lab")
 LONGEST = ["the build elsewhere", *(f"tests/{file}.py" for file in FILES)]
 
 
