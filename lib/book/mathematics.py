@@ -172,6 +172,7 @@ def enlargement(part: ET.Element) -> float:
 
 
 def add_margin(part: ET.Element, side: str, length: float):
+    """Widen a margin by a length in em of the letters around an element."""
     style = re.sub(rf"{side}:[^;]*;?", "", part.get("style", "")).rstrip(";")
     margin = f"{side}:{lengths(part).get(side, 0) + length / enlargement(part):.5g}em"
     part.set("style", f"{style};{margin}" if style else margin)
@@ -191,8 +192,11 @@ def raised(script: ET.Element) -> ET.Element:
 
 def merge(script: ET.Element):
     """Let the letter of a script be the script itself, if there is one alone."""
-    letter = script[0] if len(script) == 1 else script
-    if not letter.text or re.sub("margin-(left|right):[^;]*;?", "", letter.get("style", "")):
+    if len(script) != 1:
+        return
+    (letter,) = script
+    moved = re.sub("margin-(left|right):[^;]*;?", "", letter.get("style", ""))
+    if not letter.text or moved or "sizing" in letter.get("class"):
         return
     look = [name for name in letter.get("class").split() if name not in WITHOUT_LOOK]
     script.set("class", " ".join([script.get("class"), *look]))

@@ -63,6 +63,16 @@ SHAPES = (
     r"\underset{{{0}}}{{\operatorname{{argmin}}}}\,{1}",
     r"\widehat{{{0}}}",
 )
+OTHERS = [
+    r"x^{\small y}",
+    r"{\small x}_{\large y}",
+    r"\Large{\small x}",
+    r"\left.\frac{a}{b}\right|_{x=0}",
+    r"\quad x\!\!y",
+    r"\,",
+]
+OTHERS += [r"x^{y^{z^w}}", r"\binom{n}{k}", r"\cfrac{1}{1+\cfrac1x}", r"\raisebox{2pt}{x}_{\raisebox{2pt}{y}}"]
+OTHERS += [r"\sqrt[3]{x}", r"\not="]
 
 
 def draw(random, depth):
@@ -75,7 +85,7 @@ def draw(random, depth):
 def drawn(browser):
     """Formulas of every kind, each as KaTeX draws it, and a page with the style sheet of KaTeX."""
     generator = random.Random(0)
-    sources = [draw(generator, depth) for depth in (1, 2, 3) for _ in range(150)]
+    sources = [draw(generator, depth) for depth in (1, 2, 3) for _ in range(150)] + OTHERS
     server = serve(KATEX)
     page = browser.new_page()
     page.goto(f"http://127.0.0.1:{server.server_port}/README.md")
