@@ -100,12 +100,7 @@ FOLDER = {
         {"flow_sharpness": "right", "margin": "time"},
     ),
     "endless-function": (
-        [
-            START,
-            "import time\ndef f(x, L):\n    while True:\n        time.sleep(0.01)",
-            "check.hidden_factors(f)",
-            MARGIN,
-        ],
+        [START, "def f(x, L):\n    while True:\n        pass", "check.hidden_factors(f)", MARGIN],
         {"hidden_factors": "time", "margin": "right"},
     ),
     "exit": ([START, MARGIN + "\nexit()", "quit()", SHARP], {"margin": "right", "flow_sharpness": "right"}),
