@@ -10,7 +10,7 @@ RULE = re.compile(r"([^{}@;]+)\{[^{}]*\}")
 CLASS = re.compile(r"\.(-?[A-Za-z_][\w-]*)")
 # A browser tries a selector that ends in * on each of the 30000 elements of a long page. These find nothing that would look
 # otherwise without them, or what others find as well: the columns of a row, and in book.css what scrolls sideways.
-EXPENSIVE = {"article[role=main] *": None, "div.math span:last-child": None, ".katex *": None}
+EXPENSIVE = {"article[role=main] *", "div.math span:last-child", ".katex *"}
 COLUMNS = re.compile(r"(\.sd-row[\w-]*)>\*")
 ADDRESS = re.compile(r'((?:href|src)="[^":?]*_static/)([^"?]+\.(?:css|js))(?:\?v=\w+)?"')
 
@@ -23,12 +23,8 @@ def prune(css: str, classes: set[str]) -> str:
 
     def keep(rule):
         each = re.split(r",(?![^()]*\))", rule[1])
-        each = [EXPENSIVE.get(selector.strip(), COLUMNS.sub(r"\1>.sd-col", selector)) for selector in each]
-        selectors = [
-            selector
-            for selector in filter(None, each)
-            if "(" in selector or classes.issuperset(CLASS.findall(selector))
-        ]
+        each = [COLUMNS.sub(r"\1>.sd-col", selector) for selector in each if selector.strip() not in EXPENSIVE]
+        selectors = [selector for selector in each if "(" in selector or classes.issuperset(CLASS.findall(selector))]
         return rule[0].replace(rule[1], ",".join(selectors), 1) if selectors else ""
 
     css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
