@@ -72,7 +72,7 @@ OTHERS = [
     r"\,",
 ]
 OTHERS += [r"x^{y^{z^w}}", r"\binom{n}{k}", r"\cfrac{1}{1+\cfrac1x}", r"\raisebox{2pt}{x}_{\raisebox{2pt}{y}}"]
-OTHERS += [r"\sqrt[3]{x}", r"\not="]
+OTHERS += [r"\sqrt[3]{x}", r"\not=", r"\arg\max_x", r"x^{\arg z}", r"\log_2\deg\gcd\Pr"]
 
 
 def draw(random, depth):
