@@ -192,7 +192,7 @@ def raised(script: ET.Element) -> ET.Element:
 
 def merge(script: ET.Element):
     """Let the letter of a script be the script itself, if there is one alone."""
-    if len(script) != 1 or script.text:
+    if len(script) != 1 or script.text or script[0].tail:
         return
     (letter,) = script
     moved = re.sub("margin-(left|right):[^;]*;?", "", letter.get("style", ""))
@@ -253,9 +253,8 @@ def lighten(part: ET.Element, without_look: set[str]) -> list[ET.Element]:
     part[:] = without_spaces([kid for each in kids for kid in each])
     if part.get("class", "").startswith("sizing"):
         merge(part)
-    plain = (
-        classes and classes <= without_look and not part.get("style") and not part.text
-    )  # "ar" stands before a g of its own
+    mixed = part.text or any(kid.tail for kid in part)  # as in arg and gcd, whose g has an element of its own
+    plain = classes and classes <= without_look and not part.get("style") and not mixed
     return list(part) if plain and len(part) else [part]
 
 
