@@ -219,7 +219,8 @@ def test_a_folder_of_forty_notebooks_is_marked_in_one_command(handed_in, tmp_pat
         (pytest.fail if missing else pytest.skip)("bubblewrap is not here, or may not make namespaces")
     assert len(FOLDER) >= 40
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    command = [sys.executable, "-m", "implicit_bias.check", ".", "--seconds", "12"]
+    # Three of them spin for so long. No other cell computes for more than one second: numpy and the checks have been loaded.
+    command = [sys.executable, "-m", "implicit_bias.check", ".", "--seconds", "5"]
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=900, check=False)
     assert result.returncode == 0, result.stderr
     assert "no protection" not in result.stderr
@@ -248,13 +249,14 @@ def test_without_bubblewrap_it_says_so_and_still_ends_what_was_started(tmp_path,
     monkeypatch.setattr(_collect, "PROCESSES", multiprocessing.get_context("spawn"))  # as where there is no fork
     folder = tmp_path / "handed in"
     folder.mkdir()
-    asks = "import urllib.request\nurllib.request.urlopen('http://127.0.0.1:9')\n" + MARGIN
-    for name, cells in {"forks": [START, DAEMON, MARGIN], "asks": [START, asks, SHARP]}.items():
-        new = nbformat.v4.new_code_cell
-        nbformat.write(nbformat.v4.new_notebook(cells=[new(cell) for cell in cells]), folder / f"{name}.ipynb")
+    asks = "import urllib.request\nurllib.request.urlopen('http://127.0.0.1:9')\n" + SHARP
+    cells = [nbformat.v4.new_code_cell(cell) for cell in (START, DAEMON, MARGIN, asks, FACTORS)]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "forks-and-asks.ipynb")
     _collect.main([str(folder), "--seconds", "20"])
     assert "no protection against malice" in capsys.readouterr().err
-    assert verdicts_in(folder) == {"forks": RIGHT, "asks": {"margin": "error", "flow_sharpness": "right"}}
+    assert verdicts_in(folder) == {
+        "forks-and-asks": {"margin": "right", "flow_sharpness": "error", "hidden_factors": "right"}
+    }
     assert "there is no network" in (folder / "verdicts.html").read_text(encoding="utf-8")
     assert not survivors()
 

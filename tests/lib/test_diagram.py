@@ -1,5 +1,6 @@
 """The command for many trials: right, and the same bytes however it is run, stopped, killed and resumed."""
 
+import functools
 import os
 import signal
 import subprocess
@@ -14,6 +15,14 @@ from implicit_bias.problems import sparse_recovery
 from scipy.optimize import linprog
 
 SMALL = ["--n", "20", "--s", "2", "--trials", "9", "--quiet"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def once():
+    """Each trial is computed once in this process: asked is what becomes of the file. Other processes compute it anew."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(diagram, "recovered", functools.cache(diagram.recovered))
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -357,8 +357,10 @@ SINE = Reparametrization(np.sin, np.cos, np.arcsin, mirror_map=np.arctanh, inver
     "A, x",
     [([[1.0]], [-2.0]), (np.eye(2), [-2.0, 0.5]), ([[1.0, 1.0]], [-2.0, -1.0]), ([[1.0, 1.0], [2, 1]], [-3.0, 2])],
 )
-def test_data_that_no_point_of_the_range_meets_are_no_limit(model, A, x):
+def test_data_that_no_point_of_the_range_meets_are_no_limit(model, A, x, monkeypatch):
     """Of square matrices too, where the only solution lies outside."""
+    # Each of some hundred trial steps goes on until then; ten times as long comes to the same.
+    monkeypatch.setattr("implicit_bias.parametrizations.MAX_EVALUATIONS", 1000)
     with pytest.warns(RuntimeWarning, match="flow_limit"):
         found = flow_limit(A, np.dot(A, x), model, alpha=1.0)
     assert not found.converged and np.all(np.isfinite(found.x))
