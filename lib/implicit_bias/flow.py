@@ -351,6 +351,7 @@ class _Scaled:
         # Where the data are zero, the start is the only size there is.
         b = np.max(np.abs(y)) or a * np.exp(np.clip(np.max(parametrization.log_start(alpha)), -200, 200))
         self.A, self.parametrization, self.data = A / a, parametrization, y / b
+        self.transposed = self.A.T  # of a sparse matrix a new object each time, which takes longer than a small product
         # The part of y outside the range of A moves nothing but mu, which would grow without end.
         self.y = self.A @ minimum_norm(self.A, y / b)
         self.unit = b / a
@@ -396,7 +397,7 @@ class _Dual(_Scaled):
         self.first_state, self.tolerances = np.zeros(A.shape[0]), {"rtol": 1e-6, "atol": 1e-9 * self.size}
 
     def point(self, mu):
-        s = self.rates * (self.A.T @ mu)
+        s = self.rates * (self.transposed @ mu)
         if self.parametrization.depth == 2:
             # The integrator's predictions overshoot where x wakes up; e^18 times the scale of the data is far enough.
             far = 18.0 + np.maximum(-self.log_start, 0)
@@ -427,7 +428,7 @@ class _Dual(_Scaled):
         residual = self.A @ x - self.data
         norm = np.linalg.norm(self.data)
         nonnegative = self.parametrization.nonnegative
-        certificate = _certify(x, residual, self.A.T @ residual, self.columns, norm, nonnegative)
+        certificate = _certify(x, residual, self.transposed @ residual, self.columns, norm, nonnegative)
         proved = 0.0 if certificate.at_floor or not norm else float(certificate.optimality)
         distance = max(proved, self.projection.distance(x, self.start))
         # Entries that the predictions hardly see come last. The limit is not asked for before it is near.
@@ -465,7 +466,7 @@ class _DecayingDual(_Dual):
 
     def point(self, mu, t=0.0):
         far = 18.0 + max(-self.lowest + 2 * self.decay * t, 0.0)
-        return np.minimum(np.maximum(self.A.T @ mu, -np.inf if self.parametrization.nonnegative else -far), far)
+        return np.minimum(np.maximum(self.transposed @ mu, -np.inf if self.parametrization.nonnegative else -far), far)
 
     def x(self, mu, t=0.0):
         s, scale = self.point(mu, t), self.log_scale(t)
@@ -486,7 +487,7 @@ class _DecayingDual(_Dual):
 
     def optimality(self, x, state):
         residual = self.y - self.A @ x
-        correlations = self.A.T @ residual
+        correlations = self.transposed @ residual
         steepest = np.max(correlations if self.parametrization.nonnegative else np.abs(correlations))
         gap = _duality_gap(residual, self.decay / 2, np.abs(x), correlations * x, steepest)
         return gap / self.size_of_loss if self.size_of_loss else 0.0
@@ -529,7 +530,7 @@ class _DecayingWeights(_Scaled):
 
     def _gradient(self, x):
         """With respect to `x`, with the sign that it has for each weight."""
-        return self.signs * np.tile(self.A.T @ (self.A @ x - self.y), self._halves)
+        return self.signs * np.tile(self.transposed @ (self.A @ x - self.y), self._halves)
 
     def velocity(self, t, logs):
         self.count()
@@ -563,6 +564,7 @@ class _Certified:
         a = largest_entry(A) or 1.0
         b = np.max(np.abs(y)) or a * largest or 1.0
         self.A, self.data, self.unit, self.clock = A / a, y / b, b / a, a * b
+        self.transposed = self.A.T
         self.y = self.A @ minimum_norm(self.A, self.data)  # what no `x` reaches would only drive `mu` out
         self.parametrization, self.columns, self.first_state = (
             parametrization,
@@ -580,7 +582,7 @@ class _Certified:
         residual = self.A @ x - self.data
         norm = np.linalg.norm(self.data)
         nonnegative = self.parametrization.nonnegative
-        certificate = _certify(x, residual, self.A.T @ residual, self.columns, norm, nonnegative)
+        certificate = _certify(x, residual, self.transposed @ residual, self.columns, norm, nonnegative)
         return 0.0 if certificate.at_floor or not norm else float(certificate.optimality)
 
 
@@ -596,7 +598,7 @@ class _Mirror(_Certified):
         self.tolerances = {"rtol": 1e-9, "atol": 1e-10 * size / steepest}
 
     def _point(self, mu):
-        x, slope = self.parametrization.from_dual(DualPoint.at(self.A.T @ mu), self.first)
+        x, slope = self.parametrization.from_dual(DualPoint.at(self.transposed @ mu), self.first)
         return x / self.unit, slope / self.unit
 
     def x(self, mu, t=0.0):
@@ -625,7 +627,7 @@ class _Normalized(_Certified):
 
     def _total(self, mu):
         """The total `S` and the shares of the squares of `u` and `v`."""
-        along = 2 * (self.A.T @ mu)
+        along = 2 * (self.transposed @ mu)
         logs = np.concatenate([along, -along]) + 2 * self.start
         largest = np.max(logs)
         shares = np.exp(logs - largest)
@@ -688,7 +690,7 @@ class _Groups(_Scaled):
     def velocity(self, t, s):
         self.count()
         length, direction, _, slope = self._polar(s, t)
-        gradient = self.A.T @ (self.A @ ((length * slope)[self.groups] * direction) - self.y)
+        gradient = self.transposed @ (self.A @ ((length * slope)[self.groups] * direction) - self.y)
         along = self.sums(direction * gradient)[self.groups] * direction
         across = np.divide(length, np.tanh(length), out=np.ones_like(length), where=length > 0)
         return -along - across[self.groups] * (gradient - along)
@@ -699,7 +701,7 @@ class _Groups(_Scaled):
 
     def jacobian(self, t, s):
         length, direction, scale, slope = self._polar(s, t)
-        gradient = self.A.T @ (self.A @ ((length * slope)[self.groups] * direction) - self.y)
+        gradient = self.transposed @ (self.A @ ((length * slope)[self.groups] * direction) - self.y)
         inner = self.sums(direction * gradient)
         rest = gradient - inner[self.groups] * direction
         near = length < 1e-3  # the leading terms are right to 1e-7, the quotients are not
@@ -727,10 +729,10 @@ class _Groups(_Scaled):
     def optimality(self, x, state):
         residual = self.A @ x - self.data
         if not self.decay:
-            certificate = _certify(x, residual, self.A.T @ residual, self.columns, np.linalg.norm(self.data), False)
+            certificate = _certify(x, residual, self.transposed @ residual, self.columns, np.linalg.norm(self.data), False)
             return 0.0 if certificate.at_floor else float(certificate.optimality)
         residual = self.y - self.A @ x
-        correlations = self.A.T @ residual
+        correlations = self.transposed @ residual
         sizes, steepest = np.sqrt(self.sums(x**2)), np.max(np.sqrt(self.sums(correlations**2)))
         loss = self.y @ self.y / 2
         return _duality_gap(residual, self.decay, sizes, self.sums(correlations * x), steepest) / loss if loss else 0.0
@@ -743,7 +745,7 @@ class _AcceleratedDual(_Dual):
     def first(self):
         """A time up to which next to nothing happens: `mu` is ``rate t^2 / 4 (y - A x(0))`` at first."""
         mu = np.zeros(len(self.y))
-        moved = np.max(np.abs(self.rates * (self.A.T @ (self.y - self.A @ self.x(mu)))))
+        moved = np.max(np.abs(self.rates * (self.transposed @ (self.y - self.A @ self.x(mu)))))
         return np.sqrt(1e-10 * self.size / (self.rate * moved)) if moved else 1.0
 
     def velocity(self, u, state):
