@@ -729,7 +729,9 @@ class _Groups(_Scaled):
     def optimality(self, x, state):
         residual = self.A @ x - self.data
         if not self.decay:
-            certificate = _certify(x, residual, self.transposed @ residual, self.columns, np.linalg.norm(self.data), False)
+            certificate = _certify(
+                x, residual, self.transposed @ residual, self.columns, np.linalg.norm(self.data), False
+            )
             return 0.0 if certificate.at_floor else float(certificate.optimality)
         residual = self.y - self.A @ x
         correlations = self.transposed @ residual
