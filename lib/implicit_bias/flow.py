@@ -515,22 +515,20 @@ class _DecayingWeights(_Scaled):
         super().__init__(A, y, parametrization, alpha)
         self.decay = weight_decay / self.clock
         self.signs = np.repeat([1.0] if parametrization.nonnegative else [1.0, -1.0], A.shape[1])
-        self.first_state = np.tile(self.log_start / parametrization.depth, len(self.signs) // A.shape[1])
+        self.halves = len(self.signs) // A.shape[1]
+        self.first_state = np.tile(self.log_start / parametrization.depth, self.halves)
+        self.far = 18.0 + max(np.max(self.first_state), 0.0)  # as in the dual coordinate, predictions overshoot
 
     def _weights(self, logs):
-        # As in the dual coordinate, predictions overshoot.
-        return np.exp(np.minimum(logs, 18.0 + max(np.max(self.first_state), 0.0)))
+        return np.exp(np.minimum(logs, self.far))
 
     def x(self, logs, t):
-        return np.sum(np.split(self.signs * self._weights(logs) ** self.parametrization.depth, self._halves), axis=0)
-
-    @property
-    def _halves(self):
-        return len(self.signs) // self.A.shape[1]
+        entries = self.signs * self._weights(logs) ** self.parametrization.depth
+        return np.sum(entries.reshape(self.halves, -1), axis=0)
 
     def _gradient(self, x):
         """With respect to `x`, with the sign that it has for each weight."""
-        return self.signs * np.tile(self.transposed @ (self.A @ x - self.y), self._halves)
+        return self.signs * np.tile(self.transposed @ (self.A @ x - self.y), self.halves)
 
     def velocity(self, t, logs):
         self.count()
@@ -540,7 +538,7 @@ class _DecayingWeights(_Scaled):
     @cached_property
     def _gram(self):
         """The second derivative of the loss with respect to `x`, for each pair of weights."""
-        lifted = np.tile(dense(self.A), self._halves) * self.signs
+        lifted = np.tile(dense(self.A), self.halves) * self.signs
         return lifted.T @ lifted
 
     def jacobian(self, t, logs):
