@@ -34,6 +34,9 @@ TOTAL = 5  # the time for a notebook, in units of that for a cell
 WORK = "work"
 
 
+nbformat.validate(nbformat.v4.new_notebook())  # what it compiles, a process that is forked from this one has
+
+
 class OutOfTime(BaseException):
     """A function that was handed in does not end. Not an Exception: a check takes those for a mistake in the function."""
 
