@@ -120,13 +120,14 @@ def test_minimum_norm_with_rows_and_columns_of_any_size(form):
 
 @pytest.mark.parametrize("form", [np.array, csr_array, aslinearoperator])
 @pytest.mark.parametrize("spread, columns", [(0, 0), (4, 0), (8, 0), (0, 3), (3, 2)])
-def test_minimum_norm_of_a_large_matrix(form, spread, columns):
+def test_minimum_norm_of_a_large_matrix(form, spread, columns, monkeypatch):
     """Above the size that is made dense at once: against the orthonormal factors of its equal rows."""
+    monkeypatch.setattr("implicit_bias.baselines.SMALL", 10_000)
     rng = np.random.default_rng(spread)
-    A = random_array((480, 560), density=0.03, rng=rng).toarray() + np.eye(480, 560)
-    A *= 10 ** rng.uniform(-columns, columns, 560)
-    sizes = 10 ** rng.uniform(-spread, spread, 480)
-    y = A @ rng.standard_normal(560)
+    A = random_array((120, 140), density=0.1, rng=rng).toarray() + np.eye(120, 140)
+    A *= 10 ** rng.uniform(-columns, columns, 140)
+    sizes = 10 ** rng.uniform(-spread, spread, 120)
+    y = A @ rng.standard_normal(140)
     Q, R = np.linalg.qr((A / np.linalg.norm(A, axis=1, keepdims=True)).T)
     expected = Q @ solve_triangular(R, y / np.linalg.norm(A, axis=1), trans="T")
     found = minimum_norm(form(sizes[:, None] * A), sizes * y)
