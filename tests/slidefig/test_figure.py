@@ -3,6 +3,7 @@
 import base64
 import doctest
 import html
+import inspect
 import io
 import itertools
 import json
@@ -394,10 +395,11 @@ def test_ids_of_a_page_differ():
 
 
 def test_the_bytes_do_not_depend_on_the_process():
-    program = (
-        "from tests.slidefig.test_figure import *\n"
-        "sys.stdout.write(page(typical, growing, alpha=[1, 1e-3], depth=[2, 3], m=[1, 2]))"
-    )
+    # What this file imports takes longer than the pictures.
+    program = "import sys\nimport numpy as np\nfrom slidefig import Look\n"
+    program += f"explore = Look(labels={LOOK.labels!r}).explore\n"
+    program += "".join(map(inspect.getsource, (typical, growing, page)))
+    program += "sys.stdout.write(page(typical, growing, alpha=[1, 1e-3], depth=[2, 3], m=[1, 2]))"
     there = subprocess.run(
         [sys.executable, "-c", program],
         env={**os.environ, "PYTHONHASHSEED": "1"},
