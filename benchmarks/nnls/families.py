@@ -7,12 +7,12 @@ the Gaussian one fewer than a quarter of the entries of the solution are positiv
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 
 import numpy as np
 from implicit_bias import images, problems
 from implicit_bias.problems import Problem
 from scipy.sparse import diags_array, random_array
-from sklearn.datasets import load_digits, load_sample_image
 
 SEED = 5
 
@@ -103,21 +103,26 @@ def benchopt_default():
     return _planted(rng.standard_normal((100, 5000)), 50, rng, 0.1, "100 x 5000, Gaussian")
 
 
+def data_sets():
+    """Not imported before they are asked for: each of some hundred processes would take twice as long to begin."""
+    return import_module("sklearn.datasets")
+
+
 def digits_by_others():
     """The first handwritten digit as a combination of the 1796 others."""
-    images = load_digits().data
+    images = data_sets().load_digits().data
     return Problem(images[1:].T.copy(), images[0].copy(), np.zeros(len(images) - 1), "a digit from all others")
 
 
 def digits_by_pixels():
     """The number that a digit shows, from the brightness of its 64 pixels."""
-    pictures, numbers = load_digits(return_X_y=True)
+    pictures, numbers = data_sets().load_digits(return_X_y=True)
     return Problem(pictures, numbers.astype(float), np.zeros(64), "the number from the pixels")
 
 
 def photograph(size):
     """A photograph in grey, averaged down to ``size x size`` pixels."""
-    grey = load_sample_image("china.jpg").mean(axis=2) / 255
+    grey = data_sets().load_sample_image("china.jpg").mean(axis=2) / 255
     step = min(grey.shape) // size
     return grey[: step * size, : step * size].reshape(size, step, size, step).mean(axis=(1, 3))
 
