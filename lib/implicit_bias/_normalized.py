@@ -10,7 +10,7 @@ import numpy as np
 from ._backends import Dense, Operator, as_backend
 from ._matrices import as_entries, norm
 from ._validation import NORMS, as_reals, check_size
-from .measures import EPSILON, REACH, SLACK, SMALL_GAP, Certificate, _certify
+from .measures import EPSILON, REACH, SLACK, SMALL_GAP, Certificate, _certify, _least
 from .results import NonnegativeResult
 
 MET = 1e-12  # of the norm of y: a residual that is none
@@ -59,7 +59,7 @@ class Point:
         if certificate.loss <= (4 * self.precision * size) ** 2 or certificate.gap > SMALL_GAP * certificate.loss:
             return False
         # The part of the gap that grows with the reach has to be smaller than the other one.
-        wrong = -np.minimum.reduce(self.g / np.where(problem.lengths > 0, problem.lengths, 1), initial=0.0)
+        wrong = -_least(self.g / np.where(problem.lengths > 0, problem.lengths, 1))
         return bool(wrong * REACH * size <= NO_GAP * certificate.loss)
 
     @property
@@ -101,8 +101,9 @@ class OrdinaryProblem:
             return None
         if A.ndim != 2 or y.shape != A.shape[:1] or not 0 < A.size <= SMALL:
             return None
-        squares, size = np.einsum("ij,ij->j", A, A), float(np.einsum("i,i", y, y))
-        least, largest = float(np.minimum.reduce(squares)), float(np.maximum.reduce(squares))
+        with np.errstate(over="ignore"):
+            squares, size = np.vecdot(A, A, axis=0), float(y.dot(y))
+        least, largest = float(squares[squares.argmin()]), float(squares[squares.argmax()])
         if least == 0 < largest and not A[:, squares == 0].any():
             least = float(squares[squares > 0].min())
         # Each comparison with a NaN is False.
@@ -111,8 +112,8 @@ class OrdinaryProblem:
 
     def point(self, x):
         """A point with its residual and gradient."""
-        r = self.A @ x - self.b
-        return Point(x, r, r @ self.A, self)
+        r = self.A.dot(x) - self.b
+        return Point(x, r, r.dot(self.A), self)
 
     def in_units(self, x):
         return x

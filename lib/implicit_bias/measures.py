@@ -26,7 +26,7 @@ from ._validation import (
 )
 from .parametrizations import HadamardPower, SignedHadamardPower
 
-EPSILON = np.finfo(float).eps
+EPSILON = float(np.finfo(float).eps)
 TINY = 1e-300  # instead of a division by zero
 REACH = 10  # a certificate is about vectors up to so many times the size of the one it is for
 SLACK = 8  # times its floor: what a gap may be that is nothing but rounding, for sums of many terms
@@ -242,18 +242,19 @@ def _certify(x, residual, gradient, columns, data_norm, nonnegative, precision=E
     The gradient may be that of another residual, at the distance `shift`: with ``1/2 shift^2`` more it is a bound again.
     """
     single = x.ndim == 1  # for which Python's own numbers are several times faster than arrays of one
-    inner = np.dot if single else _inner
+    inner = np.ndarray.dot if single else _inner
     larger, smaller = (max, min) if single else (np.maximum, np.minimum)
     lengths, scaled = columns, columns * x
-    if not np.logical_and.reduce(columns, axis=None):
+    if np.count_nonzero(columns) < columns.size:
         # A zero column has no unit of its own and leaves its entry free: only a negative one is wrong.
         lengths = np.where(columns > 0, columns, 1)
     slack = gradient / lengths
     size = inner(columns, np.abs(x)) + data_norm
     if nonnegative:
-        wrong = -np.minimum.reduce(slack, axis=-1, initial=0.0)
+        wrong = -_least(slack)
         least = scaled if lengths is columns else np.where((columns > 0) | (x < 0), lengths * x, slack)
-        kkt = np.maximum.reduce(np.abs(np.minimum(least, slack)), axis=-1, initial=0.0)
+        least = np.minimum(least, slack)
+        kkt = larger(-_least(least), -_least(-least))
     else:
         wrong = kkt = np.abs(slack).max(axis=-1)
     squares, along = inner(residual, residual), inner(gradient, x)
@@ -266,6 +267,13 @@ def _certify(x, residual, gradient, columns, data_norm, nonnegative, precision=E
     near = bound < loss
     within = (reach if near else np.inf) if single else np.where(near, reach, np.inf)
     return Certificate(loss, smaller(bound, loss), within, floor, kkt / data_norm, norm / data_norm)
+
+
+def _least(v):
+    """The least entry along the last axis, or zero if none is negative; of a vector in a third of the time."""
+    if v.ndim == 1 and v.size:
+        return min(v.item(v.argmin()), 0.0)
+    return np.minimum.reduce(v, axis=-1, initial=0.0)
 
 
 def _inner(u, v):

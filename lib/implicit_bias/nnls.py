@@ -232,7 +232,7 @@ def _report(problem, point, tol, iterations, how):
         residual_norm=problem.residual_norm(point),
         gap=float(certificate.gap) * problem.unit**2,
         dual=point.g * (problem.d * problem.unit),
-        active=point.x == 0,
+        active=point.x == 0.0,
         products=problem.products,
     )
 
