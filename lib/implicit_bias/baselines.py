@@ -51,6 +51,11 @@ def basis_pursuit(A: Matrix, y: ArrayLike, *, nonnegative: bool = False) -> Resu
         `converged` says whether it is below 1e-8, and `message` why not. Where ``A x = y`` has no (non-negative) solution,
         `x` is zero.
 
+    Warns
+    -----
+    RuntimeWarning
+        When the solution is not certified, or there is none.
+
     Examples
     --------
     >>> basis_pursuit([[1.0, 2.0]], [2.0]).x.tolist()
@@ -61,7 +66,7 @@ def basis_pursuit(A: Matrix, y: ArrayLike, *, nonnegative: bool = False) -> Resu
     if 0 in A.shape:
         met = not np.any(y)
         message = NOTHING if met else f"infeasible: {NOTHING}"
-        return Result(np.zeros(A.shape[1], A.dtype), met, 0, message, float(not met), PROVED)
+        return _told("basis_pursuit", Result(np.zeros(A.shape[1], A.dtype), met, 0, message, float(not met), PROVED))
     entries = as_entries(A)
     columns = equilibrated(entries)[2]
     found = _linear_program(entries, y, nonnegative, np.full(len(columns), np.max(columns)))
@@ -69,7 +74,14 @@ def basis_pursuit(A: Matrix, y: ArrayLike, *, nonnegative: bool = False) -> Resu
         # Columns of size 1 instead of weights of size 1: neither is the better one always.
         other = _linear_program(entries, y, nonnegative, columns)
         found = other if other.optimality < found.optimality else found
-    return replace(found, x=found.x.astype(A.dtype))
+    return _told("basis_pursuit", replace(found, x=found.x.astype(A.dtype)))
+
+
+def _told(name, result):
+    """The result, and a warning to who called the function of this name where it is not certified."""
+    if not result.converged:
+        warnings.warn(f"{name}: {result.message}", RuntimeWarning, stacklevel=3)
+    return result
 
 
 def _linear_program(A, y, nonnegative, columns):
@@ -140,6 +152,11 @@ def nuclear_norm(A: Matrix, y: ArrayLike, shape: tuple[int, int]) -> Result:
         every solution. `converged` says whether it is below 1e-6. Where ``A x = y`` has no solution, `x` is zero and
         `message` says so.
 
+    Warns
+    -----
+    RuntimeWarning
+        When the solution is not certified, or there is none.
+
     Examples
     --------
     The first entry is missing, and found to be zero:
@@ -164,14 +181,14 @@ def nuclear_norm(A: Matrix, y: ArrayLike, shape: tuple[int, int]) -> Result:
         B = dense(B)
         G, c, _ = orthonormal_rows(B, b, sizes)
         if _missed(B, b, c @ G) > CONIC:
-            return Result(
-                np.zeros(A.shape[1], A.dtype), False, steps, "infeasible: A x = y has no solution", 1.0, PROVED
-            )
+            nothing, message = np.zeros(A.shape[1], A.dtype), "infeasible: A x = y has no solution"
+            return _told("nuclear_norm", Result(nothing, False, steps, message, 1.0, PROVED))
         other, gap, more, said = _lowest(G, c, (rows, columns))
         steps += more
         if (gap := max(gap, _missed(B, b, other))) < optimality:
             x, optimality, message = other, gap, said
-    return Result((x * unit).astype(A.dtype), optimality <= CONIC, steps, f"Clarabel: {message}.", optimality, PROVED)
+    x, message = (x * unit).astype(A.dtype), f"Clarabel: {message}."
+    return _told("nuclear_norm", Result(x, optimality <= CONIC, steps, message, optimality, PROVED))
 
 
 def _lowest(B, b, shape):
@@ -345,6 +362,11 @@ def group_lasso(A: Matrix, y: ArrayLike, groups: ArrayLike, penalty: float) -> R
     ValueError
         For a wrong shape, a non-finite entry, or a penalty that is not positive.
 
+    Warns
+    -----
+    RuntimeWarning
+        When the duality gap is not below 1e-6.
+
     Examples
     --------
     >>> found = group_lasso(np.eye(3), [3.0, 4.0, 0.5], [0, 0, 1], 1.0)
@@ -375,7 +397,8 @@ def group_lasso(A: Matrix, y: ArrayLike, groups: ArrayLike, penalty: float) -> R
     value = residual @ residual / 2 + level * sum(np.linalg.norm(x[own]) for own in members)
     gap = float(max(value - (b @ b - (b - dual) @ (b - dual)) / 2, 0.0) / (b @ b / 2 or 1.0))
     x = (x * (size_y / size_A)).astype(A.dtype)
-    return Result(x, gap < CONIC, steps, f"Clarabel: {status}.", gap, "duality gap / loss at zero")
+    result = Result(x, gap < CONIC, steps, f"Clarabel: {status}.", gap, "duality gap / loss at zero")
+    return _told("group_lasso", result)
 
 
 def maximum_margin(A: Matrix, y: ArrayLike, *, norm: str = "l2", shape: tuple[int, int] | None = None) -> Result:
@@ -413,6 +436,11 @@ def maximum_margin(A: Matrix, y: ArrayLike, *, norm: str = "l2", shape: tuple[in
     ValueError
         For a wrong shape, a non-finite entry, or labels that are not +1 and -1 or all the same.
 
+    Warns
+    -----
+    RuntimeWarning
+        When the separator is not certified, or there is none.
+
     Examples
     --------
     >>> maximum_margin([[2.0, 0.0], [-1.0, 1.0]], [1, -1]).x.round(12).tolist()
@@ -423,7 +451,8 @@ def maximum_margin(A: Matrix, y: ArrayLike, *, norm: str = "l2", shape: tuple[in
     norm, shape = as_norm(norm, shape, A.shape[1])
     lengths = np.linalg.norm(signed, axis=1)
     if not np.all(lengths):
-        return Result(np.zeros(A.shape[1], A.dtype), False, 0, f"{INSEPARABLE}: a point is zero", 1.0, SEPARATED)
+        nothing, message = np.zeros(A.shape[1], A.dtype), f"{INSEPARABLE}: a point is zero"
+        return _told("maximum_margin", Result(nothing, False, 0, message, 1.0, SEPARATED))
     # Points of length 1, and the length of the shortest as the unit: the tolerances of all these solvers are absolute.
     unit = np.min(lengths)
     points, least = signed / lengths[:, None], unit / lengths
@@ -439,7 +468,8 @@ def maximum_margin(A: Matrix, y: ArrayLike, *, norm: str = "l2", shape: tuple[in
         level = np.ones(len(points))
         if _proved(points, level, _shortest(points, level)[1], "l2") > FARTHEST:
             x, optimality, message = np.zeros_like(x), 1.0, f"{INSEPARABLE}: the data are not separable"
-    return Result((x / unit).astype(A.dtype), converged, iterations, message, optimality, SEPARATED)
+    x = (x / unit).astype(A.dtype)
+    return _told("maximum_margin", Result(x, converged, iterations, message, optimality, SEPARATED))
 
 
 def _proved(points, least, dual, norm, shape=None):

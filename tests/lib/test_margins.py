@@ -121,7 +121,8 @@ def test_wrong_options_are_named(options, match):
 @pytest.mark.parametrize("norm", ["l2", "l1", "linf", "spectral"])
 def test_labels_that_cannot_be_separated(norm):
     A, y = np.array([[1.0, 0, 0, 0], [1.0, 0, 0, 0]]), [1, -1]
-    found = maximum_margin(A, y, norm=norm, shape=(2, 2) if norm == "spectral" else None)
+    with pytest.warns(RuntimeWarning, match="^maximum_margin: no margin exists"):
+        found = maximum_margin(A, y, norm=norm, shape=(2, 2) if norm == "spectral" else None)
     assert not found.converged and not np.any(found.x) and "not separable" in found.message
 
 
