@@ -58,6 +58,7 @@ def _print(folder, what):
 def _build(folder, arguments, variables, said):
     from jupyter_book.cli.main import main
     from jupyter_client.provisioning import local_provisioner
+    from sphinxcontrib.katex import KaTeXServer
 
     os.environ.update(variables)
     # As if the program had just been started there.
@@ -74,7 +75,11 @@ def _build(folder, arguments, variables, said):
         _serve_kernels(connection)
     connection.close()
     sys.argv = ["jupyter-book", "build", *arguments]
-    main()
+    try:
+        main()
+    finally:
+        if katex := KaTeXServer.katex_server:
+            katex.terminate()  # a program does so when it ends, and a fork does not
 
 
 class Kernel:
