@@ -21,10 +21,11 @@ def group(nodeid):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection():
-    """What is imported here stays: nothing looks through it for what could be freed, now or later."""
+    """What is imported here stays: nothing looks through it for what could be freed, now or later, nor often for more."""
     gc.disable()
     found = yield
     gc.freeze()
+    gc.set_threshold(100_000, 20, 100)
     gc.enable()
     return found
 

@@ -1,10 +1,7 @@
 """Homework whose solutions are not on the table: a course's build of the book holds those of the sessions that are over."""
 
 import builtins
-import os
 import re
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import pypdfium2
@@ -12,6 +9,7 @@ import pytest
 from book import course, notebooks
 from book.browser import find_chromium
 
+from tests.book import building
 from tests.book.conftest import HEADER, Book
 from tests.shared import CHAPTERS, EXERCISED, ROOT
 
@@ -153,8 +151,7 @@ def build_for(book: Book, setting: str):
 def words(book: Book, printed: str) -> dict[str, set[str]]:
     """The marks in every file that the build leaves, the kept outputs of cells excepted; those in the PDF as they are read."""
     if find_chromium():
-        command = [sys.executable, "-c", f"from book.pdf import main\nfor what in {printed.split()}: main(what)"]
-        subprocess.run(command, cwd=book.root, env={**os.environ, "PYTHONPATH": "lib"}, check=True)
+        assert [building.print_pdf(book.root, what) for what in printed.split()] == [0] * len(printed.split())
     found = {}
     for path in (book.root / "_build").rglob("*"):
         name = path.relative_to(book.root / "_build").as_posix()

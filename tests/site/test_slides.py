@@ -16,10 +16,10 @@ def deck(request):
     return request.param
 
 
-@pytest.fixture(scope="module", params=["light", "dark"])
-def visit(request, browser, address, deck):
+@pytest.fixture(scope="module")
+def visit(browser, address, deck):
     """The deck in a browser, its address, and whatever has gone wrong."""
-    page = browser.new_page(viewport=HALL, color_scheme=request.param)
+    page = browser.new_page(viewport=HALL)
     wrong = []
     page.on("request", lambda asked: asked.url.startswith((address, "data:", "blob:")) or wrong.append(asked.url))
     # What is aborted did not fail: the page was left.
@@ -37,6 +37,7 @@ def page(visit):
         page.goto(place)
         page.wait_for_function("Reveal.isReady()")
         fetch_states(page)
+    page.emulate_media(color_scheme="light")
     page.evaluate("Reveal.slide(0); document.activeElement.blur()")
     yield page
     assert not wrong
@@ -60,7 +61,9 @@ def test_the_arrow_keys_visit_fifteen_to_twenty_five_slides(page):
     assert number(page) == total - 2
 
 
-def test_nothing_is_beyond_the_edge(page):
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_beyond_the_edge(page, scheme):
+    page.emulate_media(color_scheme=scheme)
     beyond = page.evaluate(
         """() => Reveal.getSlides().flatMap((slide, k) => {
             Reveal.slide(k);
@@ -123,8 +126,10 @@ def test_each_slide_has_notes_that_only_the_speaker_sees(page):
     speaker.close()
 
 
-def test_the_text_can_be_told_from_the_ground(page):
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_text_can_be_told_from_the_ground(page, scheme):
     """Contrast of 4.5 or more, as WCAG asks, for all text outside of the figures."""
+    page.emulate_media(color_scheme=scheme)
     poor = page.evaluate(
         """() => {
             const channel = (v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
@@ -167,6 +172,14 @@ def test_on_a_phone_a_deck_is_a_page_to_read(browser, address, deck):
 def test_b_goes_back_to_the_book(page, address):
     page.keyboard.press("b")
     page.wait_for_url(f"{address}chapters/seminar/slides.html")
+
+
+def test_no_script_asks_whether_the_deck_is_dark(site, deck):
+    """So that what is done by keyboard is tried in one scheme alone."""
+    folder = site / "chapters" / "seminar" / "slides"
+    scripts = re.findall(r'<script [^>]*src="([^"?]*)', (folder / f"{deck}.html").read_text(encoding="utf-8"))
+    assert len(scripts) >= 5
+    assert not [name for name in scripts if "color-scheme" in (folder / name).read_text(encoding="utf-8")]
 
 
 def test_a_deck_is_linked_from_the_page_of_decks(site, deck):
