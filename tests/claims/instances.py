@@ -99,15 +99,19 @@ class Descent:
 
 def recursion(levels, depth, alpha, step, steps):
     """``d <- d - step d^(N-1) (d^N - lambda)`` from alpha, as the products ``d^N``."""
-    d = np.full(len(levels), alpha)
-    path = np.empty((steps + 1, len(levels)))
-    path[0] = d
+    others, paths = depth - 2, []
+    for level in levels.tolist():  # Python's own numbers: an array of so few is slower
+        d = alpha
+        path = [d]
+        for _ in range(steps):
+            power = d
+            for _ in range(others):
+                power *= d
+            d -= step * power * (power * d - level)
+            path.append(d)
+        paths.append(path)
     with np.errstate(over="ignore", invalid="ignore"):  # of steps that no statement admits
-        for k in range(steps):
-            power = d ** (depth - 1)
-            d = d - step * power * (power * d - levels)
-            path[k + 1] = d
-        return path**depth
+        return np.array(paths).T ** depth
 
 
 def spectrum(source, *, negative=True):
@@ -374,12 +378,14 @@ class GreedyStart:
 
         measurements = self.A.reshape(len(self.A), -1)
 
+        doubled, square = 2 * measurements, (len(U), len(U))
+
         def velocity(t, u):
             V = u.reshape(U.shape)
-            slope = (measurements @ (V @ V.T).ravel() - self.y) @ measurements
-            return -2 * (slope.reshape(len(U), -1) @ V).ravel()
+            slope = (self.y - measurements @ (V @ V.T).ravel()) @ doubled
+            return (slope.reshape(square) @ V).ravel()
 
-        run = solve_ivp(velocity, (times[0], times[-1]), U.ravel(), "DOP853", times, rtol=1e-9, atol=1e-60)
+        run = solve_ivp(velocity, (times[0], times[-1]), U.ravel(), "LSODA", times, rtol=1e-9, atol=1e-60)
         return run.y.T.reshape(-1, *U.shape)
 
     def trajectory(self, times, c):
