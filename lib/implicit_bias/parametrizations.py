@@ -306,7 +306,7 @@ class SignedHadamardPower(_Power):
             twice = 2 * np.exp(log_start)
             return twice * np.sinh(point.s), twice * np.cosh(point.s)
         q = self._exponent
-        small = np.clip(point.s, -0.5, 0.5)
+        small = np.maximum(np.minimum(point.s, 0.5), -0.5)
         below, above = np.log(point.below), np.log(point.above)
         u, v = np.exp(log_start - q * below), np.exp(log_start - q * above)
         # For small s the difference u - v cancels; the same number as a product does not.
