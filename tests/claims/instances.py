@@ -25,13 +25,13 @@ def product(factors):
 
 
 def factor_gradients(factors, gradient):
-    """``G_j = (W_N ... W_{j+1})^T gradient (W_{j-1} ... W_1)^T``, by the chain rule, each product on its own."""
+    """``G_j = (W_N ... W_{j+1})^T gradient (W_{j-1} ... W_1)^T``, by the chain rule."""
+    below = list(itertools.accumulate(factors[:-1], lambda W, factor: factor @ W))
     found = []
-    for j, factor in enumerate(factors):
-        below = product(factors[:j]) if j else np.eye(factor.shape[1])
-        above = product(factors[j + 1 :]) if j + 1 < len(factors) else np.eye(factor.shape[0])
-        found.append(above.T @ gradient @ below.T)
-    return found
+    for factor, W in zip(factors[:0:-1], below[::-1], strict=True):
+        found.append(gradient @ W.T)
+        gradient = factor.T @ gradient
+    return [gradient, *found[::-1]]
 
 
 def orthogonal(source, n):
@@ -67,10 +67,11 @@ def factors_of_any_kind(source, widths):
 
 def flow_of_factors(factors, gradient, times):
     """The factors at the given times of the flow for the loss whose gradient at a product is ``gradient(W)``."""
-    shapes, ends = [factor.shape for factor in factors], np.cumsum([factor.size for factor in factors])
+    shapes, ends = [factor.shape for factor in factors], np.cumsum([0, *(factor.size for factor in factors)])
+    places = [(slice(*between), shape) for between, shape in zip(itertools.pairwise(ends), shapes, strict=True)]
 
     def unpack(w):
-        return [part.reshape(shape) for part, shape in zip(np.split(w, ends[:-1]), shapes, strict=True)]
+        return [w[place].reshape(shape) for place, shape in places]
 
     def slope(t, w):
         now = unpack(w)

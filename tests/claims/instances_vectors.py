@@ -418,11 +418,11 @@ def strictly_complementary(source, rows=8, columns=5):
 
 def own_descent(A, y, w, eta, steps):
     """Gradient descent at depth 2, with one step size or one for each step: all iterates x."""
-    path, eta = np.empty((steps + 1, len(w))), np.broadcast_to(eta, steps + 1)
+    path, transposed = np.empty((steps + 1, len(w))), A.T
     with np.errstate(over="ignore", invalid="ignore"):
-        for k in range(steps + 1):
-            path[k] = w**2
-            w = w - eta[k] * 2 * w * (A.T @ (A @ path[k] - y))
+        for x, twice in zip(path, np.broadcast_to(2 * eta, steps + 1).tolist(), strict=True):
+            np.multiply(w, w, out=x)
+            w = w - twice * w * (transposed @ (A @ x - y))
     return path
 
 
