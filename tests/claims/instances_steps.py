@@ -35,15 +35,16 @@ def flow_of_two(w):
 
 def descent_of_two(w, step, steps=2000):
     """The weights and the residuals of all steps; None where it diverges or does not come to rest at a solution."""
+    first, second = map(float, w)
     residuals = []
     for _ in range(steps):
-        r = w[0] * w[1] - 1
+        r = first * second - 1
         residuals.append(r)
         if abs(r) < 1e-13:
-            return w, np.array(residuals)
+            return np.array([first, second]), np.array(residuals)
         if abs(r) > 1e6:
             return None
-        w = w - step * r * w[::-1]
+        first, second = first - step * r * second, second - step * r * first
     return None
 
 
