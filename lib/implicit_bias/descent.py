@@ -134,7 +134,7 @@ def gradient_descent(
     kept = _log_spaced(max_iterations, record)
 
     w_before, velocity = w, np.zeros_like(w)
-    alive = np.ones(x.shape[:-1], dtype=bool)
+    alive, none_diverged = np.ones(x.shape[:-1], dtype=bool), True
     time, times, iterates, losses, iterations = np.zeros(x.shape[:-1]), [], [], [], []
     k = 0
     with np.errstate(over="ignore", invalid="ignore"):  # divergence is found below, and reported
@@ -142,18 +142,19 @@ def gradient_descent(
             predictions = forward(x)
             slope = objective.slope(predictions)
             gradient = backward(slope)
-            finite = np.isfinite(gradient.sum(axis=-1)) & alive
-            if not (finite == alive).all():
+            finite = np.isfinite(gradient.sum(axis=-1))
+            if not (finite if none_diverged else finite | ~alive).all():
                 # A diverged start goes back to its last finite iterate and stays there.
-                w = np.where(finite[..., None] | ~alive[..., None], w, w_before)
-                alive = finite
+                w = np.where((finite | ~alive)[..., None], w, w_before)
+                alive, none_diverged = finite & alive, False
                 x = parametrization.value(w)
                 continue
             if decay:
                 optimality = decay.optimality(w, gradient)
             else:
                 optimality = objective.optimality(x, slope, gradient, parametrization.nonnegative, tol)
-            done = k == max_iterations or ((optimality <= tol) | ~alive).all()
+            small = optimality <= tol
+            done = k == max_iterations or (small if none_diverged else small | ~alive).all()
             if record and (k in kept or done):
                 times.append(time.copy())
                 iterates.append(x)
@@ -163,13 +164,13 @@ def gradient_descent(
                 break
             if estimate is not None:
                 gradient = estimate(x, slope)
-            eta = step.length(w) * alive
+            eta = step.length(w) if none_diverged else step.length(w) * alive
             move = parametrization.pullback(w, gradient)
             if decay:
                 move = move + weight_decay * w
             move *= -eta[..., None]
             velocity = momentum * velocity + move if momentum else move
-            if not alive.all():
+            if not none_diverged:
                 velocity = np.where(alive[..., None], velocity, 0)  # 0 times an overflow is NaN
             w_before, w = w, (w + velocity).astype(A.dtype, copy=False)
             x = parametrization.value(w)

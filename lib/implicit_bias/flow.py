@@ -400,9 +400,14 @@ class _Dual(_Scaled):
         s = self.rates * (self.transposed @ mu)
         if self.parametrization.depth == 2:
             # The integrator's predictions overshoot where x wakes up; e^18 times the scale of the data is far enough.
-            far = 18.0 + np.maximum(-self.log_start, 0)
-            s = np.clip(s, -np.inf if self.parametrization.nonnegative else -far, far)
+            s = np.minimum(s, self._far)  # several times as fast as np.clip
+            if not self.parametrization.nonnegative:
+                s = np.maximum(s, -self._far)
         return DualPoint.at(s)
+
+    @cached_property
+    def _far(self):
+        return 18.0 + np.maximum(-self.log_start, 0)
 
     def x(self, mu, t=0.0):
         return self.parametrization.from_dual(self.point(mu), self.log_start)[0]

@@ -283,11 +283,13 @@ def _inner(u, v):
 
 def _kkt(x, gradient, columns, data_norm, nonnegative):
     """`kkt_residual` from what a loop has at hand, along the last axis."""
-    slack = gradient / (columns if columns.all() else np.where(columns > 0, columns, 1))
+    positive = columns.all()
+    slack = gradient / (columns if positive else np.where(columns > 0, columns, 1))
     if nonnegative:
-        # A zero column has no unit of its own and leaves its entry free: only a negative entry is wrong there.
         slack = np.minimum(columns * x, slack)
-        slack = np.where((x < 0) & (columns == 0), x, slack)
+        if not positive:
+            # A zero column has no unit of its own and leaves its entry free: only a negative entry is wrong there.
+            slack = np.where((x < 0) & (columns == 0), x, slack)
     return np.abs(slack, out=slack).max(axis=-1) / (data_norm or 1.0)
 
 

@@ -92,7 +92,7 @@ class Linear:
 
     def size(self, w: np.ndarray) -> float | np.ndarray:
         """The largest entry of `x`, in absolute value."""
-        return np.max(np.abs(w), axis=-1)
+        return np.abs(w).max(axis=-1)
 
     def curvature(self, size: float | np.ndarray) -> float | np.ndarray:
         """The squared Jacobian of `value`, which is 1 everywhere."""
@@ -182,7 +182,7 @@ class HadamardPower(_Power):
 
     def size(self, w: np.ndarray) -> float | np.ndarray:
         """The largest entry of `x`."""
-        return np.max(np.abs(w), axis=-1) ** self.depth
+        return np.abs(w).max(axis=-1) ** self.depth
 
     def pullback(self, w: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         """Gradient with respect to the weights, ``L |w|^(L-1) sign(w) * gradient``."""
@@ -306,7 +306,7 @@ class SignedHadamardPower(_Power):
             twice = 2 * np.exp(log_start)
             return twice * np.sinh(point.s), twice * np.cosh(point.s)
         q = self._exponent
-        small = np.clip(point.s, -0.5, 0.5)
+        small = np.maximum(np.minimum(point.s, 0.5), -0.5)
         below, above = np.log(point.below), np.log(point.above)
         u, v = np.exp(log_start - q * below), np.exp(log_start - q * above)
         # For small s the difference u - v cancels; the same number as a product does not.
@@ -697,9 +697,12 @@ class _Product:
 
     def factors(self, w: np.ndarray) -> list[np.ndarray]:
         """The matrices in the flat weights, as views: a list of arrays of shape (..., rows, columns)."""
-        ends = accumulate((rows * columns for rows, columns in self.shapes), initial=0)
-        parts = (w[..., start:end] for start, end in pairwise(ends))
-        return [part.reshape(*w.shape[:-1], *shape) for part, shape in zip(parts, self.shapes, strict=True)]
+        found, start = [], 0
+        for rows, columns in self.shapes:
+            end = start + rows * columns
+            found.append(w[..., start:end].reshape(*w.shape[:-1], rows, columns))
+            start = end
+        return found
 
     def start(self, alpha: ArrayLike, n: int) -> np.ndarray:
         """The flat weights `w(0)`; `alpha` is a number, or has shape (k, 1) for k starts of different scale.

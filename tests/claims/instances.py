@@ -25,13 +25,13 @@ def product(factors):
 
 
 def factor_gradients(factors, gradient):
-    """``G_j = (W_N ... W_{j+1})^T gradient (W_{j-1} ... W_1)^T``, by the chain rule, each product on its own."""
+    """``G_j = (W_N ... W_{j+1})^T gradient (W_{j-1} ... W_1)^T``, by the chain rule."""
+    below = list(itertools.accumulate(factors[:-1], lambda W, factor: factor @ W))
     found = []
-    for j, factor in enumerate(factors):
-        below = product(factors[:j]) if j else np.eye(factor.shape[1])
-        above = product(factors[j + 1 :]) if j + 1 < len(factors) else np.eye(factor.shape[0])
-        found.append(above.T @ gradient @ below.T)
-    return found
+    for factor, W in zip(factors[:0:-1], below[::-1], strict=True):
+        found.append(gradient @ W.T)
+        gradient = factor.T @ gradient
+    return [gradient, *found[::-1]]
 
 
 def orthogonal(source, n):
@@ -67,10 +67,11 @@ def factors_of_any_kind(source, widths):
 
 def flow_of_factors(factors, gradient, times):
     """The factors at the given times of the flow for the loss whose gradient at a product is ``gradient(W)``."""
-    shapes, ends = [factor.shape for factor in factors], np.cumsum([factor.size for factor in factors])
+    shapes, ends = [factor.shape for factor in factors], np.cumsum([0, *(factor.size for factor in factors)])
+    places = [(slice(*between), shape) for between, shape in zip(itertools.pairwise(ends), shapes, strict=True)]
 
     def unpack(w):
-        return [part.reshape(shape) for part, shape in zip(np.split(w, ends[:-1]), shapes, strict=True)]
+        return [w[place].reshape(shape) for place, shape in places]
 
     def slope(t, w):
         now = unpack(w)
@@ -99,15 +100,19 @@ class Descent:
 
 def recursion(levels, depth, alpha, step, steps):
     """``d <- d - step d^(N-1) (d^N - lambda)`` from alpha, as the products ``d^N``."""
-    d = np.full(len(levels), alpha)
-    path = np.empty((steps + 1, len(levels)))
-    path[0] = d
+    others, paths = depth - 2, []
+    for level in levels.tolist():  # Python's own numbers: an array of so few is slower
+        d = alpha
+        path = [d]
+        for _ in range(steps):
+            power = d
+            for _ in range(others):
+                power *= d
+            d -= step * power * (power * d - level)
+            path.append(d)
+        paths.append(path)
     with np.errstate(over="ignore", invalid="ignore"):  # of steps that no statement admits
-        for k in range(steps):
-            power = d ** (depth - 1)
-            d = d - step * power * (power * d - levels)
-            path[k + 1] = d
-        return path**depth
+        return np.array(paths).T ** depth
 
 
 def spectrum(source, *, negative=True):
@@ -374,12 +379,14 @@ class GreedyStart:
 
         measurements = self.A.reshape(len(self.A), -1)
 
+        doubled, square = 2 * measurements, (len(U), len(U))
+
         def velocity(t, u):
             V = u.reshape(U.shape)
-            slope = (measurements @ (V @ V.T).ravel() - self.y) @ measurements
-            return -2 * (slope.reshape(len(U), -1) @ V).ravel()
+            slope = (self.y - measurements @ (V @ V.T).ravel()) @ doubled
+            return (slope.reshape(square) @ V).ravel()
 
-        run = solve_ivp(velocity, (times[0], times[-1]), U.ravel(), "DOP853", times, rtol=1e-9, atol=1e-60)
+        run = solve_ivp(velocity, (times[0], times[-1]), U.ravel(), "LSODA", times, rtol=1e-9, atol=1e-60)
         return run.y.T.reshape(-1, *U.shape)
 
     def trajectory(self, times, c):

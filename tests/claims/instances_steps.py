@@ -3,6 +3,7 @@
 Descent is the two lines of its definition here, and the flow of label noise an explicit integrator in the weights.
 """
 
+import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -34,15 +35,16 @@ def flow_of_two(w):
 
 def descent_of_two(w, step, steps=2000):
     """The weights and the residuals of all steps; None where it diverges or does not come to rest at a solution."""
+    first, second = map(float, w)
     residuals = []
     for _ in range(steps):
-        r = w[0] * w[1] - 1
+        r = first * second - 1
         residuals.append(r)
         if abs(r) < 1e-13:
-            return w, np.array(residuals)
+            return np.array([first, second]), np.array(residuals)
         if abs(r) > 1e6:
             return None
-        w = w - step * r * w[::-1]
+        first, second = first - step * r * second, second - step * r * first
     return None
 
 
@@ -74,41 +76,46 @@ def descend(A, y, alpha, step, *, rows=None, rng=None, noise=0.0, steps=4000, un
     goal = until * (np.linalg.norm(y) + 1e-300)
     for _ in range(steps):
         residual = A @ (u * u - v * v) - y
-        size = np.linalg.norm(residual)
+        size = math.sqrt(residual @ residual)
         if size <= goal and not noise:
             return np.array([u, v]), np.array(gradients)
         if not size < 1e8:
             return None
-        part, share = slice(None), 1.0
-        if rows is not None:
-            part, share = rng.choice(m, rows, replace=False), m / rows
         if noise:
             residual = residual - noise * rng.standard_normal(m)
-        g = share * (A[part].T @ residual[part])
+        if rows is None:
+            g = residual @ A
+        else:
+            part = rng.choice(m, rows, replace=False)
+            g = m / rows * (residual[part] @ A[part])
         gradients.append(g)
-        u, v = u - 2 * step * g * u, v + 2 * step * g * v
+        move = 2 * step * g
+        u, v = u - move * u, v + move * v
     return (np.array([u, v]), np.array(gradients)) if noise else None
 
 
-def descent(source, *, rows=None):
-    """Full gradients or single rows, any small matrix with fewer rows than columns, steps up to the edge."""
+def descent(source, *, stochastic=True):
+    """Full gradients or single rows, any small matrix with fewer rows than columns, steps up to the edge.
+
+    None where it does not come to rest; without `stochastic` for single rows, too.
+    """
     A = vectors.matrix(source, 3, 7, wide=True)
     A = A / max(np.linalg.norm(A, 2), 1e-12)
     y = A @ vectors.vector(source, A.shape[1])
     y = y / (np.linalg.norm(y) or 1.0)
-    alpha, stochastic = source.log_uniform(0.1, 1), source.choice([False, True])
+    alpha, single = source.log_uniform(0.1, 1), source.choice([False, True])
     size = np.max(np.abs(np.linalg.pinv(A) @ y)) + 2 * alpha**2
     step = source.log_uniform(0.1, 1.2) / (2 * size)
     rng = np.random.default_rng(source.integer(0, 10**6))
-    if stochastic:
+    if single and not stochastic:
+        return None
+    if single:
         step /= 2 * A.shape[0]
-    run = descend(A, y, alpha, step, rows=1 if stochastic else None, rng=rng)
+    run = descend(A, y, alpha, step, rows=1 if single else None, rng=rng)
     if run is None:
         return None
     weights, gradients = run
-    return SimpleNamespace(
-        A=A, y=y, alpha=alpha, step=step, weights=weights, gradients=gradients, stochastic=stochastic
-    )
+    return SimpleNamespace(A=A, y=y, alpha=alpha, step=step, weights=weights, gradients=gradients, stochastic=single)
 
 
 def gradients(source):

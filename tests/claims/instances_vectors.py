@@ -67,15 +67,19 @@ def model_of(signed, depth):
 def weights_path(A, y, depth, w0, times, rtol=1e-10):
     """The flow of the weights, shape (1, n) for w^L and (2, n) for u^L - v^L, and the integral of the gradient in x."""
     w0 = np.asarray(w0, dtype=float)
+    n, two = A.shape[1], len(w0) == 2
     signs = np.array([[1.0], [-1.0]])[: len(w0)]
+    rates, transposed = -depth * np.repeat(signs, n), A.T
 
     def value(w):
         return (signs * w**depth).sum(axis=-2)
 
-    def velocity(t, state):
-        w = state[: w0.size].reshape(w0.shape)
-        g = A.T @ (A @ value(w) - y)
-        return np.concatenate([(-signs * depth * w ** (depth - 1) * g).ravel(), g])
+    def velocity(t, state):  # with few calls: of small arrays they are what takes long
+        w = state[: w0.size]
+        slopes = w ** (depth - 1)
+        x = slopes * w
+        g = transposed @ (A @ (x[:n] - x[n:] if two else x) - y)
+        return np.concatenate([rates * slopes * (np.concatenate([g, g]) if two else g), g])
 
     start = np.r_[w0.ravel(), np.zeros(A.shape[1])]
     floor = np.r_[np.full(w0.size, 1e-14 * np.min(w0)), np.full(A.shape[1], 1e-14)]
@@ -414,11 +418,11 @@ def strictly_complementary(source, rows=8, columns=5):
 
 def own_descent(A, y, w, eta, steps):
     """Gradient descent at depth 2, with one step size or one for each step: all iterates x."""
-    path, eta = np.empty((steps + 1, len(w))), np.broadcast_to(eta, steps + 1)
+    path, transposed = np.empty((steps + 1, len(w))), A.T
     with np.errstate(over="ignore", invalid="ignore"):
-        for k in range(steps + 1):
-            path[k] = w**2
-            w = w - eta[k] * 2 * w * (A.T @ (A @ path[k] - y))
+        for x, twice in zip(path, np.broadcast_to(2 * eta, steps + 1).tolist(), strict=True):
+            np.multiply(w, w, out=x)
+            w = w - twice * w * (transposed @ (A @ x - y))
     return path
 
 

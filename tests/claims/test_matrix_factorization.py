@@ -909,11 +909,17 @@ def test_small_start_finds_the_least_nuclear_norm(seed):
     assert np.linalg.norm(X, "nuc") == pytest.approx(np.sum(limit[-1]))
 
 
+def errors_of_scales(source):
+    problem, model = instances.sensing_instance(source)
+    run = gradient_descent(problem.A, problem.y, model, alpha=[[1.0], [0.1], [0.01]], max_iterations=3000, record=0)
+    return recovery_error(run.x, problem.x_true)
+
+
 @attack(
     "prop-sensing",
     hypothesis="random instances of rank 2 and size 20: 80 Gaussian measurements with X = U U^T, half of the entries "
     "with two or three factors; alpha = 1, 0.1, 0.01",
-    draw=instances.sensing_instance,
+    draw=errors_of_scales,
     tries=4,
     mutants={
         "the error increases when alpha decreases": {"sign": -1},
@@ -921,10 +927,7 @@ def test_small_start_finds_the_least_nuclear_norm(seed):
         "from alpha = 1 the error is less than 1": {"large": 1.0},
     },
 )
-def test_small_starts_recover_better(instance, *, sign=1, factor=1.0, large=np.inf):
-    problem, model = instance
-    run = gradient_descent(problem.A, problem.y, model, alpha=[[1.0], [0.1], [0.01]], max_iterations=3000, record=0)
-    errors = recovery_error(run.x, problem.x_true)
+def test_small_starts_recover_better(errors, *, sign=1, factor=1.0, large=np.inf):
     yield holds("decreasing", np.all(sign * np.diff(errors) < 0))
     yield holds("from a large start", errors[0] < large)
     if factor < 1:
@@ -1048,11 +1051,25 @@ def test_least_rank_is_not_least_norm(
     yield at_most("", errors[2], 0.05 * R**2)
 
 
+def greedy_descents(source):
+    """Two and three factors from three scales: distances of every step to the stages, shape (stages, steps, scales)."""
+    problem, stages = instances.greedy_instance(source)
+    found = []
+    for model, scales, steps in (
+        (SymmetricProduct(8), [1e-2, 1e-5, 1e-8], 3000),
+        (MatrixProduct.square(8, 3), [0.3, 0.1, 0.03], 2000),
+    ):
+        options = {"alpha": np.array(scales)[:, None], "max_iterations": steps, "record": 200, "tol": 0}
+        path = gradient_descent(problem.A, problem.y, model, **options).path.x
+        found.append(np.array([np.linalg.norm(path - X, axis=-1) / np.linalg.norm(X) for X in stages]))
+    return found
+
+
 @attack(
     "obs-greedy-ranks",
     hypothesis="random instances of rank 3 and size 8 with 34 measurements whose first two steps have gaps; two factors "
     "from 1e-2, 1e-5, 1e-8, three from 0.3, 0.1, 0.03",
-    draw=instances.greedy_instance,
+    draw=greedy_descents,
     tries=2,
     mutants={
         "the distances do not fall": {"sign": -1},
@@ -1060,22 +1077,11 @@ def test_least_rank_is_not_least_norm(
         "the second matrix before the first": {"order": -1},
     },
 )
-def test_one_rank_after_another(instance, *, sign=1, last=2, order=1):
-    problem, stages = instance
-    for model, scales in ((SymmetricProduct(8), [1e-2, 1e-5, 1e-8]), (MatrixProduct.square(8, 3), [0.3, 0.1, 0.03])):
-        path = gradient_descent(
-            problem.A,
-            problem.y,
-            model,
-            alpha=np.array(scales)[:, None],
-            max_iterations=3000 if model.depth == 2 else 2000,
-            record=200,
-            tol=0,
-        ).path.x
-        distances = np.array([np.linalg.norm(path - X, axis=-1) / np.linalg.norm(X) for X in stages])
+def test_one_rank_after_another(run, *, sign=1, last=2, order=1):
+    for depth, distances in enumerate(run, start=2):
         nearest = distances.min(axis=1)
-        yield holds("falling", np.all(sign * np.diff(nearest[: 2 if model.depth == 2 else 1], axis=1) < 0))
-        if model.depth == 2:
+        yield holds("falling", np.all(sign * np.diff(nearest[: 2 if depth == 2 else 1], axis=1) < 0))
+        if depth == 2:
             yield at_most("", nearest[:, last], 0.1)
             moments = distances[:, :, 2].argmin(axis=1)
             yield holds("one after another", order * (moments[1] - moments[0]) > 0)

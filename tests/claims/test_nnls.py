@@ -153,11 +153,9 @@ def test_norm_is_nearly_the_least_among_the_solutions(depth):
 
 
 def solvable_for_all_data(A):
-    """Whether the columns span the space positively: no half-space contains them all."""
+    """Whether Gaussian columns span the space positively: then no half-space contains them, and 0 is in their convex hull."""
     m, n = A.shape
-    # Maximize the sum of <c, a_j> over c in a box with <c, a_j> >= 0: zero only for c = 0.
-    program = linprog(-np.sum(A, axis=1), A_ub=-A.T, b_ub=np.zeros(n), bounds=[(-1, 1)] * m)
-    return -program.fun < 1e-9
+    return active_set(np.vstack([A, np.ones(n)]), np.eye(m + 1)[-1])[1] < 1e-9
 
 
 @pytest.mark.claim("prop-wendel")
@@ -178,8 +176,10 @@ def test_then_the_solutions_are_unbounded():
     for _ in range(30):
         A = rng.standard_normal((4, 8))
         ray = linprog(np.zeros(8), A_eq=np.vstack([A, np.ones(8)]), b_eq=np.r_[np.zeros(4), 1], bounds=(1e-9, None))
+        # Maximize the sum of <c, a_j> over c in a box with <c, a_j> >= 0: zero only for c = 0.
+        half_space = linprog(-np.sum(A, axis=1), A_ub=-A.T, b_ub=np.zeros(8), bounds=[(-1, 1)] * 4)
         met = all(active_set(A, sign * column)[1] < 1e-9 for column in np.eye(4) for sign in (1, -1))
-        assert solvable_for_all_data(A) == (ray.status == 0) == met
+        assert solvable_for_all_data(A) == (ray.status == 0) == (-half_space.fun < 1e-9) == met
         seen.add(met)
     assert seen == {True, False}
 

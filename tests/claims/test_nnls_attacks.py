@@ -421,7 +421,7 @@ def tail_path(source):
         lambda t, theta: -A.T @ (A @ value(theta) - y),
         (0, late),
         start,
-        "Radau",
+        "LSODA",
         [late / 2, late],
         rtol=1e-8,
         atol=1e-10,
@@ -465,7 +465,7 @@ def degenerate_zero(source):
     x0, end = source.log_uniform(1e-6, 1e2), source.log_uniform(1e-3, 1e6)
     start = np.log(x0)
     run = solve_ivp(
-        lambda t, u: -(depth**2) * np.exp((2 - 2 / depth) * u), (0, end), [start], "Radau", rtol=1e-9, atol=1e-11
+        lambda t, u: -(depth**2) * np.exp((2 - 2 / depth) * u), (0, end), [start], "LSODA", rtol=1e-9, atol=1e-11
     )
     return depth, x0, end, np.exp(run.y[0, -1])
 

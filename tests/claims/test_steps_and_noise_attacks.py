@@ -72,8 +72,8 @@ def ended(source, *, at_rest=False):
         step = source.log_uniform(0.05, 1.2)
         run = steps.descent_of_two(steps.two_weights(source), step)
         return None if run is None else (step, np.sum(run[0] ** 2))
-    one = steps.descent(source)
-    return None if one is None or one.stochastic else (one.step, steps.sharpness(one.A, one.y, one.weights))
+    one = steps.descent(source, stochastic=False)
+    return None if one is None else (one.step, steps.sharpness(one.A, one.y, one.weights))
 
 
 @attack(

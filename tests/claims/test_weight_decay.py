@@ -394,7 +394,7 @@ def test_end_of_the_flow_with_decay(one, *, share=0.5):
 
 
 def stiff(A, y, alpha, penalty, times, rtol=1e-12):
-    return dual_path(A, y, alpha, penalty, times, "BDF", rtol=rtol, atol=10 * rtol / max(alpha, 1) ** 2)
+    return dual_path(A, y, alpha, penalty, times, "LSODA", rtol=rtol, atol=10 * rtol / max(alpha, 1) ** 2)
 
 
 def fitted_and_decaying(source):
@@ -624,11 +624,12 @@ def learned_digits(rng, alpha, penalty, end, checks, twins=False):
             size = np.sqrt(np.sum(first**2) + np.sum(second**2))
             wrong = np.mean(answers[0] != DIGITS.labels), np.mean(answers[1] != DIGITS.test_labels)
             rows.append((t, *wrong, size))
-        step = 3 / (np.sum(first**2) + np.sum(second**2))
+        step = 3 / (np.vdot(first, first) + np.vdot(second, second))
         hidden = np.maximum(SEEN @ first, 0)
-        residual = hidden @ second - ONE_HOT
-        pulls = SEEN.T @ (residual @ second.T * (hidden > 0)), hidden.T @ residual
-        first, second = (W - step * (pull + penalty * W) for W, pull in zip((first, second), pulls, strict=True))
+        residual = step * (hidden @ second - ONE_HOT)
+        pull = SEEN.T @ (residual @ second.T * (hidden > 0))
+        second = (1 - step * penalty) * second - hidden.T @ residual
+        first = (1 - step * penalty) * first - pull
         t += step
     return np.array(rows).T
 
