@@ -29,13 +29,13 @@ live: export LIVE := 1
 live: $(VENV)/live book ## build the website, with notebooks that run in the browser of the reader (about 50 MB)
 
 # In the order of tests/conftest.py, which also says what runs together.
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest --no-loadscope-reorder --numprocesses
 
 test: lint book $(VENV)/live ## check style and spelling, then run every test, the fast ones first
-	$(PYTEST)
+	$(PYTEST) auto
 
 check: lint ## check style and spelling, then run what needs no built site and no browser: for every commit
-	$(PYTEST) --ignore tests/site --ignore tests/live --ignore tests/lab/test_lab.py --ignore tests/slidefig/test_elsewhere.py --ignore tests/slidefig/test_picture.py
+	$(PYTEST) logical --ignore tests/site --ignore tests/live --ignore tests/lab/test_lab.py --ignore tests/slidefig/test_elsewhere.py --ignore tests/slidefig/test_picture.py
 
 test-live: live ## run all cells of every notebook in a browser, and measure how long that takes: half an hour
 	$(BIN)/python -m tests.live.reader

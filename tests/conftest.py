@@ -32,8 +32,8 @@ def pytest_collection():
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config):
-    """One more than there are cores: who waits for a browser or a kernel leaves a core to another."""
-    return (os.cpu_count() or 1) + 1
+    """One more than there are cores where browsers run, for which a test waits; `make check` has none, and asks for as many."""
+    return (os.cpu_count() or 1) + (config.option.numprocesses == "auto")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -49,7 +49,7 @@ def pytest_xdist_make_scheduler(config, log):
 
 # The groups that take longest begin first, so that none of them is alone at the end.
 FILES = ("chapters/test_papers", "lib/test_collector", "book/test_build", "book/test_course", "site/test_pdf")
-FILES += ("live/test_live", "lab/test_lab")
+FILES += ("live/test_live", "lab/test_lab", "book/test_making", "book/test_address")
 LONGEST = ["the build elsewhere", *(f"tests/{file}.py" for file in FILES)]
 
 
