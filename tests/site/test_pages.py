@@ -225,15 +225,18 @@ def test_what_scrolls_sideways_ends_in_a_shade_without_a_key(open_tab, address):
     page.goto(address + "chapters/sparse_recovery.html")
     page.evaluate("document.querySelectorAll('details').forEach((details) => { details.open = true; })")
     boxes = page.locator(".highlight pre, .katex-display, .table-wrapper")
-    shown = """async (box) => {
-        box.scrollIntoView({ block: "center", behavior: "instant" });
+    shown = """async (boxes) => {
+        for (const box of boxes) {
+            box.scrollIntoView({ block: "center", behavior: "instant" });
+            await new Promise(requestAnimationFrame);
+        }
         for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
-        return [box.scrollWidth > box.clientWidth, getComputedStyle(box).boxShadow !== "none"];
+        return boxes.map((box) => [box.scrollWidth > box.clientWidth, getComputedStyle(box).boxShadow !== "none"]);
     }"""
     wide = []
     for size in (PHONE, SCREEN):
         page.set_viewport_size(size)
-        looks = [box.evaluate(shown) for box in boxes.all()]
+        looks = boxes.evaluate_all(shown)
         assert [scrolls for scrolls, _ in looks] == [shade for _, shade in looks]
         wide.append(sum(scrolls for scrolls, _ in looks))
     assert wide[0] > wide[1]
