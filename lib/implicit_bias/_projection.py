@@ -94,7 +94,7 @@ class Projection:
 
     def __init__(self, A, y, parametrization):
         self.parametrization = parametrization
-        self.B, self.rows, columns = equilibrated(A)
+        self.B, self.rows, columns = equilibrated(A, parametrization.nonnegative)
         self.even = bool(np.all(columns == columns[0]))
         with np.errstate(over="ignore"):
             b = y / self.rows
@@ -243,11 +243,16 @@ class Projection:
         return replace(limit, steps=steps)
 
 
-def equilibrated(A):
-    """``A / rows / columns`` with rows of size 1, and these numbers; columns that differ little have one size."""
-    columns = _largest(A, axis=0)
-    smallest, largest = np.min(columns, initial=np.inf, where=columns > 0), np.max(columns)
-    columns = np.where((columns > 0) & (largest > EVEN * smallest), columns, largest or 1.0)
+def equilibrated(A, nonnegative=False):
+    """``A / rows / columns`` with rows of size 1, and these numbers; columns that differ little in these rows have one size.
+
+    A column that meets a large row is no large column: to divide by that would hide the data of small rows in rounding.
+    """
+    columns, seen = _largest(A, axis=0), _largest(equal_rows(A, np.ones(A.shape[1]))[0], axis=0)
+    even = np.max(seen) <= EVEN * np.min(seen, initial=np.inf, where=seen > 0)
+    if A.shape[0] < A.shape[1] and not nonnegative:  # the data can be met, or nearly: rows count for nothing
+        columns = seen
+    columns = np.where((columns > 0) & ~even, columns, np.max(columns) or 1.0)
     return *equal_rows(A, columns), columns
 
 

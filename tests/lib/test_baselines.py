@@ -139,6 +139,25 @@ def test_minimum_norm_with_rows_and_columns_of_any_size(form):
     np.testing.assert_allclose(x, [1e-9, 1e-18], rtol=1e-12)
 
 
+@pytest.mark.parametrize("spread", [0, 4])
+@pytest.mark.parametrize("seed", range(12))
+def test_minimum_norm_of_sparse_rows_of_any_size(seed, spread):
+    """Against the same rows of size 1, by orthonormal factors: a column that meets a large row need not be a large one."""
+    rng = np.random.default_rng(seed)
+    m, n = rng.integers(2, 7), rng.integers(8, 24)
+    A = np.zeros((m, n))
+    while np.linalg.matrix_rank(A) < m:
+        A = rng.integers(0, 2, (m, n)).astype(float)
+    columns, rows = 10 ** rng.uniform(-spread, spread, n), 10 ** rng.uniform(-8, 8, m)
+    y, A = A @ rng.random(n), A * columns
+    sizes = np.linalg.norm(A, axis=1)
+    Q, R = np.linalg.qr((A / sizes[:, None]).T)
+    found = minimum_norm(rows[:, None] * A, rows * y)
+    np.testing.assert_allclose(A @ found, y, rtol=1e-7)
+    expected = Q @ solve_triangular(R, y / sizes, trans="T")
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-7 * np.max(expected))
+
+
 @pytest.mark.parametrize("form", [np.array, csr_array, aslinearoperator])
 @pytest.mark.parametrize("spread, columns", [(0, 0), (4, 0), (8, 0), (0, 3), (3, 2)])
 def test_minimum_norm_of_a_large_matrix(form, spread, columns, monkeypatch):

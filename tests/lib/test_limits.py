@@ -342,6 +342,30 @@ def test_the_size_of_a_row_does_not_matter(model, spread):
         np.testing.assert_allclose(limit.x, flow_limit(A, y, model, alpha=0.1).x, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    "model, spread",
+    [(HadamardPower(2), 0), *((SignedHadamardPower(depth), spread) for depth in (2, 3) for spread in (0, 4))],
+    ids=repr,
+)
+@pytest.mark.parametrize("seed", range(12))
+def test_the_size_of_a_row_does_not_matter_in_sparse_matrices(seed, model, spread):
+    """Each column meets a few rows only: its size must not be that of the largest of them."""
+    rng = np.random.default_rng(seed)
+    m, n = rng.integers(2, 7), rng.integers(8, 24)
+    A = np.zeros((m, n))
+    while np.linalg.matrix_rank(A) < m:
+        A = rng.integers(0, 2, (m, n)).astype(float)
+    columns, rows = 10 ** rng.uniform(-spread, spread, n), 10 ** rng.uniform(-8, 8, m)
+    y, A = A @ rng.random(n), A * columns
+    limit = flow_limit(rows[:, None] * A, rows * y, model, alpha=0.1)
+    expected = flow_limit(A, y, model, alpha=0.1)
+    assert limit.converged and expected.converged
+    np.testing.assert_allclose(A @ limit.x, y, rtol=1e-7)
+    np.testing.assert_allclose(
+        limit.x * columns, expected.x * columns, rtol=0, atol=1e-7 * np.max(expected.x * columns)
+    )
+
+
 @models
 def test_columns_of_any_size_where_the_solution_is_unique(model):
     A, y = instance(0, 9, 5)
