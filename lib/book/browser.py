@@ -19,6 +19,23 @@ def find_chromium() -> str | None:
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
 
 
+RUNNING = []
+
+
+@contextmanager
+def _playwright():
+    """The one that runs already, if there is one: a process can have no second one."""
+    if RUNNING:
+        yield RUNNING[0]
+        return
+    with sync_playwright() as playwright:
+        RUNNING.append(playwright)
+        try:
+            yield playwright
+        finally:
+            RUNNING.clear()
+
+
 @contextmanager
 def launch(executable: str | None, further: Sequence[str] = ()):
     """A Chromium that makes no request of its own, with further options if there are any."""
@@ -27,7 +44,7 @@ def launch(executable: str | None, further: Sequence[str] = ()):
     switches = ["sandbox", "first-run"]
     disabled = ["gpu", "background-networking", "component-update", "sync"]
     arguments = [f"--no-{name}" for name in switches] + [f"--disable-{name}" for name in disabled]
-    with sync_playwright() as playwright:
+    with _playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=[*arguments, *further])
         yield browser
         browser.close()
