@@ -1,4 +1,4 @@
-"""What several test files need: where the book is, its chapters, a typical figure."""
+"""What several test files need: where the book is, its chapters, a typical figure and a difficult matrix."""
 
 import inspect
 import re
@@ -27,6 +27,17 @@ def solutions(chapter):
     text = (CHAPTERS / f"{chapter}.md").read_text(encoding="utf-8")
     code = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
     return {label.replace("-", "_"): code.findall(body) for _, label, body in SOLUTION.findall(text)}
+
+
+def sparse_rows(seed, spread):
+    """Independent rows, each with a few columns of any size; data of a non-negative solution; the sizes of rows and columns."""
+    rng = np.random.default_rng(seed)
+    m, n = rng.integers(2, 7), rng.integers(8, 24)
+    A = np.zeros((m, n))
+    while np.linalg.matrix_rank(A) < m:
+        A = rng.integers(0, 2, (m, n)).astype(float)
+    columns, rows = 10 ** rng.uniform(-spread, spread, n), 10 ** rng.uniform(-8, 8, m)
+    return A * columns, A @ rng.random(n), rows, columns
 
 
 def typical(fig, alpha=1e-2, depth=2):

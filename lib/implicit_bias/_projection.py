@@ -92,9 +92,15 @@ class Projection:
     1 where they differ much: ``z = columns * x / unit`` starts higher by that factor, and its dual coordinate is faster by it.
     """
 
-    def __init__(self, A, y, parametrization):
+    @classmethod
+    def of(cls, A, y, parametrization):
+        """With columns measured where the rows have size 1, unless the sizes of the rows count."""
+        found = cls(A, y, parametrization)
+        return found if found.even or found.can_be_met else cls(A, y, parametrization, rows_count=True)
+
+    def __init__(self, A, y, parametrization, rows_count=False):
         self.parametrization = parametrization
-        self.B, self.rows, columns = equilibrated(A, parametrization.nonnegative)
+        self.B, self.rows, columns = equilibrated(A, rows_count)
         self.even = bool(np.all(columns == columns[0]))
         with np.errstate(over="ignore"):
             b = y / self.rows
@@ -160,6 +166,13 @@ class Projection:
         """`G` with orthonormal rows and `c`, such that ``G z = c`` for all least-squares solutions and no others."""
         B = dense(self.B)
         return orthonormal_rows(B, self.b, self.rows)
+
+    @property
+    def can_be_met(self):
+        """Whether there is a (non-negative) vector with the data, row by row."""
+        G, c, _ = self.orthonormal
+        z = self.nonnegative[0] if self.parametrization.nonnegative else c @ G
+        return bool(np.all(np.abs(self.B @ z - self.b) <= FEASIBLE * (abs(self.B) @ np.abs(z) + np.abs(self.b))))
 
     @cached_property
     def nonnegative(self):
@@ -243,15 +256,15 @@ class Projection:
         return replace(limit, steps=steps)
 
 
-def equilibrated(A, nonnegative=False):
-    """``A / rows / columns`` with rows of size 1, and these numbers; columns that differ little in these rows have one size.
+def equilibrated(A, rows_count=False):
+    """``A / rows / columns`` with rows of size 1, and these numbers; columns that differ little in such rows have one size.
 
     A column that meets a large row is no large column: to divide by that would hide the data of small rows in rounding.
     """
-    columns, seen = _largest(A, axis=0), _largest(equal_rows(A, np.ones(A.shape[1]))[0], axis=0)
-    even = np.max(seen) <= EVEN * np.min(seen, initial=np.inf, where=seen > 0)
-    if A.shape[0] < A.shape[1] and not nonnegative:  # the data can be met, or nearly: rows count for nothing
-        columns = seen
+    columns = _largest(equal_rows(A, np.ones(A.shape[1]))[0], axis=0)
+    even = np.max(columns) <= EVEN * np.min(columns, initial=np.inf, where=columns > 0)
+    if rows_count:
+        columns = _largest(A, axis=0)
     columns = np.where((columns > 0) & ~even, columns, np.max(columns) or 1.0)
     return *equal_rows(A, columns), columns
 

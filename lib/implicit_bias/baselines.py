@@ -12,10 +12,11 @@ from scipy.sparse.linalg import LinearOperator, lsmr
 
 from ._extras import extra
 from ._matrices import as_entries, dense, largest_entry
-from ._projection import EVEN, _nonnegative_solution, equal_rows, equilibrated, orthonormal_rows
+from ._projection import EVEN, Projection, _nonnegative_solution, equal_rows, equilibrated, orthonormal_rows
 from ._types import Matrix
 from ._validation import as_data, as_groups, as_labels, as_matrix, as_norm, as_positive, as_reals
 from .measures import _norm_of, column_norms, spectral_norm
+from .parametrizations import Linear
 from .results import NOTHING, Result
 
 TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}  # the least that HiGHS takes
@@ -280,13 +281,11 @@ def _by_products(A, y):
 
 def _least_norm(A, y):
     A = dense(A)
-    B, rows, columns = equilibrated(A)
-    if np.ptp(columns) == 0 and np.max(rows) <= EVEN * np.min(rows):
+    problem = Projection.of(A, y, Linear())
+    if problem.even and np.max(problem.rows) <= EVEN * np.min(problem.rows):
         return np.linalg.lstsq(A, y, rcond=None)[0]
     # Least squares in orthonormal rows, G z = c, with z = columns * x; then the least x by a factor of (G columns).T.
-    b = y / rows
-    size = np.max(np.abs(b)) or 1.0
-    G, c, _ = orthonormal_rows(B, b / size, rows)
+    (G, c, _), columns, size = problem.orthonormal, problem.columns, problem.unit
     if len(c) == len(columns):
         return c @ G / columns * size
     sizes = columns / np.max(columns)

@@ -17,6 +17,8 @@ from scipy.optimize import linprog, nnls
 from scipy.sparse import csr_array, eye_array, random_array
 from scipy.sparse.linalg import aslinearoperator
 
+from tests.shared import sparse_rows
+
 
 def watched(function):
     """The function, of which all of this file asks: is there a warning in its name exactly where nothing is certified?"""
@@ -143,13 +145,7 @@ def test_minimum_norm_with_rows_and_columns_of_any_size(form):
 @pytest.mark.parametrize("seed", range(12))
 def test_minimum_norm_of_sparse_rows_of_any_size(seed, spread):
     """Against the same rows of size 1, by orthonormal factors: a column that meets a large row need not be a large one."""
-    rng = np.random.default_rng(seed)
-    m, n = rng.integers(2, 7), rng.integers(8, 24)
-    A = np.zeros((m, n))
-    while np.linalg.matrix_rank(A) < m:
-        A = rng.integers(0, 2, (m, n)).astype(float)
-    columns, rows = 10 ** rng.uniform(-spread, spread, n), 10 ** rng.uniform(-8, 8, m)
-    y, A = A @ rng.random(n), A * columns
+    A, y, rows, _ = sparse_rows(seed, spread)
     sizes = np.linalg.norm(A, axis=1)
     Q, R = np.linalg.qr((A / sizes[:, None]).T)
     found = minimum_norm(rows[:, None] * A, rows * y)

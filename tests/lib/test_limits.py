@@ -27,6 +27,8 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import aslinearoperator
 
+from tests.shared import sparse_rows
+
 MODELS = [power(depth) for power in (HadamardPower, SignedHadamardPower) for depth in (2, 2.5, 3, 4)]
 models = pytest.mark.parametrize("model", MODELS, ids=repr)
 
@@ -342,21 +344,12 @@ def test_the_size_of_a_row_does_not_matter(model, spread):
         np.testing.assert_allclose(limit.x, flow_limit(A, y, model, alpha=0.1).x, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize(
-    "model, spread",
-    [(HadamardPower(2), 0), *((SignedHadamardPower(depth), spread) for depth in (2, 3) for spread in (0, 4))],
-    ids=repr,
-)
+@pytest.mark.parametrize("model", [HadamardPower(2), SignedHadamardPower(2), SignedHadamardPower(3)], ids=repr)
+@pytest.mark.parametrize("spread", [0, 4])
 @pytest.mark.parametrize("seed", range(12))
 def test_the_size_of_a_row_does_not_matter_in_sparse_matrices(seed, model, spread):
     """Each column meets a few rows only: its size must not be that of the largest of them."""
-    rng = np.random.default_rng(seed)
-    m, n = rng.integers(2, 7), rng.integers(8, 24)
-    A = np.zeros((m, n))
-    while np.linalg.matrix_rank(A) < m:
-        A = rng.integers(0, 2, (m, n)).astype(float)
-    columns, rows = 10 ** rng.uniform(-spread, spread, n), 10 ** rng.uniform(-8, 8, m)
-    y, A = A @ rng.random(n), A * columns
+    A, y, rows, columns = sparse_rows(seed, spread)
     limit = flow_limit(rows[:, None] * A, rows * y, model, alpha=0.1)
     expected = flow_limit(A, y, model, alpha=0.1)
     assert limit.converged and expected.converged

@@ -58,8 +58,8 @@ def complaints(A, y, model, alpha, x):
     """What is wrong with a limit: nothing, or a word for each condition that it does not meet.
 
     The residual is computed in extended precision, in rows and columns of size 1; where it is not zero, it has to be
-    orthogonal to the columns, or to point away from the constraint. The dual coordinate must have no component in the kernel
-    of `A`, which is computed exactly, in integers.
+    orthogonal to the columns, or to point away from the constraint. Independent rows are met each by itself. The dual
+    coordinate must have no component in the kernel of `A`, which is computed exactly, in integers.
     """
     if not np.all(np.isfinite(x)) or (model.nonnegative and np.any(x < 0)):
         return ["not finite or negative"]
@@ -69,6 +69,13 @@ def complaints(A, y, model, alpha, x):
     B = (A / columns / rows[:, None]).astype(np.longdouble)
     z, b = x.astype(np.longdouble) * columns, y / rows.astype(np.longdouble)
     r, sizes, found = B @ z - b, np.abs(B) @ np.abs(z), []
+    values = np.linalg.svd(B.astype(float), compute_uv=False)
+    if signed and len(values) == len(B) and values[-1] * LARGEST_CONDITION > values[0]:
+        C = A / np.max(
+            np.abs(A), axis=1, keepdims=True
+        )  # a column here is not as large as the largest row that it meets
+        if np.max(np.abs(r * rows) / np.max(np.abs(A), axis=1)) > 1e-8 * np.max(np.max(np.abs(C), axis=0) * np.abs(x)):
+            found.append("a row is not met")
     if np.any(np.abs(r) > np.maximum(1e-8 * np.max(np.abs(b)), 1e-12 * sizes)):
         M, r = (rows / np.max(rows))[:, None] * B, rows / np.max(rows) * r
         lengths, norm = np.sqrt(np.sum(M**2, axis=0)), np.sqrt(np.sum(r**2))
