@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from book import SELDOM
 
 
 def group(nodeid):
@@ -25,7 +26,7 @@ def pytest_collection():
     gc.disable()
     found = yield
     gc.freeze()
-    gc.set_threshold(100_000, 20, 100)
+    gc.set_threshold(*SELDOM)
     gc.enable()
     return found
 

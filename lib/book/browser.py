@@ -46,8 +46,10 @@ def launch(executable: str | None, further: Sequence[str] = ()):
     arguments = [f"--no-{name}" for name in switches] + [f"--disable-{name}" for name in disabled]
     with _playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=[*arguments, *further])
-        yield browser
-        browser.close()
+        try:
+            yield browser
+        finally:
+            browser.close()
 
 
 def wait_for_all(page: Page):

@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, Page
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import NameObject
 
+from book import SELDOM
 from book.browser import BUILD, NOT_BUILT, SITE, fetch_states, find_chromium, launch, pages
 
 DECKS = SITE / "chapters" / "seminar" / "slides"
@@ -218,7 +219,7 @@ def main(what: str):
     if not pages():
         sys.exit(NOT_BUILT)
     TARGET.mkdir(exist_ok=True)
-    gc.set_threshold(100_000, 20, 100)  # to search all trees as often as Python does takes a third of what is done here
+    gc.set_threshold(*SELDOM)
     with launch(find_chromium()) as browser:
         if what == "book":
             print_book(browser, TARGET / "book.pdf")
