@@ -9,6 +9,7 @@ import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
+from operator import attrgetter
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, qr, solve_triangular
@@ -29,6 +30,7 @@ ACCEPTED = 1e-10  # what rounding does not let go below TOLERANCE still counts a
 CANCELLING = 1e-4
 CERTIFIED = ACCEPTED  # for least squares: see `measures.Certificate`
 FEASIBLE = 1e-9  # a larger residual, relative to the data, means that they cannot be met
+CLEARLY = 0.1  # of what the usual scaling misses: then the other one is better
 MAX_STEPS = 200
 # Newton's matrix is singular to rounding for tiny scales (its entries spread over 20 orders of magnitude). Without a ridge
 # of this relative size the noise in the residual would be blown up into steps that leave the domain at once.
@@ -92,15 +94,9 @@ class Projection:
     1 where they differ much: ``z = columns * x / unit`` starts higher by that factor, and its dual coordinate is faster by it.
     """
 
-    @classmethod
-    def of(cls, A, y, parametrization):
-        """With columns measured where the rows have size 1, unless the sizes of the rows count."""
-        found = cls(A, y, parametrization)
-        return found if found.even or found.can_be_met else cls(A, y, parametrization, rows_count=True)
-
-    def __init__(self, A, y, parametrization, rows_count=False):
-        self.parametrization = parametrization
-        self.B, self.rows, columns = equilibrated(A, rows_count)
+    def __init__(self, A, y, parametrization, by_rows=False):
+        self.given, self.parametrization = (A, y), parametrization
+        self.B, self.rows, columns = equilibrated(A, by_rows)
         self.even = bool(np.all(columns == columns[0]))
         with np.errstate(over="ignore"):
             b = y / self.rows
@@ -108,12 +104,34 @@ class Projection:
         self.unit = self.size or 1.0
         self.b, self.columns = b / self.unit, columns
 
+    @cached_property
+    def by_rows(self):
+        """The same problem, with the columns measured in rows of size 1: neither is the better one always."""
+        return None if self.even else Projection(*self.given, self.parametrization, by_rows=True)
+
+    def better(self, solve, solution=attrgetter("x")):
+        """What `solve` finds for the problem; for the other scaling, where its solution clearly meets each row better there."""
+        found = solve(self)
+        if self.even or found is None or (missed := self.missed(solution(found))) <= TOLERANCE:
+            return found
+        other = solve(self.by_rows)
+        return found if other is None or self.missed(solution(other)) > CLEARLY * missed else other
+
+    def missed(self, x):
+        """The largest residual of a row, relative to its terms: what is no rounding in this row, whatever size it has."""
+        z = x * (self.columns / self.unit)
+        terms = abs(self.B) @ np.abs(z) + np.abs(self.b)
+        return float(np.max(np.abs(self.B @ z - self.b) / np.where(terms > 0, terms, 1)))
+
     def limit(self, log_start, rates, guess=None):
         """The projection of ``exp(log_start)`` for the dual rates `rates`, or None where the start is beyond float64.
 
         `guess` is a point to begin at. The residual of the limit is ``|A x - y|`` relative to ``|y|`` or, where larger, to
         `CANCELLING` times ``||A| |x||``, all in rows of size 1.
         """
+        return self.better(lambda problem: problem._limit(log_start, rates, guess))
+
+    def _limit(self, log_start, rates, guess):
         unit = self.unit
         start = log_start + np.log(self.columns)
         if self.size == 0:
@@ -167,13 +185,6 @@ class Projection:
         B = dense(self.B)
         return orthonormal_rows(B, self.b, self.rows)
 
-    @property
-    def can_be_met(self):
-        """Whether there is a (non-negative) vector with the data, row by row."""
-        G, c, _ = self.orthonormal
-        z = self.nonnegative[0] if self.parametrization.nonnegative else c @ G
-        return bool(np.all(np.abs(self.B @ z - self.b) <= FEASIBLE * (abs(self.B) @ np.abs(z) + np.abs(self.b))))
-
     @cached_property
     def nonnegative(self):
         """A non-negative least-squares solution, and the entries that are not zero in all of them by their multipliers."""
@@ -195,8 +206,11 @@ class Projection:
     def distance(self, x, start):
         """How far ``G z`` is from what it is for all (non-negative) least-squares solutions, relative to that.
 
-        Where that is zero, relative to what it is at the start.
+        Where that is zero, relative to what it is at the start. Of two scalings the one that finds more.
         """
+        return max(self._distance(x, start), 0.0 if self.even else self.by_rows._distance(x, start))
+
+    def _distance(self, x, start):
         G, c, _ = self.orthonormal
         if self.parametrization.nonnegative:
             c = G @ self.nonnegative[0]
@@ -256,16 +270,15 @@ class Projection:
         return replace(limit, steps=steps)
 
 
-def equilibrated(A, rows_count=False):
-    """``A / rows / columns`` with rows of size 1, and these numbers; columns that differ little in such rows have one size.
+def equilibrated(A, by_rows=False):
+    """``A / rows / columns`` with rows of size 1, and these numbers; columns that differ little have one size.
 
-    A column that meets a large row is no large column: to divide by that would hide the data of small rows in rounding.
+    A column that meets a large row has its size, and to divide by that can hide the data of small rows in rounding. With
+    `by_rows` columns have the size that they have in rows of size 1.
     """
-    columns = _largest(equal_rows(A, np.ones(A.shape[1]))[0], axis=0)
-    even = np.max(columns) <= EVEN * np.min(columns, initial=np.inf, where=columns > 0)
-    if rows_count:
-        columns = _largest(A, axis=0)
-    columns = np.where((columns > 0) & ~even, columns, np.max(columns) or 1.0)
+    columns = _largest(equal_rows(A, np.ones(A.shape[1]))[0] if by_rows else A, axis=0)
+    smallest, largest = np.min(columns, initial=np.inf, where=columns > 0), np.max(columns)
+    columns = np.where((columns > 0) & (largest > EVEN * smallest), columns, largest or 1.0)
     return *equal_rows(A, columns), columns
 
 

@@ -281,10 +281,14 @@ def _by_products(A, y):
 
 def _least_norm(A, y):
     A = dense(A)
-    problem = Projection.of(A, y, Linear())
+    problem = Projection(A, y, Linear())
     if problem.even and np.max(problem.rows) <= EVEN * np.min(problem.rows):
         return np.linalg.lstsq(A, y, rcond=None)[0]
-    # Least squares in orthonormal rows, G z = c, with z = columns * x; then the least x by a factor of (G columns).T.
+    return problem.better(_least_in_orthonormal_rows, solution=lambda x: x)
+
+
+def _least_in_orthonormal_rows(problem):
+    """Least squares in orthonormal rows, ``G z = c`` with ``z = columns * x``; of these the least `x` by ``(G columns).T``."""
     (G, c, _), columns, size = problem.orthonormal, problem.columns, problem.unit
     if len(c) == len(columns):
         return c @ G / columns * size

@@ -392,7 +392,7 @@ class _Dual(_Scaled):
                 f"of about alpha^(2-L); use flow_limit for its end, or a larger alpha"
             )
         self.columns = column_norms(self.A)
-        self.projection = Projection.of(self.A, self.data, parametrization)
+        self.projection = Projection(self.A, self.data, parametrization)
         self.start = np.exp(self.log_start)
         self.first_state, self.tolerances = np.zeros(A.shape[0]), {"rtol": 1e-6, "atol": 1e-9 * self.size}
 

@@ -129,7 +129,7 @@ def flow_limit(
 
 def _walk(A, y, parametrization, stack):
     """The limits of all starts of a stack, from the largest scale to the smallest, each warm-starting the next."""
-    problem = Projection.of(A, y, parametrization)
+    problem = Projection(A, y, parametrization)
     depth = parametrization.depth
     found, previous, previous_rates = {}, None, None
     for k in np.argsort(-np.max(stack, axis=1), kind="stable"):
