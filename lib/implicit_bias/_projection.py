@@ -42,6 +42,7 @@ PATIENCE = 10  # steps of that walk in vain
 EVEN = 1e3  # columns whose sizes differ by less are left as they are
 LARGEST_START = 345  # logarithm of x(0) in units of a solution, beyond which its square leaves float64
 ROUNDING = np.finfo(float).eps
+GRADED = np.log(1e8)  # ratio of the rates between which a basis tells, without what rounding leaves of fast columns
 
 
 @dataclass(frozen=True)
@@ -244,6 +245,8 @@ class Projection:
             G, c, condition = orthonormal_rows(B, B @ z[free], np.ones(len(B)))
         if len(c) == G.shape[1]:  # a single point
             return Limit(c @ G if z is None else np.where(free, z, 0.0), None, 0, 0.0, condition=condition)
+        if not self.even:
+            G, c = graded(G, c, rates[free])
         inner = self._projected(G, c, start[free], rates[free], guess, walk)
         x = np.zeros(len(free))
         x[free] = inner.x
@@ -316,6 +319,20 @@ def orthonormal_rows(B, b, rows):
     if np.linalg.norm(seen) <= max(B.shape) * ROUNDING * np.linalg.norm(weights * b[order]):
         c[:] = 0  # rounding, whose direction means nothing
     return G, c, (S[0] / S[-1] if rank else 1.0)
+
+
+def graded(G, c, rates):
+    """The same rows, turned so that only the first ones meet the entries of largest rates.
+
+    The others have multipliers as large as these rates are, in which the dual coordinates of these entries would be lost.
+    """
+    logs = np.log(rates / np.max(rates))
+    weights = np.exp(logs * min(1.0, GRADED / -np.min(logs)))  # pivoting takes the largest rate that is no rounding
+    Q, R, pivots = qr(G * weights, mode="economic", pivoting=True, check_finite=False)
+    R /= weights[pivots]
+    turned = np.empty_like(G)
+    turned[:, pivots] = np.where(np.abs(R) > 10 * ROUNDING, R, 0)
+    return turned, Q.T @ c
 
 
 def _nonnegative_solution(M, t):

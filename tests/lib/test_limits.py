@@ -27,6 +27,7 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import aslinearoperator
 
+from tests.lib.trials_of_flows import complaints
 from tests.shared import sparse_rows
 
 MODELS = [power(depth) for power in (HadamardPower, SignedHadamardPower) for depth in (2, 2.5, 3, 4)]
@@ -357,6 +358,24 @@ def test_the_size_of_a_row_does_not_matter_in_sparse_matrices(seed, model, sprea
     np.testing.assert_allclose(
         limit.x * columns, expected.x * columns, rtol=0, atol=1e-7 * np.max(expected.x * columns)
     )
+
+
+@pytest.mark.parametrize("model", [HadamardPower(3), *(SignedHadamardPower(depth) for depth in (2, 3, 4))], ids=repr)
+def test_columns_of_any_size_that_say_the_same(model):
+    """Multiples of one column, slow and fast ones, share what they can say as exactly as the others do."""
+    wrong = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        A = np.where(rng.random((5, 6)) < 0.5, rng.uniform(0.5, 1, (5, 6)), np.eye(5, 6))
+        A = np.hstack([A, A[:, :3]])
+        # Powers of two: a product that is rounded is no multiple.
+        scaled = A * 2.0 ** np.round(rng.uniform(-27, 27, 9))
+        y = A @ (rng.uniform(0.1, 1, 9) if model.nonnegative else rng.standard_normal(9))
+        alpha = 10 ** rng.uniform(-1, 1)
+        limit = flow_limit(scaled, y, model, alpha=alpha)
+        if not limit.converged or complaints(scaled, y, model, alpha, limit.x):
+            wrong.append(seed)
+    assert wrong == []
 
 
 @models
