@@ -12,8 +12,8 @@ from itertools import pairwise
 from operator import attrgetter
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve, qr, solve_triangular
-from scipy.linalg.lapack import dpocon
+from scipy.linalg import LinAlgError, cho_factor, qr, solve_triangular
+from scipy.linalg.lapack import dpocon, dpotrf, dpotrs
 from scipy.optimize import linprog
 from scipy.optimize import nnls as lawson_hanson
 from scipy.sparse import issparse
@@ -175,10 +175,10 @@ class Projection:
             return None
         H = gram(self.B, np.ones(n))
         try:
-            factor = cho_factor(H, lower=True, check_finite=False)
+            factor = cho_factor(H, lower=True, check_finite=False)[0]
         except LinAlgError:
             return None
-        return factor if dpocon(factor[0], np.max(np.sum(np.abs(H), axis=0)), uplo="L")[0] > INDEPENDENT else None
+        return factor if dpocon(factor, np.max(np.sum(np.abs(H), axis=0)), uplo="L")[0] > INDEPENDENT else None
 
     @cached_property
     def orthonormal(self):
@@ -384,18 +384,16 @@ class Cholesky:
     def __call__(self, slope, rates, residual):
         weights = slope * rates
         if np.all(weights == weights[0]):  # the first step from a uniform start
-            return self._direction(cho_solve(self.factor, residual, check_finite=False) / weights[0], rates)
+            return self._direction(dpotrs(self.factor, residual, lower=1)[0] / weights[0], rates)
         H = gram(self.B, weights, self.work)
         diagonal = H.diagonal().copy()
         largest = np.max(diagonal) or 1.0
         while True:
             np.fill_diagonal(H, diagonal + self.ridge * largest)
-            try:
-                factor = cho_factor(H, lower=True, check_finite=False)
-            except LinAlgError:
-                self.ridge *= 10
-            else:
-                return self._direction(cho_solve(factor, residual, check_finite=False), rates)
+            factor, failed = dpotrf(H, lower=1, clean=0)  # what cho_factor calls, whose checks take as long
+            if not failed:
+                return self._direction(dpotrs(factor, residual, lower=1)[0], rates)
+            self.ridge *= 10
 
     def _direction(self, d, rates):
         return rates * (self.B.T @ d), lambda other: other @ d

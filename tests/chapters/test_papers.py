@@ -164,11 +164,13 @@ def test_the_fourier_transform(row):
     values = row("fourier")
     rng = np.random.default_rng(1)
     assert values.mask.sum() == 8810 and np.count_nonzero(values.spikes) == 50
-    x, c = rng.standard_normal(10_000), rng.standard_normal(20_000)
-    assert values.transform(x) @ c == pytest.approx(x @ values.adjoint(c), rel=1e-9)
-    k = np.flatnonzero(values.mask)[123]  # one row, by its definition
+    x, c = rng.standard_normal(10_000), rng.standard_normal(10_002)
+    seen = values.transform(x)
+    assert seen @ c == pytest.approx(x @ values.adjoint(c), rel=1e-9)
+    k = 123  # one row, by its definition, for itself and its conjugate
     entry = np.exp(-2j * np.pi * k * np.arange(10_000) / 10_000) @ x / 100
-    assert values.transform(x).view(complex)[k] == pytest.approx(entry, abs=1e-9)
+    assert seen.view(complex)[k] == pytest.approx(np.sqrt(values.mask[[k, -k]].sum()) * entry, abs=1e-9)
+    assert seen @ seen == pytest.approx(np.sum(np.abs(np.fft.fft(x, norm="ortho")[values.mask]) ** 2), rel=1e-9)
     zero_filled = np.linalg.norm(values.adjoint(values.data) - values.spikes) / np.linalg.norm(values.spikes)
     errors, at = values.wave_errors, values.waves.iterations.searchsorted(100)
     assert errors[-1].max() < 0.01 < zero_filled
