@@ -12,8 +12,8 @@ from itertools import pairwise
 from operator import attrgetter
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve, qr, solve_triangular
-from scipy.linalg.lapack import dpocon
+from scipy.linalg import qr, solve_triangular
+from scipy.linalg.lapack import dpocon, dpotrf, dpotrs
 from scipy.optimize import linprog
 from scipy.optimize import nnls as lawson_hanson
 from scipy.sparse import issparse
@@ -173,11 +173,9 @@ class Projection:
         if m > n or not self.even or self.size == 0:
             return None
         H = gram(self.B, np.ones(n))
-        try:
-            factor = cho_factor(H, lower=True, check_finite=False)
-        except LinAlgError:
-            return None
-        return factor if dpocon(factor[0], np.max(np.sum(np.abs(H), axis=0)), uplo="L")[0] > INDEPENDENT else None
+        factor, failed = dpotrf(H, lower=True)
+        independent = not failed and dpocon(factor, np.max(np.sum(np.abs(H), axis=0)), uplo="L")[0] > INDEPENDENT
+        return factor if independent else None
 
     @cached_property
     def orthonormal(self):
@@ -244,12 +242,18 @@ class Projection:
             G, c, condition = orthonormal_rows(B, B @ z[free], np.ones(len(B)))
         if len(c) == G.shape[1]:  # a single point
             return Limit(c @ G if z is None else np.where(free, z, 0.0), None, 0, 0.0, condition=condition)
-        inner = self._projected(G, c, start[free], rates[free], guess, walk)
+        inner = self._projected(G, c, condition, start[free], rates[free], guess, walk)
         x = np.zeros(len(free))
         x[free] = inner.x
         return replace(inner, x=x, point=inner.point if np.all(free) else None, condition=condition)
 
-    def _projected(self, G, c, start, rates, guess, walk):
+    def _projected(self, G, c, condition, start, rates, guess, walk):
+        if self.factor is None and self.even and self.size and condition**2 * INDEPENDENT < 1:
+            # Some rows depend on the others, and those are independent by far.
+            form = Cholesky(G, np.eye(len(G)))
+            limit = _newton(G, c, self.parametrization, start, rates, guess, form, tolerance=0.0)
+            if limit.converged and not limit.far:
+                return limit
         steps = 0
         for bounded in (True, False):
             limit = _newton(G, c, self.parametrization, start, rates, guess, QR(G), tolerance=0.0, bounded=bounded)
@@ -367,18 +371,16 @@ class Cholesky:
     def __call__(self, slope, rates, residual):
         weights = slope * rates
         if np.all(weights == weights[0]):  # the first step from a uniform start
-            return self._direction(cho_solve(self.factor, residual, check_finite=False) / weights[0], rates)
+            return self._direction(dpotrs(self.factor, residual, lower=True)[0] / weights[0], rates)
         H = gram(self.B, weights, self.work)
         diagonal = H.diagonal().copy()
         largest = np.max(diagonal) or 1.0
         while True:
             np.fill_diagonal(H, diagonal + self.ridge * largest)
-            try:
-                factor = cho_factor(H, lower=True, check_finite=False)
-            except LinAlgError:
-                self.ridge *= 10
-            else:
-                return self._direction(cho_solve(factor, residual, check_finite=False), rates)
+            factor, failed = dpotrf(H, lower=True)
+            if not failed:
+                return self._direction(dpotrs(factor, residual, lower=True)[0], rates)
+            self.ridge *= 10
 
     def _direction(self, d, rates):
         return rates * (self.B.T @ d), lambda other: other @ d
