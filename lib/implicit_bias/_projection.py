@@ -12,7 +12,7 @@ from itertools import pairwise
 from operator import attrgetter
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, qr, solve_triangular
+from scipy.linalg import qr, solve_triangular
 from scipy.linalg.lapack import dpocon, dpotrf, dpotrs
 from scipy.optimize import linprog
 from scipy.optimize import nnls as lawson_hanson
@@ -174,11 +174,9 @@ class Projection:
         if m > n or not self.even or self.size == 0:
             return None
         H = gram(self.B, np.ones(n))
-        try:
-            factor = cho_factor(H, lower=True, check_finite=False)[0]
-        except LinAlgError:
-            return None
-        return factor if dpocon(factor, np.max(np.sum(np.abs(H), axis=0)), uplo="L")[0] > INDEPENDENT else None
+        factor, failed = dpotrf(H, lower=True)
+        independent = not failed and dpocon(factor, np.max(np.sum(np.abs(H), axis=0)), uplo="L")[0] > INDEPENDENT
+        return factor if independent else None
 
     @cached_property
     def orthonormal(self):
@@ -247,12 +245,18 @@ class Projection:
             return Limit(c @ G if z is None else np.where(free, z, 0.0), None, 0, 0.0, condition=condition)
         if not self.even:
             G, c = graded(G, c, rates[free])
-        inner = self._projected(G, c, start[free], rates[free], guess, walk)
+        inner = self._projected(G, c, condition, start[free], rates[free], guess, walk)
         x = np.zeros(len(free))
         x[free] = inner.x
         return replace(inner, x=x, point=inner.point if np.all(free) else None, condition=condition)
 
-    def _projected(self, G, c, start, rates, guess, walk):
+    def _projected(self, G, c, condition, start, rates, guess, walk):
+        if self.factor is None and self.even and self.size and condition**2 * INDEPENDENT < 1:
+            # Some rows depend on the others, and those are independent by far.
+            form = Cholesky(G, np.eye(len(G)))
+            limit = _newton(G, c, self.parametrization, start, rates, guess, form, tolerance=0.0)
+            if limit.converged and not limit.far:
+                return limit
         steps = 0
         for bounded in (True, False):
             limit = _newton(G, c, self.parametrization, start, rates, guess, QR(G), tolerance=0.0, bounded=bounded)

@@ -152,7 +152,8 @@ def gradient_descent(
             if decay:
                 optimality = decay.optimality(w, gradient)
             else:
-                optimality = objective.optimality(x, slope, gradient, parametrization.nonnegative, tol)
+                goes_on = none_diverged and k < max_iterations
+                optimality = objective.optimality(x, slope, gradient, parametrization.nonnegative, tol, goes_on)
             small = optimality <= tol
             done = k == max_iterations or (small if none_diverged else small | ~alive).all()
             if record and (k in kept or done):
@@ -219,15 +220,17 @@ class _Squared:
     def value(self, predictions, slope):
         return np.sum(slope**2, axis=-1) / 2
 
-    def optimality(self, x, slope, gradient, nonnegative, tol):
+    def optimality(self, x, slope, gradient, nonnegative, tol, goes_on):
+        """The numbers above `tol` are above it for certain; the others only where the loop does not go on for one of them."""
         kkt = _kkt(x, gradient, self.columns, self.data_norm, nonnegative)
-        if (kkt > tol).all():
+        above = kkt > tol
+        if above.any() if goes_on else above.all():
             return kkt
         # The certificate costs more, and is no smaller where it matters: a small KKT residual alone bounds no loss.
         # Squares of float32 may be beyond float32.
         x, slope, gradient = (np.asarray(v, dtype=float) for v in (x, slope, gradient))
         certificate = _certify(x, slope, gradient, self.columns, float(self.data_norm), nonnegative)
-        return np.where(kkt > tol, kkt, np.where(certificate.at_floor, kkt, certificate.optimality))
+        return np.where(above, kkt, np.where(certificate.at_floor, kkt, certificate.optimality))
 
 
 class _Logistic:
@@ -247,7 +250,7 @@ class _Logistic:
     def value(self, predictions, slope):
         return np.sum(np.logaddexp(0, -self.y * predictions), axis=-1)
 
-    def optimality(self, x, slope, gradient, nonnegative, tol):
+    def optimality(self, x, slope, gradient, nonnegative, tol, goes_on):
         norm = np.linalg.norm(gradient, axis=-1)
         if self.first is None:
             self.first = np.where(norm > 0, norm, 1)

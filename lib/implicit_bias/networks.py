@@ -51,7 +51,9 @@ class ReLUNetwork:
         self.activation = activation
         self.depth = len(self.widths) - 1
         self.shapes = [(rows, columns) for columns, rows in pairwise(self.widths)]
-        self._ends = np.cumsum([rows * columns for rows, columns in self.shapes])
+        ends = np.cumsum([0, *(rows * columns for rows, columns in self.shapes)]).tolist()
+        self._places = [slice(*place) for place in pairwise(ends)]
+        self._seen = None  # the last weights, and what the layers made of the inputs
 
     def __repr__(self):
         return f"ReLUNetwork(widths={self.widths}, activation={self.activation})"
@@ -75,12 +77,11 @@ class ReLUNetwork:
 
     def factors(self, w: np.ndarray) -> list[np.ndarray]:
         """The matrices ``W_1, ..., W_N`` as views of the flat weights."""
-        parts = np.split(w, self._ends[:-1])
-        return [part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
+        return [w[place].reshape(shape) for place, shape in zip(self._places, self.shapes, strict=True)]
 
     def value(self, w: np.ndarray) -> np.ndarray:
         """The outputs on all inputs, flattened."""
-        return self._layers(w)[-1].ravel()
+        return self._layers(w)[-1].flatten()
 
     def pullback(self, w: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         """Gradient with respect to the weights, by the chain rule from the last layer to the first."""
@@ -97,11 +98,14 @@ class ReLUNetwork:
         return pulled
 
     def _layers(self, w):
-        """The inputs and what each layer makes of them."""
+        """The inputs and what each layer makes of them: free in a pullback after a value at the same weights."""
+        if self._seen is not None and np.array_equal(self._seen[0], w):
+            return self._seen[1]
         layers = [self.inputs]
         for j, W in enumerate(self.factors(w)):
             layer = W @ layers[-1]
             if self.activation and j < self.depth - 1:
                 np.maximum(layer, 0, out=layer)
             layers.append(layer)
+        self._seen = w.copy(), layers
         return layers

@@ -15,6 +15,7 @@ from implicit_bias import (
     SymmetricProduct,
     gradient_descent,
 )
+from implicit_bias.measures import certificate
 from implicit_bias.problems import matrix_target, separable
 from scipy.optimize import approx_fprime, minimize
 from scipy.sparse import csr_array, eye_array
@@ -253,6 +254,16 @@ def test_one_diverging_start_leaves_the_others_alone():
         result = run(A, y, SIGNED, 300, step_size=0.02, alpha=[[0.3], [30.0]])
     assert np.all(np.isfinite(result.x))
     np.testing.assert_allclose(result.x[0], run(A, y, SIGNED, 300, step_size=0.02).x, rtol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:gradient_descent")
+@pytest.mark.parametrize(("other", "steps"), [(1e-6, 100), (30.0, 10_000)], ids=["not yet there", "diverged"])
+def test_beside_a_start_that_does_not_arrive_the_certificate_counts(other, steps):
+    A, y = instance()
+    result = run(A, y, SIGNED, steps, step_size=0.02, alpha=[[0.3], [other]], tol=0.02)
+    first = certificate(A, y, result.x[0])
+    assert first.kkt_residual <= 0.02 and not result.converged
+    assert result.optimality[0] == pytest.approx(first.optimality)
 
 
 def test_an_ordinary_run_warns_of_nothing():

@@ -36,6 +36,18 @@ def test_rectifier_kills_what_is_negative():
     assert network.value(np.array([2.0, 3.0])).tolist() == [6.0, 0.0]
 
 
+def test_what_is_changed_in_place_is_not_remembered():
+    network = ReLUNetwork(INPUTS, (4, 2), seed=1)
+    w = network.start(1.0, 14)
+    first = network.value(w)
+    expected, gradient = first.copy(), network.pullback(w, first)
+    first[:] = 0  # the caller's own
+    assert network.value(w).tolist() == expected.tolist()
+    w *= 2
+    assert network.value(w).tolist() == (4 * expected).tolist()
+    assert network.pullback(w, expected).tolist() == (2 * gradient).tolist()
+
+
 @pytest.mark.parametrize("activation", [True, False], ids=["relu", "linear"])
 def test_default_step_is_safe(activation):
     y = np.random.default_rng(3).standard_normal(14)
