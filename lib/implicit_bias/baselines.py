@@ -14,7 +14,7 @@ from ._extras import extra
 from ._matrices import as_entries, dense, largest_entry
 from ._projection import EVEN, Projection, _nonnegative_solution, equal_rows, equilibrated, orthonormal_rows
 from ._types import Matrix
-from ._validation import as_data, as_groups, as_labels, as_matrix, as_norm, as_positive, as_reals
+from ._validation import as_data, as_groups, as_labels, as_matrix, as_norm, as_positive, as_reals, narrowed
 from .measures import _norm_of, column_norms, spectral_norm
 from .parametrizations import Linear
 from .results import NOTHING, Result
@@ -63,7 +63,7 @@ def basis_pursuit(A: Matrix, y: ArrayLike, *, nonnegative: bool = False) -> Resu
     [0.0, 1.0]
     """
     A = as_matrix(A, empty=True)
-    y = as_data(y, A).astype(float)
+    y = as_data(y, A, float)
     if 0 in A.shape:
         met = not np.any(y)
         message = NOTHING if met else f"infeasible: {NOTHING}"
@@ -75,7 +75,7 @@ def basis_pursuit(A: Matrix, y: ArrayLike, *, nonnegative: bool = False) -> Resu
         # Columns of size 1 instead of weights of size 1: neither is the better one always.
         other = _linear_program(entries, y, nonnegative, columns)
         found = other if other.optimality < found.optimality else found
-    return _told("basis_pursuit", replace(found, x=found.x.astype(A.dtype)))
+    return _told("basis_pursuit", replace(found, x=narrowed(found.x, A.dtype)))
 
 
 def _told(name, result):
@@ -166,7 +166,7 @@ def nuclear_norm(A: Matrix, y: ArrayLike, shape: tuple[int, int]) -> Result:
     [0.0, 1.0, 1.0, 0.0]
     """
     A = as_matrix(A)
-    y = as_data(y, A).astype(float)
+    y = as_data(y, A, float)
     try:
         rows, columns = (as_positive("shape", size, integer=True) for size in shape)
     except (TypeError, ValueError):
@@ -188,7 +188,7 @@ def nuclear_norm(A: Matrix, y: ArrayLike, shape: tuple[int, int]) -> Result:
         steps += more
         if (gap := max(gap, _missed(B, b, other))) < optimality:
             x, optimality, message = other, gap, said
-    x, message = (x * unit).astype(A.dtype), f"Clarabel: {message}."
+    x, message = narrowed(x * unit, A.dtype), f"Clarabel: {message}."
     return _told("nuclear_norm", Result(x, optimality <= CONIC, steps, message, optimality, PROVED))
 
 
@@ -251,7 +251,7 @@ def minimum_norm(A: Matrix, y: ArrayLike) -> np.ndarray:
     [1.0, 2.0]
     """
     A = as_matrix(A, empty=True)
-    y = as_data(y, A)
+    y = as_data(y, A, float)
     if 0 in A.shape:
         return np.zeros(A.shape[1], A.dtype)
     entries = A.shape[0] * A.shape[1]
@@ -263,8 +263,8 @@ def minimum_norm(A: Matrix, y: ArrayLike) -> np.ndarray:
                     "the equations, or those of least squares, are not met by LSMR; bring rows and columns to one size"
                 )
                 warnings.warn(f"minimum_norm: {message}", RuntimeWarning, stacklevel=2)
-            return x.astype(A.dtype)
-    return _least_norm(as_entries(A), y.astype(float)).astype(A.dtype)
+            return narrowed(x, A.dtype)
+    return narrowed(_least_norm(as_entries(A), y), A.dtype)
 
 
 def _by_products(A, y):
@@ -381,7 +381,7 @@ def group_lasso(A: Matrix, y: ArrayLike, groups: ArrayLike, penalty: float) -> R
         import cvxpy
 
     A = as_matrix(A)
-    y = as_data(y, A).astype(float)
+    y = as_data(y, A, float)
     groups = as_groups(groups, A.shape[1])
     penalty = as_positive("penalty", penalty)
     # The tolerances of the solver are absolute, so the problem is brought to size 1.
@@ -399,7 +399,7 @@ def group_lasso(A: Matrix, y: ArrayLike, groups: ArrayLike, penalty: float) -> R
     dual = residual * min(1.0, level / max(steepest, np.finfo(float).tiny))
     value = residual @ residual / 2 + level * sum(np.linalg.norm(x[own]) for own in members)
     gap = float(max(value - (b @ b - (b - dual) @ (b - dual)) / 2, 0.0) / (b @ b / 2 or 1.0))
-    x = (x * (size_y / size_A)).astype(A.dtype)
+    x = narrowed(x * (size_y / size_A), A.dtype)
     result = Result(x, gap < CONIC, steps, f"Clarabel: {status}.", gap, "duality gap / loss at zero")
     return _told("group_lasso", result)
 
@@ -471,7 +471,7 @@ def maximum_margin(A: Matrix, y: ArrayLike, *, norm: str = "l2", shape: tuple[in
         level = np.ones(len(points))
         if _proved(points, level, _shortest(points, level)[1], "l2") > FARTHEST:
             x, optimality, message = np.zeros_like(x), 1.0, f"{INSEPARABLE}: the data are not separable"
-    x = (x / unit).astype(A.dtype)
+    x = narrowed(x / unit, A.dtype)
     return _told("maximum_margin", Result(x, converged, iterations, message, optimality, SEPARATED))
 
 

@@ -677,7 +677,8 @@ def hadamard_penalty(
     if isinstance(parametrization, GroupHadamard):
         if x.shape[-1] != len(parametrization.groups):
             raise ValueError(f"x must have {len(parametrization.groups)} entries like groups, got shape {x.shape}")
-        return np.sum(np.sqrt(parametrization.sums(x**2)), axis=-1)[()]
+        size = np.max(np.abs(x), initial=0) or 1.0  # squares may leave float64
+        return np.sum(size * np.sqrt(parametrization.sums((x / size) ** 2)), axis=-1)[()]
     if not isinstance(parametrization, _Power):
         raise ValueError(
             f"parametrization must be a HadamardPower, SignedHadamardPower or GroupHadamard, got {parametrization!r}"
