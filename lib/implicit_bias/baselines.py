@@ -25,7 +25,6 @@ CONIC = 1e-6  # what the interior-point solver reaches
 SMALL = 250_000  # entries, of whatever form, up to which a matrix becomes dense for `minimum_norm`
 DENSE = 25_000_000  # and up to which it does so where LSMR is not precise
 OFF = (0.0, 1e-9)
-LOST = 1e-6  # of the largest entry of the data: what is smaller is measured against this
 FARTHEST = 1e12  # for points of length 1: a separator that is longer is one of rounding errors
 INSEPARABLE = "no margin exists"
 SEPARATED = "the larger of max 1 - y_i <a_i, x> and of the duality gap relative to the norm"
@@ -75,6 +74,10 @@ def basis_pursuit(A: Matrix, y: ArrayLike, *, nonnegative: bool = False) -> Resu
         # Columns of size 1 instead of weights of size 1: neither is the better one always.
         other = _linear_program(entries, y, nonnegative, columns)
         found = other if other.optimality < found.optimality else found
+    if not found.converged:
+        # Rows that nearly depend on each other: HiGHS may find no solution, where orthonormal ones have one.
+        other = _linear_program(entries, y, nonnegative, columns, orthonormal=True)
+        found = other if other.converged else found
     return _told("basis_pursuit", replace(found, x=narrowed(found.x, A.dtype)))
 
 
@@ -85,17 +88,18 @@ def _told(name, result):
     return result
 
 
-def _linear_program(A, y, nonnegative, columns):
+def _linear_program(A, y, nonnegative, columns, orthonormal=False):
     """`basis_pursuit` in the variables ``columns * x``, with rows of size 1: the tolerances of HiGHS are absolute."""
     B, rows = equal_rows(A, columns)
     b = y / rows
     size, n = np.max(np.abs(b)) or 1.0, len(columns)
     b, cost = b / size, np.max(columns) / columns
-    matrix, costs = B, cost
+    G, c = orthonormal_rows(dense(B), b, rows)[:2] if orthonormal else (B, b)
+    matrix, costs = G, cost
     if not nonnegative:
-        matrix = hstack([B, -B]) if issparse(B) else np.hstack([B, -B])
+        matrix = hstack([G, -G]) if issparse(G) else np.hstack([G, -G])
         costs = np.r_[cost, cost]
-    program = linprog(costs, A_eq=matrix, b_eq=b, method="highs", options=TIGHT)
+    program = linprog(costs, A_eq=matrix, b_eq=c, method="highs", options=TIGHT)
     if program.x is None:
         return Result(np.zeros(n), False, int(program.nit or 0), program.message, float(np.any(y)), PROVED)
     z = program.x if nonnegative else program.x[:n] - program.x[n:]
@@ -104,13 +108,13 @@ def _linear_program(A, y, nonnegative, columns):
     # leaves of an entry that should be zero must not count as support.
     for point, dual in (
         (z, program.eqlin.marginals),
-        *(_vertex(B, b, cost, z, program.eqlin.marginals, off) for off in OFF),
+        *(_vertex(G, c, cost, z, program.eqlin.marginals, off) for off in OFF),
     ):
         point = np.maximum(point, 0) if nonnegative else point
-        slopes = B.T @ dual / cost
+        slopes = G.T @ dual / cost
         dual = dual / max(1.0, np.max(slopes if nonnegative else np.abs(slopes)))
         # No solution has a smaller norm than <b, dual>: the multipliers are feasible now.
-        gap = (cost @ np.abs(point) - b @ dual) / (norm or 1.0)
+        gap = (cost @ np.abs(point) - c @ dual) / (norm or 1.0)
         if (reached := max(float(gap), _missed(B, b, point))) < optimality:
             optimality, z = reached, point
     optimality = max(optimality, 0.0)
@@ -127,6 +131,8 @@ def _vertex(B, b, cost, z, dual, off):
     vertex = np.zeros(len(z))
     if np.any(on):
         vertex[on] = np.linalg.lstsq(face, b, rcond=None)[0]
+        # Once more: small entries are then right to rounding of their own rows, not of the largest.
+        vertex[on] += np.linalg.lstsq(face, b - face @ vertex[on], rcond=None)[0]
         dual = dual + np.linalg.lstsq(face.T, cost[on] * np.sign(z[on]) - face.T @ dual, rcond=None)[0]
     return vertex, dual
 
@@ -209,10 +215,9 @@ def _lowest(B, b, shape):
 
 
 def _missed(B, b, x):
-    """The largest residual of a row, relative to its data; tiny data count as what rounding may leave."""
-    return float(
-        np.max(np.abs(B @ x - b) / np.maximum(1e-4 * (abs(B) @ np.abs(x)), np.maximum(np.abs(b), LOST)), initial=0)
-    )
+    """The largest residual of a row, relative to its data; small data count as what rounding of its terms may leave."""
+    sizes = np.maximum(1e-4 * (abs(B) @ np.abs(x)), np.abs(b))
+    return float(np.max(np.abs(B @ x - b) / np.where(sizes > 0, sizes, 1), initial=0))
 
 
 def _conic(program):
