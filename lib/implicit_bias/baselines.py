@@ -15,7 +15,7 @@ from ._matrices import as_entries, dense, largest_entry
 from ._projection import EVEN, Projection, _nonnegative_solution, equal_rows, equilibrated, orthonormal_rows
 from ._types import Matrix
 from ._validation import as_data, as_groups, as_labels, as_matrix, as_norm, as_positive, as_reals, narrowed
-from .measures import _norm_of, column_norms, spectral_norm
+from .measures import EPSILON, _norm_of, column_norms, spectral_norm
 from .parametrizations import Linear
 from .results import NOTHING, Result
 
@@ -398,9 +398,13 @@ def group_lasso(A: Matrix, y: ArrayLike, groups: ArrayLike, penalty: float) -> R
     norms = cvxpy.sum(cvxpy.hstack([cvxpy.norm(X[np.flatnonzero(own)]) for own in members]))
     program = cvxpy.Problem(cvxpy.Minimize(cvxpy.sum_squares(B @ X - b) / 2 + level * norms))
     steps, status = _conic(program)
-    x = np.zeros(A.shape[1]) if X.value is None else X.value
+
+    def steepest_at(residual):
+        return max(np.linalg.norm(B.T[own] @ residual) for own in members)
+
+    x = np.zeros(A.shape[1]) if X.value is None or steepest_at(b) <= level else X.value
     residual = b - B @ x
-    steepest = max(np.linalg.norm(B.T[own] @ residual) for own in members)
+    steepest = steepest_at(residual)
     dual = residual * min(1.0, level / max(steepest, np.finfo(float).tiny))
     value = residual @ residual / 2 + level * sum(np.linalg.norm(x[own]) for own in members)
     gap = float(max(value - (b @ b - (b - dual) @ (b - dual)) / 2, 0.0) / (b @ b / 2 or 1.0))
@@ -466,7 +470,9 @@ def maximum_margin(A: Matrix, y: ArrayLike, *, norm: str = "l2", shape: tuple[in
     points, least = signed / lengths[:, None], unit / lengths
     solve = {"l2": _shortest, "spectral": _flattest}.get(norm, _cheapest)
     x, dual, iterations = solve(points, least, norm, shape)
-    missing = float(np.max(1 - signed @ (x / unit)))
+    # Where large terms cancel in a margin, rounding alone may turn it to the other side.
+    rounding = EPSILON * (np.abs(signed) @ np.abs(x / unit))
+    missing = float(np.max(1 - signed @ (x / unit) + rounding))
     excess = 1 - _proved(points, least, dual, norm, shape) / (float(_norm_of(x, norm, shape)) or 1.0)
     optimality = max(missing, excess, 0.0)
     converged = optimality <= (CONIC if norm == "spectral" else CERTIFIED)

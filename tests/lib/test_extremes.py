@@ -1,6 +1,7 @@
 """What the author of a problem need not think of: sizes, dtypes and ties, drawn from all that the functions admit."""
 
 import warnings
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -114,6 +115,37 @@ def test_steps_whose_squares_leave_float64(norm):
     for step in (1e-300, 1e200, 1e308):
         with pytest.raises(ValueError, match="step_size"):
             steepest_descent(A, y, norm=norm, shape=shape, step_size=step, max_iterations=50)
+
+
+@pytest.mark.filterwarnings("ignore:maximum_margin")
+@pytest.mark.parametrize("norm", ["l2", "l1", "linf"])
+def test_certified_separators_separate(norm):
+    """In exact arithmetic: where large terms cancel in a margin, that of float64 may be one of rounding."""
+    certified = 0
+    for seed in range(400):
+        rng = np.random.default_rng(seed)
+        m, n = rng.integers(2, 9), rng.integers(1, 11)
+        A = rng.standard_normal((m, n)) if seed % 2 else np.vander(rng.random(m), n)
+        A = A * 10 ** rng.uniform(-8, 8, (m, 1))
+        y = np.sign(A @ rng.standard_normal(n))
+        if len(set(y)) < 2:
+            continue
+        found = maximum_margin(A, y, norm=norm)
+        certified += found.converged
+        if found.converged:
+            x = [Fraction(float(entry)) for entry in found.x]
+            for label, row in zip(y, A, strict=True):
+                assert label * sum(Fraction(float(a)) * b for a, b in zip(row, x, strict=True)) >= 1 - 2e-8, seed
+    assert certified > 100
+
+
+def test_a_group_lasso_of_nothing_is_nothing():
+    """Whatever the sizes: data that are zero, or a penalty that is as large as the steepest group."""
+    for size in (1e-30, 1.0, 1e30):
+        A = size * np.random.default_rng(0).standard_normal((2, 3))
+        for y, penalty in (([0.0, 0.0], 1.0), ([size, -size], 1e3 * size**2)):
+            found = group_lasso(A, y, [0, 0, 1], penalty)
+            assert found.converged and not np.any(found.x)
 
 
 # --- Formulas ---------------------------------------------------------------------------------------------------------
