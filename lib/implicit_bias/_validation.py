@@ -244,6 +244,8 @@ def as_positive(name, value, *, zero=False, integer=False):
         return value
     expected = ("a non-negative " if zero else "a positive ") + ("integer" if integer else "number")
     number = np.asarray(value)
+    if isinstance(value, int | np.integer) and value >= 2**63:
+        raise ValueError(f"{name} must be below 2**63, got {value!r}")
     if number.ndim or number.dtype.kind not in ("iu" if integer else "iuf") or not np.isfinite(number):
         raise ValueError(f"{name} must be {expected}, got {value!r}")
     if number < 0 or (number == 0 and not zero):

@@ -22,6 +22,7 @@ from .results import NOTHING, Result
 TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}  # the least that HiGHS takes
 CERTIFIED = 1e-8
 CONIC = 1e-6  # what the interior-point solver reaches
+LOST = 1e-6  # of the largest entry of the data: what is smaller is lost to it
 SMALL = 250_000  # entries, of whatever form, up to which a matrix becomes dense for `minimum_norm`
 DENSE = 25_000_000  # and up to which it does so where LSMR is not precise
 OFF = (0.0, 1e-9)
@@ -187,12 +188,12 @@ def nuclear_norm(A: Matrix, y: ArrayLike, shape: tuple[int, int]) -> Result:
     if optimality > CONIC:
         B = dense(B)
         G, c, _ = orthonormal_rows(B, b, sizes)
-        if _missed(B, b, c @ G) > CONIC:
+        if _missed(B, b, c @ G, LOST) > CONIC:
             nothing, message = np.zeros(A.shape[1], A.dtype), "infeasible: A x = y has no solution"
             return _told("nuclear_norm", Result(nothing, False, steps, message, 1.0, PROVED))
         other, gap, more, said = _lowest(G, c, (rows, columns))
         steps += more
-        if (gap := max(gap, _missed(B, b, other))) < optimality:
+        if (gap := max(gap, _missed(B, b, other, LOST))) < optimality:
             x, optimality, message = other, gap, said
     x, message = narrowed(x * unit, A.dtype), f"Clarabel: {message}."
     return _told("nuclear_norm", Result(x, optimality <= CONIC, steps, message, optimality, PROVED))
@@ -211,12 +212,15 @@ def _lowest(B, b, shape):
     x, dual = X.value.ravel(), solved.dual_value
     norm, steepest = np.linalg.norm(X.value, "nuc"), np.linalg.norm((B.T @ dual).reshape(shape), 2)
     bound = np.abs(b @ dual) / steepest if steepest else 0.0
-    return x, max(float(1 - bound / norm if norm else 0.0), _missed(B, b, x)), steps, message
+    return x, max(float(1 - bound / norm if norm else 0.0), _missed(B, b, x, LOST)), steps, message
 
 
-def _missed(B, b, x):
-    """The largest residual of a row, relative to its data; small data count as what rounding of its terms may leave."""
-    sizes = np.maximum(1e-4 * (abs(B) @ np.abs(x)), np.abs(b))
+def _missed(B, b, x, lost=0.0):
+    """The largest residual of a row, relative to its data; small data count as what rounding of its terms may leave.
+
+    An interior point leaves something everywhere: data that are `lost` are measured against that.
+    """
+    sizes = np.maximum(1e-4 * (abs(B) @ np.abs(x)), np.maximum(np.abs(b), lost))
     return float(np.max(np.abs(B @ x - b) / np.where(sizes > 0, sizes, 1), initial=0))
 
 

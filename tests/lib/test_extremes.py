@@ -12,8 +12,10 @@ from implicit_bias import (
     SignedHadamardPower,
     accelerated_flow,
     basis_pursuit,
+    check,
     diagonal_descent,
     diagonal_flow,
+    diagram,
     flow_limit,
     gradient_descent,
     gradient_flow,
@@ -276,6 +278,31 @@ def test_a_mean_over_no_time_is_refused():
     for tau in (0.0, -1.0, np.nan, np.inf):
         with pytest.raises(ValueError, match="tau"):
             path.mean([1.0, tau])
+
+
+# --- Answers and files ------------------------------------------------------------------------------------------------
+
+
+def test_integers_beyond_float64_and_int64():
+    assert check.filter([10**400, 1]).kind == check.benign(10**400).kind == check.not_lasso(2**70).kind == "finite"
+    with pytest.raises(ValueError, match=r"max_iterations must be below 2\*\*63"):
+        gradient_descent([[1.0]], [1.0], Linear(), alpha=1.0, max_iterations=10**30)
+
+
+def test_a_file_of_trials_that_is_damaged_or_cannot_be_written(tmp_path, capsys):
+    path = tmp_path / "small.csv"
+    assert diagram.main(["--n", "20", "--trials", "2", "--output", str(path), "--quiet"]) == 0
+    good = path.read_text(encoding="utf-8")
+    for wrong in ("zzzzz", "fffff", "+1fff", "     "):
+        mask = good.splitlines()[1].split(",")[1]
+        path.write_text(good.replace(mask, wrong), encoding="utf-8", newline="\n")
+        with pytest.raises(ValueError, match="must be a finished file"):
+            diagram.read(path)
+        assert diagram.main(["--n", "20", "--trials", "2", "--output", str(path), "--quiet"]) == 0
+        assert path.read_text(encoding="utf-8") == good
+    with pytest.raises(SystemExit):
+        diagram.main(["--n", "20", "--trials", "1", "--output", str(tmp_path / "none" / "small.csv"), "--quiet"])
+    assert "none" in capsys.readouterr().err
 
 
 # --- Least l1-norm ----------------------------------------------------------------------------------------------------
