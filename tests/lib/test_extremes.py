@@ -17,6 +17,7 @@ from implicit_bias import (
     diagonal_flow,
     diagram,
     flow_limit,
+    from_potential,
     gradient_descent,
     gradient_flow,
     group_lasso,
@@ -29,6 +30,7 @@ from implicit_bias import (
     minimum_norm,
     nested_fits,
     nuclear_norm,
+    parametrizations,
     saddle_to_saddle,
     steepest_descent,
 )
@@ -278,6 +280,26 @@ def test_a_mean_over_no_time_is_refused():
     for tau in (0.0, -1.0, np.nan, np.inf):
         with pytest.raises(ValueError, match="tau"):
             path.mean([1.0, tau])
+
+
+# --- Maps -------------------------------------------------------------------------------------------------------------
+
+
+def test_flows_in_a_potential_do_not_integrate_the_map(monkeypatch):
+    """Once for the start, however many steps there are; and a start that was changed in place is another one."""
+    calls = []
+    follow = parametrizations._follow
+    monkeypatch.setattr(parametrizations, "_follow", lambda *given, **at: calls.append(1) or follow(*given, **at))
+    model = from_potential(np.arctanh, np.tanh, lambda x: 1 / (1 - x * x))
+    limit = flow_limit([[1.0, 0.5, -0.3]], [1.6], model, alpha=1.0)
+    flow = gradient_flow([[1.0, 0.5, -0.3]], [1.6], model, alpha=1.0)
+    assert limit.converged and flow.converged and len(calls) <= 12
+    np.testing.assert_allclose(flow.x, limit.x, atol=1e-6)
+    first, point = np.zeros(2), parametrizations.DualPoint.at(np.array([0.3, -0.2]))
+    before, _ = model.from_dual(point, first)
+    first[:] = 0.5
+    after, _ = model.from_dual(point, first)
+    np.testing.assert_allclose(np.arctanh(after) - np.arctanh(before), np.arctanh(model.value(first)))
 
 
 # --- Answers and files ------------------------------------------------------------------------------------------------
