@@ -95,7 +95,18 @@ def as_data(y, A, dtype=None):
     y = as_reals("y", y)
     if y.shape == (A.shape[0], 1):
         y = y[:, 0]
-    return as_vector("y", y, A.shape[0], "one entry for each row of A").astype(dtype or A.dtype)
+    y = as_vector("y", y, A.shape[0], "one entry for each row of A")
+    data = narrowed(y, dtype or A.dtype)
+    if data.dtype != (dtype or A.dtype):
+        raise ValueError(f"y is beyond the range of {A.dtype}, the dtype of A: give A in float64")
+    return data
+
+
+def narrowed(x, dtype):
+    """`x` in `dtype`; unchanged where its largest entry would become infinite or zero there."""
+    with np.errstate(over="ignore"):
+        result = x.astype(dtype)
+    return x if np.any(np.isinf(result)) or (np.any(x) and not np.any(result)) else result
 
 
 def as_vector(name, v, length, meaning):
@@ -120,10 +131,11 @@ def as_sizes(name, sizes, *, zero=False, any_shape=False):
     """Return `sizes` as a non-empty list of positive integers (or zero, where `zero` allows it), or of any shape."""
     sizes = as_reals(name, sizes)
     right_shape = any_shape or sizes.ndim == 1
-    if sizes.dtype.kind not in "iu" or not (right_shape and sizes.size and np.all(sizes >= (0 if zero else 1))):
+    whole = sizes.astype(np.int64)  # where an unsigned one beyond its range is negative
+    if sizes.dtype.kind not in "iu" or not (right_shape and sizes.size and np.all(whole >= (0 if zero else 1))):
         expected = "non-negative" if zero else "positive"
         raise ValueError(f"{name} must be {expected} integers, got {np.array2string(sizes, threshold=5)}")
-    return sizes.astype(int)
+    return whole
 
 
 def as_groups(groups, n=None):
@@ -232,6 +244,8 @@ def as_positive(name, value, *, zero=False, integer=False):
         return value
     expected = ("a non-negative " if zero else "a positive ") + ("integer" if integer else "number")
     number = np.asarray(value)
+    if isinstance(value, int | np.integer) and value >= 2**63:
+        raise ValueError(f"{name} must be below 2**63, got {value!r}")
     if number.ndim or number.dtype.kind not in ("iu" if integer else "iuf") or not np.isfinite(number):
         raise ValueError(f"{name} must be {expected}, got {value!r}")
     if number < 0 or (number == 0 and not zero):

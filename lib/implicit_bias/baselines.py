@@ -14,18 +14,18 @@ from ._extras import extra
 from ._matrices import as_entries, dense, largest_entry
 from ._projection import EVEN, Projection, _nonnegative_solution, equal_rows, equilibrated, orthonormal_rows
 from ._types import Matrix
-from ._validation import as_data, as_groups, as_labels, as_matrix, as_norm, as_positive, as_reals
-from .measures import _norm_of, column_norms, spectral_norm
+from ._validation import as_data, as_groups, as_labels, as_matrix, as_norm, as_positive, as_reals, narrowed
+from .measures import EPSILON, _norm_of, column_norms, spectral_norm
 from .parametrizations import Linear
 from .results import NOTHING, Result
 
 TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}  # the least that HiGHS takes
 CERTIFIED = 1e-8
 CONIC = 1e-6  # what the interior-point solver reaches
+LOST = 1e-6  # of the largest entry of the data: what is smaller is lost to it
 SMALL = 250_000  # entries, of whatever form, up to which a matrix becomes dense for `minimum_norm`
 DENSE = 25_000_000  # and up to which it does so where LSMR is not precise
 OFF = (0.0, 1e-9)
-LOST = 1e-6  # of the largest entry of the data: what is smaller is measured against this
 FARTHEST = 1e12  # for points of length 1: a separator that is longer is one of rounding errors
 INSEPARABLE = "no margin exists"
 SEPARATED = "the larger of max 1 - y_i <a_i, x> and of the duality gap relative to the norm"
@@ -63,7 +63,7 @@ def basis_pursuit(A: Matrix, y: ArrayLike, *, nonnegative: bool = False) -> Resu
     [0.0, 1.0]
     """
     A = as_matrix(A, empty=True)
-    y = as_data(y, A).astype(float)
+    y = as_data(y, A, float)
     if 0 in A.shape:
         met = not np.any(y)
         message = NOTHING if met else f"infeasible: {NOTHING}"
@@ -75,7 +75,11 @@ def basis_pursuit(A: Matrix, y: ArrayLike, *, nonnegative: bool = False) -> Resu
         # Columns of size 1 instead of weights of size 1: neither is the better one always.
         other = _linear_program(entries, y, nonnegative, columns)
         found = other if other.optimality < found.optimality else found
-    return _told("basis_pursuit", replace(found, x=found.x.astype(A.dtype)))
+    if not found.converged:
+        # Rows that nearly depend on each other: HiGHS may find no solution, where orthonormal ones have one.
+        other = _linear_program(entries, y, nonnegative, columns, orthonormal=True)
+        found = other if other.converged else found
+    return _told("basis_pursuit", replace(found, x=narrowed(found.x, A.dtype)))
 
 
 def _told(name, result):
@@ -85,17 +89,18 @@ def _told(name, result):
     return result
 
 
-def _linear_program(A, y, nonnegative, columns):
+def _linear_program(A, y, nonnegative, columns, orthonormal=False):
     """`basis_pursuit` in the variables ``columns * x``, with rows of size 1: the tolerances of HiGHS are absolute."""
     B, rows = equal_rows(A, columns)
     b = y / rows
     size, n = np.max(np.abs(b)) or 1.0, len(columns)
     b, cost = b / size, np.max(columns) / columns
-    matrix, costs = B, cost
+    G, c = orthonormal_rows(dense(B), b, rows)[:2] if orthonormal else (B, b)
+    matrix, costs = G, cost
     if not nonnegative:
-        matrix = hstack([B, -B]) if issparse(B) else np.hstack([B, -B])
+        matrix = hstack([G, -G]) if issparse(G) else np.hstack([G, -G])
         costs = np.r_[cost, cost]
-    program = linprog(costs, A_eq=matrix, b_eq=b, method="highs", options=TIGHT)
+    program = linprog(costs, A_eq=matrix, b_eq=c, method="highs", options=TIGHT)
     if program.x is None:
         return Result(np.zeros(n), False, int(program.nit or 0), program.message, float(np.any(y)), PROVED)
     z = program.x if nonnegative else program.x[:n] - program.x[n:]
@@ -104,13 +109,13 @@ def _linear_program(A, y, nonnegative, columns):
     # leaves of an entry that should be zero must not count as support.
     for point, dual in (
         (z, program.eqlin.marginals),
-        *(_vertex(B, b, cost, z, program.eqlin.marginals, off) for off in OFF),
+        *(_vertex(G, c, cost, z, program.eqlin.marginals, off) for off in OFF),
     ):
         point = np.maximum(point, 0) if nonnegative else point
-        slopes = B.T @ dual / cost
+        slopes = G.T @ dual / cost
         dual = dual / max(1.0, np.max(slopes if nonnegative else np.abs(slopes)))
         # No solution has a smaller norm than <b, dual>: the multipliers are feasible now.
-        gap = (cost @ np.abs(point) - b @ dual) / (norm or 1.0)
+        gap = (cost @ np.abs(point) - c @ dual) / (norm or 1.0)
         if (reached := max(float(gap), _missed(B, b, point))) < optimality:
             optimality, z = reached, point
     optimality = max(optimality, 0.0)
@@ -127,6 +132,8 @@ def _vertex(B, b, cost, z, dual, off):
     vertex = np.zeros(len(z))
     if np.any(on):
         vertex[on] = np.linalg.lstsq(face, b, rcond=None)[0]
+        # Once more: small entries are then right to rounding of their own rows, not of the largest.
+        vertex[on] += np.linalg.lstsq(face, b - face @ vertex[on], rcond=None)[0]
         dual = dual + np.linalg.lstsq(face.T, cost[on] * np.sign(z[on]) - face.T @ dual, rcond=None)[0]
     return vertex, dual
 
@@ -166,7 +173,7 @@ def nuclear_norm(A: Matrix, y: ArrayLike, shape: tuple[int, int]) -> Result:
     [0.0, 1.0, 1.0, 0.0]
     """
     A = as_matrix(A)
-    y = as_data(y, A).astype(float)
+    y = as_data(y, A, float)
     try:
         rows, columns = (as_positive("shape", size, integer=True) for size in shape)
     except (TypeError, ValueError):
@@ -181,14 +188,14 @@ def nuclear_norm(A: Matrix, y: ArrayLike, shape: tuple[int, int]) -> Result:
     if optimality > CONIC:
         B = dense(B)
         G, c, _ = orthonormal_rows(B, b, sizes)
-        if _missed(B, b, c @ G) > CONIC:
+        if _missed(B, b, c @ G, LOST) > CONIC:
             nothing, message = np.zeros(A.shape[1], A.dtype), "infeasible: A x = y has no solution"
             return _told("nuclear_norm", Result(nothing, False, steps, message, 1.0, PROVED))
         other, gap, more, said = _lowest(G, c, (rows, columns))
         steps += more
-        if (gap := max(gap, _missed(B, b, other))) < optimality:
+        if (gap := max(gap, _missed(B, b, other, LOST))) < optimality:
             x, optimality, message = other, gap, said
-    x, message = (x * unit).astype(A.dtype), f"Clarabel: {message}."
+    x, message = narrowed(x * unit, A.dtype), f"Clarabel: {message}."
     return _told("nuclear_norm", Result(x, optimality <= CONIC, steps, message, optimality, PROVED))
 
 
@@ -205,14 +212,16 @@ def _lowest(B, b, shape):
     x, dual = X.value.ravel(), solved.dual_value
     norm, steepest = np.linalg.norm(X.value, "nuc"), np.linalg.norm((B.T @ dual).reshape(shape), 2)
     bound = np.abs(b @ dual) / steepest if steepest else 0.0
-    return x, max(float(1 - bound / norm if norm else 0.0), _missed(B, b, x)), steps, message
+    return x, max(float(1 - bound / norm if norm else 0.0), _missed(B, b, x, LOST)), steps, message
 
 
-def _missed(B, b, x):
-    """The largest residual of a row, relative to its data; tiny data count as what rounding may leave."""
-    return float(
-        np.max(np.abs(B @ x - b) / np.maximum(1e-4 * (abs(B) @ np.abs(x)), np.maximum(np.abs(b), LOST)), initial=0)
-    )
+def _missed(B, b, x, lost=0.0):
+    """The largest residual of a row, relative to its data; small data count as what rounding of its terms may leave.
+
+    An interior point leaves something everywhere: data that are `lost` are measured against that.
+    """
+    sizes = np.maximum(1e-4 * (abs(B) @ np.abs(x)), np.maximum(np.abs(b), lost))
+    return float(np.max(np.abs(B @ x - b) / np.where(sizes > 0, sizes, 1), initial=0))
 
 
 def _conic(program):
@@ -251,7 +260,7 @@ def minimum_norm(A: Matrix, y: ArrayLike) -> np.ndarray:
     [1.0, 2.0]
     """
     A = as_matrix(A, empty=True)
-    y = as_data(y, A)
+    y = as_data(y, A, float)
     if 0 in A.shape:
         return np.zeros(A.shape[1], A.dtype)
     entries = A.shape[0] * A.shape[1]
@@ -263,8 +272,8 @@ def minimum_norm(A: Matrix, y: ArrayLike) -> np.ndarray:
                     "the equations, or those of least squares, are not met by LSMR; bring rows and columns to one size"
                 )
                 warnings.warn(f"minimum_norm: {message}", RuntimeWarning, stacklevel=2)
-            return x.astype(A.dtype)
-    return _least_norm(as_entries(A), y.astype(float)).astype(A.dtype)
+            return narrowed(x, A.dtype)
+    return narrowed(_least_norm(as_entries(A), y), A.dtype)
 
 
 def _by_products(A, y):
@@ -381,7 +390,7 @@ def group_lasso(A: Matrix, y: ArrayLike, groups: ArrayLike, penalty: float) -> R
         import cvxpy
 
     A = as_matrix(A)
-    y = as_data(y, A).astype(float)
+    y = as_data(y, A, float)
     groups = as_groups(groups, A.shape[1])
     penalty = as_positive("penalty", penalty)
     # The tolerances of the solver are absolute, so the problem is brought to size 1.
@@ -393,13 +402,17 @@ def group_lasso(A: Matrix, y: ArrayLike, groups: ArrayLike, penalty: float) -> R
     norms = cvxpy.sum(cvxpy.hstack([cvxpy.norm(X[np.flatnonzero(own)]) for own in members]))
     program = cvxpy.Problem(cvxpy.Minimize(cvxpy.sum_squares(B @ X - b) / 2 + level * norms))
     steps, status = _conic(program)
-    x = np.zeros(A.shape[1]) if X.value is None else X.value
+
+    def steepest_at(residual):
+        return max(np.linalg.norm(B.T[own] @ residual) for own in members)
+
+    x = np.zeros(A.shape[1]) if X.value is None or steepest_at(b) <= level else X.value
     residual = b - B @ x
-    steepest = max(np.linalg.norm(B.T[own] @ residual) for own in members)
+    steepest = steepest_at(residual)
     dual = residual * min(1.0, level / max(steepest, np.finfo(float).tiny))
     value = residual @ residual / 2 + level * sum(np.linalg.norm(x[own]) for own in members)
     gap = float(max(value - (b @ b - (b - dual) @ (b - dual)) / 2, 0.0) / (b @ b / 2 or 1.0))
-    x = (x * (size_y / size_A)).astype(A.dtype)
+    x = narrowed(x * (size_y / size_A), A.dtype)
     result = Result(x, gap < CONIC, steps, f"Clarabel: {status}.", gap, "duality gap / loss at zero")
     return _told("group_lasso", result)
 
@@ -461,7 +474,9 @@ def maximum_margin(A: Matrix, y: ArrayLike, *, norm: str = "l2", shape: tuple[in
     points, least = signed / lengths[:, None], unit / lengths
     solve = {"l2": _shortest, "spectral": _flattest}.get(norm, _cheapest)
     x, dual, iterations = solve(points, least, norm, shape)
-    missing = float(np.max(1 - signed @ (x / unit)))
+    # Where large terms cancel in a margin, rounding alone may turn it to the other side.
+    rounding = EPSILON * (np.abs(signed) @ np.abs(x / unit))
+    missing = float(np.max(1 - signed @ (x / unit) + rounding))
     excess = 1 - _proved(points, least, dual, norm, shape) / (float(_norm_of(x, norm, shape)) or 1.0)
     optimality = max(missing, excess, 0.0)
     converged = optimality <= (CONIC if norm == "spectral" else CERTIFIED)
@@ -471,7 +486,7 @@ def maximum_margin(A: Matrix, y: ArrayLike, *, norm: str = "l2", shape: tuple[in
         level = np.ones(len(points))
         if _proved(points, level, _shortest(points, level)[1], "l2") > FARTHEST:
             x, optimality, message = np.zeros_like(x), 1.0, f"{INSEPARABLE}: the data are not separable"
-    x = (x / unit).astype(A.dtype)
+    x = narrowed(x / unit, A.dtype)
     return _told("maximum_margin", Result(x, converged, iterations, message, optimality, SEPARATED))
 
 

@@ -412,6 +412,8 @@ def not_lasso(seed: object) -> Verdict:
         return MISSING
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         return Verdict("type", "The answer should be a non-negative integer.")
+    if seed >= 2**63:
+        return Verdict("finite", "The answer should be below 2^63.")
     problem = sparse_recovery(n=8, m=6, s=3, seed=int(seed))
     A = problem.A + 1.5 * np.random.default_rng(0).standard_normal((6, 1))
     y = A @ problem.x_true
@@ -917,6 +919,8 @@ def _array(answer, shape):
         array = _as_floats(answer)
     except (TypeError, ValueError):
         return None, Verdict("type", f"The answer should be {_shape_in_words(shape)}.")
+    except OverflowError:
+        return None, Verdict("finite", "An entry is too large for a number.")
     if array.shape != shape and not array.size == 1 == np.prod(shape):
         yours = f"has the shape {array.shape}" if array.ndim else "is a single number"
         turned = ": it may be transposed" if array.shape == shape[::-1] and shape != shape[::-1] else ""

@@ -211,14 +211,17 @@ class _Squared:
 
     def __init__(self, A, y):
         self.y = as_data(y, A)
-        self.columns, self.data_norm = None if 0 in A.shape else column_norms(A), np.linalg.norm(self.y)
+        self.columns, self.data_norm = (
+            None if 0 in A.shape else column_norms(A),
+            float(np.linalg.norm(self.y.astype(float))),
+        )
 
     def slope(self, predictions, rows=slice(None)):
         """Derivative with respect to the predictions, of these rows."""
         return predictions - self.y[rows]
 
     def value(self, predictions, slope):
-        return np.sum(slope**2, axis=-1) / 2
+        return np.sum(np.square(slope, dtype=float), axis=-1) / 2
 
     def optimality(self, x, slope, gradient, nonnegative, tol, goes_on):
         """The numbers above `tol` are above it for certain; the others only where the loop does not go on for one of them."""
@@ -229,7 +232,7 @@ class _Squared:
         # The certificate costs more, and is no smaller where it matters: a small KKT residual alone bounds no loss.
         # Squares of float32 may be beyond float32.
         x, slope, gradient = (np.asarray(v, dtype=float) for v in (x, slope, gradient))
-        certificate = _certify(x, slope, gradient, self.columns, float(self.data_norm), nonnegative)
+        certificate = _certify(x, slope, gradient, self.columns, self.data_norm, nonnegative)
         return np.where(above, kkt, np.where(certificate.at_floor, kkt, certificate.optimality))
 
 
@@ -298,7 +301,7 @@ class _Step:
         # An entry is at least |y|/|A| in norm, and about <a_j, y>/|a_j|^2 where one column explains the data alone.
         norms = column_norms(A)
         correlation = np.max(np.abs(A.T @ objective.y) / np.where(norms > 0, norms, 1) ** 2)
-        suggested = max(float(correlation), float(np.linalg.norm(objective.y)) / np.sqrt(squared_norm))
+        suggested = max(float(correlation), float(np.linalg.norm(objective.y.astype(float))) / np.sqrt(squared_norm))
         self.largest = np.maximum(size, suggested).astype(w.dtype)
 
     def length(self, w):

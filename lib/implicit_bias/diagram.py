@@ -6,6 +6,7 @@ where it was, and the file is the same, to the byte, however many workers there 
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -26,6 +27,7 @@ SCALES = np.geomspace(1e-1, 1e-8, 8)
 METHODS = ("l1", "l2", *((depth, alpha) for depth in (2, 3) for alpha in SCALES))
 SHARES = np.arange(10, 61, 5) / 100  # of the number of unknowns: how much is measured
 RECOVERED = 0.01  # relative error
+MASK = re.compile("[0-3][0-9a-f]{4}")  # a bit for each method
 
 
 def recovered(seed: int, n: int, s: int) -> np.ndarray:
@@ -142,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         workers = None if given.workers is None else as_positive("--workers", given.workers, integer=True)
         path = given.output or Path(f"diagram-{n}-{s}.csv")
         _complete(path, n, s, trials, given.scheduler, workers, given.quiet)
-    except ValueError as error:
+    except (OSError, ValueError) as error:  # of the first, that --output cannot be written
         parser.error(str(error))
     if not given.quiet:
         with extra("figures"):
@@ -189,7 +191,7 @@ def _parsed(lines):
     found = {}
     for line in lines:
         first, *masks = line.strip().split(",")
-        whole = line.endswith("\n") and len(masks) == len(SHARES) and all(len(mask) == 5 for mask in masks)
+        whole = line.endswith("\n") and len(masks) == len(SHARES) and all(map(MASK.fullmatch, masks))
         if whole and first.isdecimal():
             found[int(first)] = line
     return found

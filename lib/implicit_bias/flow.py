@@ -21,7 +21,7 @@ from scipy.optimize import OptimizeResult
 from ._matrices import as_entries, dense, gram, largest_entry
 from ._projection import Projection
 from ._types import Matrix
-from ._validation import as_alpha, as_data, as_matrix, as_parametrization, as_positive, as_reals, as_scale
+from ._validation import as_alpha, as_data, as_matrix, as_parametrization, as_positive, as_reals, as_scale, narrowed
 from .baselines import minimum_norm
 from .measures import _certify, column_norms
 from .parametrizations import (
@@ -247,7 +247,7 @@ def _checked(A, y, parametrization, alpha, empty=True, others=False):
     """The input of both flows, with one scale of the start for each coordinate, or one for all groups."""
     A = as_matrix(A, empty=empty)
     n = A.shape[1]
-    y = as_data(y, A).astype(float)
+    y = as_data(y, A, float)
     if others and isinstance(parametrization, GroupHadamard | WeightNormalized):
         alpha = as_scale(alpha)
         if alpha.ndim:
@@ -289,6 +289,9 @@ def _until_settled(dual, method, start, **tolerances):
                 break
             t.append(stepper.t)
             states.append(stepper.y)
+        else:
+            if stepper.status == "finished":
+                status, message = -1, "the limit is too far"
     return OptimizeResult(t=np.array(t), y=np.array(states).T, status=status, message=message, nfev=dual.evaluations)
 
 
@@ -307,9 +310,9 @@ def _result(name, A, y, dual, run, times, x, states):
     finite = np.logical_and.accumulate(np.all(np.isfinite(x), axis=1))
     x, times = x[finite], times[finite]
     optimality = dual.optimality(x[-1], states[len(x) - 1])
-    x = x * dual.unit
-    residuals = (A @ x.T.astype(A.dtype)).T - y
-    path = Path(times, x.astype(A.dtype), np.sum(residuals**2, axis=-1) / 2)
+    x = narrowed(x * dual.unit, A.dtype)
+    residuals = (A @ x.T).T - y
+    path = Path(times, x, np.sum(residuals**2, axis=-1) / 2)
     converged = optimality <= dual.tolerance
     if run.status < 0 or not np.all(finite):
         message = f"The integrator stopped at time {path.times[-1]:.3g}: {run.message}"

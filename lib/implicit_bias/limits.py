@@ -12,13 +12,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize
-from scipy.optimize import nnls as lawson_hanson
 from scipy.sparse import hstack, issparse
 
 from ._matrices import as_entries, dense
-from ._projection import ACCEPTED, QR, Projection, _newton, carry_over, equal_rows, orthonormal_rows
+from ._projection import (
+    ACCEPTED,
+    QR,
+    Projection,
+    _newton,
+    _nonnegative_solution,
+    carry_over,
+    equal_rows,
+    orthonormal_rows,
+)
 from ._types import Matrix
-from ._validation import as_alpha, as_data, as_matrix, as_parametrization, as_positive, as_vector
+from ._validation import as_alpha, as_data, as_matrix, as_parametrization, as_positive, as_reals, as_vector, narrowed
 from .baselines import minimum_norm
 from .descent import gradient_descent
 from .flow import _as_times, _Normalized
@@ -90,7 +98,7 @@ def flow_limit(
     [0.0, 1.0]
     """
     A = as_matrix(A, empty=True)
-    y = as_data(y, A)
+    y = as_data(y, A, float)
     general = isinstance(parametrization, Reparametrization | WeightNormalized)
     parametrization = as_parametrization(parametrization, potential=not general)
     alpha = as_alpha(alpha, A.shape[1])
@@ -103,7 +111,7 @@ def flow_limit(
     starts = np.broadcast_to(alpha, (*alpha.shape[:-1], A.shape[1]))
     stack = np.atleast_2d(starts)
     find = _in_any_geometry if general else _walk
-    found = find(matrix, y.astype(float), parametrization, stack)
+    found = find(matrix, y, parametrization, stack)
     converged = bool(np.all([point.converged for point in found]))
     steps = sum(point.steps for point in found)
     message = (
@@ -118,7 +126,7 @@ def flow_limit(
         warnings.warn(f"flow_limit: {message}", RuntimeWarning, stacklevel=2)
     shape = starts.shape
     return Result(
-        x=np.array([point.x for point in found]).reshape(shape).astype(A.dtype),
+        x=narrowed(np.array([point.x for point in found]).reshape(shape), A.dtype),
         converged=converged,
         iterations=steps,
         message=message,
@@ -173,7 +181,7 @@ def _in_any_geometry(A, y, parametrization, stack):
 def _normalized_limit(A, y, parametrization, alpha):
     """The same for weight normalization, whose dual is a smooth convex function of `m` unknowns: by SciPy's Newton's method."""
     alpha = as_positive("alpha", alpha)
-    flow = _Normalized(as_entries(A), y.astype(float), parametrization, alpha)
+    flow = _Normalized(as_entries(A), y, parametrization, alpha)
     run = minimize(
         lambda mu: flow.dual(mu)[0],
         flow.first_state,
@@ -192,7 +200,7 @@ def _normalized_limit(A, y, parametrization, alpha):
     message = f"The dual problem was solved in {run.nit} Newton steps, to {optimality:.0e}."
     if not converged:
         warnings.warn(f"flow_limit: {message}", RuntimeWarning, stacklevel=3)
-    return Result((x * flow.unit).astype(A.dtype), converged, int(run.nit), message, optimality, "|A x - y| / |y|")
+    return Result(narrowed(x * flow.unit, A.dtype), converged, int(run.nit), message, optimality, "|A x - y| / |y|")
 
 
 @dataclass(frozen=True, eq=False)
@@ -295,7 +303,7 @@ def descent_limit(
         # Two signs are one sign in twice the dimension, where every weight may have a scale of its own.
         both = hstack([entries, -entries]).tocsr() if issparse(entries) else np.hstack([entries, -entries])
         end = flow_limit(both, y, HadamardPower(2), alpha=weights.ravel())
-        x, converged = (end.x[:n] - end.x[n:]).astype(A.dtype), end.converged
+        x, converged = narrowed(end.x[:n] - end.x[n:], A.dtype), end.converged
     elif converged:
         message += " A weight is exactly zero, and stays so: the point is the last iterate."
     if not converged:
@@ -370,8 +378,8 @@ def label_noise_flow(A: Matrix, y: ArrayLike, *, alpha: ArrayLike, times: ArrayL
             f"times must be at most about {latest:.3g} here, got {times[-1]:g}: the scale of an entry would leave float64"
         )
     found = flow_limit(entries, y, SignedHadamardPower(2), alpha=alpha * np.exp(-fall))
-    x = found.x.astype(A.dtype)
-    losses = np.sum((entries @ found.x.T - as_data(y, A)[:, None]) ** 2, axis=0) / 2
+    x = narrowed(found.x, A.dtype)
+    losses = np.sum((entries @ found.x.T - as_data(y, A, float)[:, None]) ** 2, axis=0) / 2
     path = Path(times, x, losses)
     return Result(
         x[-1],
@@ -435,6 +443,7 @@ def l1_bound(
     alpha = as_alpha(alpha, n)
     if alpha.ndim == 2:
         raise ValueError(f"alpha must be a number or have shape ({n},), got {alpha.shape}")
+    parametrization.log_start(alpha)  # refuses what leaves float64
     L = parametrization.depth
     # In the weighted norm the start alpha_i^L weighs alpha_i^2; a uniform start is measured without weights.
     start = np.broadcast_to(alpha**2 if alpha.ndim and L > 2 else alpha**L, (n,))
@@ -472,7 +481,9 @@ class Plateaus:
 
     def mean(self, tau: ArrayLike) -> np.ndarray:
         r"""The running mean :math:`\frac1\tau\int_0^\tau x` at the positive times `tau`, shape (..., n)."""
-        tau = np.asarray(tau, dtype=float)[..., None]
+        tau = as_reals("tau", tau).astype(float)[..., None]
+        if not np.all((tau > 0) & np.isfinite(tau)):
+            raise ValueError("tau must be positive and finite")
         edges = np.r_[self.times, np.inf]
         lengths = np.clip(tau - self.times, 0, edges[1:] - self.times)
         return lengths @ self.x[1:] / tau
@@ -534,7 +545,7 @@ def saddle_to_saddle(
     ([0.125, 0.25], [[0.0, 0.0], [0.0, -1.0], [2.0, -1.0]])
     """
     A = as_matrix(A)
-    y = as_data(y, A).astype(float)
+    y = as_data(y, A, float)
     A = dense(as_entries(A))
     max_jumps = as_positive("max_jumps", max_jumps, integer=True)
     depth = SignedHadamardPower(depth).depth
@@ -542,15 +553,17 @@ def saddle_to_saddle(
     omega = np.ones(n) if weights is None else as_vector("weights", weights, n, "one weight for each column of A")
     if not np.all(omega > 0):
         raise ValueError(f"weights must be positive, the smallest is {np.min(omega)}")
-    A = A / omega  # the unknown omega x, whose dual coordinate has its walls at 1
+    given, A = A, A / omega  # the unknown omega x, whose dual coordinate has its walls at 1
+    model = HadamardPower(depth)
+    start = 1.0 if depth == 2 else omega ** (-1 / (depth - 2))
     clock = 1.0 if depth == 2 else depth * (depth - 2) / 2
     lower = -np.inf if nonnegative else -1.0
     s, x = np.zeros(n), np.zeros(n)
-    rounding = 1e-10 * np.max(np.abs(A.T @ y))
+    sizes = np.abs(A)
     times, plateaus, tau = [], [x], 0.0
     while True:
         velocity = -2 * A.T @ (A @ x - y)
-        velocity[np.abs(velocity) <= rounding] = 0
+        velocity[np.abs(velocity) <= ACCEPTED * (sizes.T @ (sizes @ np.abs(x) + np.abs(y)))] = 0
         # What is pushed outwards at its bound belongs to x already and stays there.
         velocity[(s >= 1) & (velocity > 0) | (s <= lower) & (velocity < 0)] = 0
         wait = np.full(n, np.inf)
@@ -569,7 +582,14 @@ def saddle_to_saddle(
         active = np.flatnonzero((s >= 1) | (s <= lower))
         signs = np.sign(s[active])
         x = np.zeros(n)
-        x[active] = signs * lawson_hanson(A[:, active] * signs, y, maxiter=100 * n)[0]
+        columns = A[:, active] * signs
+        x[active] = signs * _nonnegative_solution(columns, y)[0]
+        if np.linalg.matrix_rank(columns) < len(active):
+            # Several points are least-squares solutions. All have the same weighted l1-norm, so from any start of the right
+            # shape the flow among them ends at the one that it ends at from small ones.
+            own, faces = omega[active], given[:, active] * signs
+            first = np.broadcast_to(start, n)[active]
+            x[active] = signs * own * flow_limit(faces, A @ x, model, alpha=first).x
         times.append(tau)
         plateaus.append(x)
     return Plateaus(np.array(times) / clock, np.array(plateaus) / omega)

@@ -12,11 +12,10 @@ from scipy.integrate import Radau
 from scipy.optimize import brentq
 from scipy.special import logsumexp
 
-from ._matrices import gram
 from ._types import Matrix
-from ._validation import as_matrix, as_norm, as_numbers, as_positive
+from ._validation import ENTRIES, as_matrix, as_norm, as_numbers, as_positive, check_size
 from .baselines import _signed
-from .flow import _quiet
+from .flow import MAX_EVALUATIONS, _quiet
 from .measures import _norm_of
 
 
@@ -104,6 +103,7 @@ def steepest_descent(
     m, n = signed.shape
     norm, shape = as_norm(norm, shape, n)
     step_size = as_positive("step_size", step_size)
+    check_size("step_size", step_size, ENTRIES, "a value")
     beta1 = _as_share("beta1", beta1)
     if beta2 is not None:
         if norm != "linf":
@@ -214,43 +214,46 @@ def margin_flow(A: Matrix, y: ArrayLike, *, alpha: float, log_losses: ArrayLike)
     if not 1e-299 < unit < 1e299:
         raise ValueError(f"alpha^2 times the largest entry of A must be between 1e-299 and 1e299, got alpha {alpha:g}")
     size = np.arcsinh(1 / unit)
+    # Multipliers of nearly opposite points cancel in `s`, which is followed itself, in orthonormal coordinates.
+    basis, spread = np.linalg.qr(points.T)
     targets = as_numbers("log_losses", log_losses)
     if targets[0] >= np.log(len(points) * np.log(2)) or np.any(np.diff(targets) >= 0):
         raise ValueError("log_losses must decrease, and begin below the logarithm of the first loss, ln(m ln 2)")
 
-    def margins(mu):
-        return points @ (unit * np.sinh(size * (mu @ points)))
+    def margins(s):
+        return points @ (unit * np.sinh(size * (basis @ s)))
 
-    def log_loss(mu):
-        z = margins(mu)
+    def log_loss(s):
+        z = margins(s)
         # ln(ln(1 + e^-z)), which is -z to rounding where e^-z is small
         return logsumexp(np.where(z > 30, -z, np.log(np.logaddexp(0, -np.minimum(z, 30)))))
 
-    def rates(mu):
+    def rates(s):
         """The shares of the multipliers in their growth, and each sigmoid."""
-        logs = -np.logaddexp(0, margins(mu))
+        logs = -np.logaddexp(0, margins(s))
         return np.exp(logs - logsumexp(logs)), np.exp(logs)
 
-    def jacobian(tau, mu):
-        share, sigmoid = rates(mu)
+    def jacobian(tau, s):
+        share, sigmoid = rates(s)
         slope = np.outer(share, share * (1 - sigmoid)) - np.diag(share * (1 - sigmoid))
-        return slope @ gram(points, unit * size * np.cosh(size * (mu @ points)))
+        return spread @ slope @ points @ (unit * size * np.cosh(size * (basis @ s))[:, None] * basis)
 
     found = []
     with _quiet():
-        start = np.zeros(len(points))
-        run = Radau(lambda tau, mu: rates(mu)[0], 0.0, start, 1e9, rtol=1e-6, atol=1e-8, jac=jacobian)
+        start = np.zeros(len(spread))
+        run = Radau(lambda tau, s: spread @ rates(s)[0], 0.0, start, 1e9, rtol=1e-6, atol=1e-8, jac=jacobian)
         for target in targets:
             while log_loss(run.y) > target:
                 if run.status == "running":
                     run.step()
-                if run.status == "failed" or (run.status == "finished" and log_loss(run.y) > target):
+                ended = run.status == "failed" or run.nfev > MAX_EVALUATIONS
+                if ended or (run.status == "finished" and log_loss(run.y) > target):
                     raise ValueError(
                         f"log_losses must be reached by the flow: it ends before {target:g}. Are the data separable?"
                     )
             path = run.dense_output()
             tau = brentq(_above, run.t_old, run.t, args=(path, log_loss, target), xtol=1e-14 * run.t)
-            found.append(twice * np.sinh(size * (path(tau) @ points)))
+            found.append(twice * np.sinh(size * (basis @ path(tau))))
     return np.array(found)
 
 

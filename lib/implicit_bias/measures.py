@@ -23,6 +23,7 @@ from ._validation import (
     as_positive,
     as_reals,
     as_vector,
+    narrowed,
 )
 from .parametrizations import HadamardPower, SignedHadamardPower
 
@@ -94,8 +95,11 @@ def column_norms(A: Matrix) -> np.ndarray:
     """
     A = as_matrix(A)
     if isinstance(A, LinearOperator):
-        return operator_column_norms(A)[0].astype(A.dtype)
-    return sparse_norm(A, axis=0) if issparse(A) else np.linalg.norm(A, axis=0)
+        norms = operator_column_norms(A)[0]
+    else:
+        entries = A.astype(float, copy=False)  # squares may leave float32
+        norms = sparse_norm(entries, axis=0) if issparse(A) else np.linalg.norm(entries, axis=0)
+    return narrowed(norms, A.dtype)
 
 
 def kkt_residual(A: Matrix, y: ArrayLike, x: ArrayLike, *, nonnegative: bool = False) -> float | np.ndarray:
@@ -124,8 +128,8 @@ def kkt_residual(A: Matrix, y: ArrayLike, x: ArrayLike, *, nonnegative: bool = F
     0.0
     """
     A = as_matrix(A)
-    y = as_data(y, A)
-    x = as_vector("x", x, A.shape[1], "one entry for each column of A")
+    y = as_data(y, A, float)
+    x = as_vector("x", x, A.shape[1], "one entry for each column of A").astype(float)
     return float(_kkt(x, A.T @ (A @ x - y), column_norms(A), np.linalg.norm(y), nonnegative))
 
 
@@ -230,8 +234,8 @@ def certificate(A: Matrix, y: ArrayLike, x: ArrayLike, *, nonnegative: bool = Fa
     (True, True)
     """
     A = as_matrix(A)
-    y = as_data(y, A)
-    x = as_vector("x", x, A.shape[1], "one entry for each column of A")
+    y = as_data(y, A, float)
+    x = as_vector("x", x, A.shape[1], "one entry for each column of A").astype(float)
     residual = A @ x - y
     return _certify(x, residual, A.T @ residual, column_norms(A), np.linalg.norm(y), nonnegative)
 

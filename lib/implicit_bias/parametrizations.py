@@ -407,6 +407,7 @@ class Reparametrization:
         if self.direction.ndim > 1 or not np.all(np.isfinite(self.direction)):
             raise ValueError(f"start must be a finite number, or one for each entry; got {start!r}")
         self.nonnegative = bool(nonnegative)
+        self._first = self._origin = None  # the last weights that `from_dual` began at, and h' there
 
     def __repr__(self):
         return f"Reparametrization({getattr(self.rho, '__name__', self.rho)})"
@@ -456,7 +457,9 @@ class Reparametrization:
             if self.mirror_map is None:
                 w = _follow(self.derivative, first, point.s)
                 return self.rho(w), self.derivative(w) ** 2
-            start = self.mirror_map(self.rho(first))
+            if not np.array_equal(self._first, first):  # to integrate a map takes longer than all the rest
+                self._first, self._origin = np.array(first), self.mirror_map(self.rho(first))
+            start = self._origin
             x = self.inverse_mirror_map(start + point.s)
             # A mirror map with a bounded range has an inverse that may go on outside of it, as the tangent does.
             x = np.where(
@@ -677,7 +680,8 @@ def hadamard_penalty(
     if isinstance(parametrization, GroupHadamard):
         if x.shape[-1] != len(parametrization.groups):
             raise ValueError(f"x must have {len(parametrization.groups)} entries like groups, got shape {x.shape}")
-        return np.sum(np.sqrt(parametrization.sums(x**2)), axis=-1)[()]
+        size = np.max(np.abs(x), initial=0) or 1.0  # squares may leave float64
+        return np.sum(size * np.sqrt(parametrization.sums((x / size) ** 2)), axis=-1)[()]
     if not isinstance(parametrization, _Power):
         raise ValueError(
             f"parametrization must be a HadamardPower, SignedHadamardPower or GroupHadamard, got {parametrization!r}"

@@ -13,7 +13,19 @@ from scipy.linalg.lapack import dpocon, dtrcon
 
 from ._matrices import as_entries, dense
 from ._types import Matrix
-from ._validation import as_data, as_inputs, as_matrix, as_numbers, as_outputs, as_positive, as_sizes, as_vector
+from ._validation import (
+    ENTRIES,
+    NORMS,
+    as_data,
+    as_inputs,
+    as_matrix,
+    as_numbers,
+    as_outputs,
+    as_positive,
+    as_sizes,
+    as_vector,
+    check_size,
+)
 
 # A factor is used where LAPACK estimates the reciprocal of its condition above these; elsewhere the singular values decide.
 # The condition of the kernel is the square of that of the features.
@@ -187,6 +199,8 @@ def nested_fits(features: ArrayLike, y: ArrayLike, sizes: ArrayLike, test_featur
     if test_features.shape[1] != largest:
         raise ValueError(f"test_features must have {largest} columns like features, got {test_features.shape[1]}")
     y = as_outputs("y", y, n)
+    for name, entries in (("features", features), ("test_features", test_features), ("y", y)):
+        check_size(name, float(np.max(np.abs(entries))), ENTRIES, "its largest entry")
     sizes = as_sizes("sizes", sizes)
     if np.any(np.diff(sizes) <= 0) or sizes[-1] > largest:
         raise ValueError(f"sizes must increase, up to at most the {largest} columns of features")
@@ -290,7 +304,7 @@ def ridgeless_risk(n: int, p: ArrayLike, *, signal: float, noise: float) -> floa
     [1.0417, inf, 3.0204]
     """
     n, p = as_positive("n", n, integer=True), as_sizes("p", p, any_shape=True)
-    signal, noise = as_positive("signal", signal, zero=True), as_positive("noise", noise, zero=True)
+    signal, noise = _as_deviation("signal", signal), _as_deviation("noise", noise)
     return (signal**2 * np.maximum(1 - n / p, 0) + _variance(n, p, noise**2))[()]
 
 
@@ -326,7 +340,7 @@ def ridgeless_risk_limit(gamma: ArrayLike, *, signal: float, noise: float) -> fl
     as_numbers("gamma", gamma.ravel())
     if np.any(gamma <= 0):
         raise ValueError("gamma must be positive")
-    signal, noise = as_positive("signal", signal, zero=True), as_positive("noise", noise, zero=True)
+    signal, noise = _as_deviation("signal", signal), _as_deviation("noise", noise)
     bias = signal**2 * np.maximum(1 - 1 / gamma, 0)
     if noise == 0:
         return bias[()]
@@ -370,10 +384,17 @@ def weak_feature_risk(n: int, p: ArrayLike, total: int, *, signal: float, noise:
     total = as_positive("total", total, integer=True)
     if np.any(p > total):
         raise ValueError(f"p must be at most total = {total}")
-    signal, noise = as_positive("signal", signal, zero=True), as_positive("noise", noise, zero=True)
+    signal, noise = _as_deviation("signal", signal), _as_deviation("noise", noise)
     used = signal**2 * p / total
     unexplained = signal**2 * (1 - p / total) + noise**2
     return (used * np.maximum(1 - n / p, 0) + unexplained + _variance(n, p, unexplained))[()]
+
+
+def _as_deviation(name, value):
+    """A number that is not negative and whose square is in float64."""
+    value = as_positive(name, value, zero=True)
+    check_size(name, value, NORMS, "a value")
+    return value
 
 
 def _variance(n, p, squared_noise):

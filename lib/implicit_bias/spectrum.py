@@ -21,6 +21,7 @@ from scipy.special import hyp2f1
 
 from ._validation import as_finite_matrix, as_numbers, as_positive, as_reals
 from .descent import _log_spaced
+from .parametrizations import _log_start
 from .results import Path, Result
 
 TOLERANCE = 1e-8  # of the error of an eigenvalue, relative to the target, at which a descent counts as converged
@@ -131,6 +132,8 @@ def diagonal_descent(
         x = weights[:, 0] * weights[:, 1] ** (depth - 1)
         loss = np.sum((x - eigenvalues) ** 2, axis=1) / 2
     finite = np.logical_and.accumulate(np.isfinite(loss))
+    if not finite[0]:
+        raise ValueError(f"alpha or eigenvalues must be smaller: the first loss leaves float64, got alpha {alpha:g}")
     x, weights, iterations = x[finite], weights[finite], np.array(kept)[finite]
     path = Path(step_size * iterations, x, loss[finite], iterations)
     error = float(np.max(np.abs(x[-1] - eigenvalues)) / (np.linalg.norm(eigenvalues) or 1.0))
@@ -221,20 +224,32 @@ def diagonal_flow(eigenvalues: ArrayLike, *, depth: float, alpha: float, times: 
     depth, times = _as_depth(depth, real=True), as_numbers("times", times)
     if times[0] < 0 or np.any(np.diff(times) <= 0):
         raise ValueError("times must be non-negative and increasing")
+    _log_start(alpha, depth)
+    start = alpha**depth
     if depth == 2:
-        return _logistic(times[:, None], eigenvalues, 2, alpha)
+        return _logistic(times[:, None], eigenvalues, 2, start)
+
+    # The largest eigenvalue is the unit, for the tolerances are absolute too; a larger start moves on a faster clock.
+    unit = np.max(np.abs(eigenvalues)) or start
+    with np.errstate(over="ignore"):
+        eigenvalues, start, scaled = eigenvalues / unit, start / unit, times * unit ** (2 - 2 / depth)
+    if not np.all(np.isfinite([start, scaled[-1]])):
+        raise ValueError(f"times and alpha must not leave float64 in units of the largest eigenvalue, {unit:g}")
 
     def speed(t, s):
-        return _logistic(s, eigenvalues, depth, alpha) ** (1 - 2 / depth)
+        return _logistic(s, eigenvalues, depth, start) ** (1 - 2 / depth)
 
-    end = max(times[-1], np.finfo(float).tiny)
-    clocks = solve_ivp(speed, (0, end), np.zeros(eigenvalues.size), "DOP853", times, rtol=1e-12, atol=1e-13).y.T
-    return _logistic(clocks, eigenvalues, depth, alpha)
+    end, floor = max(scaled[-1], np.finfo(float).tiny), 1e-13 / max(start, 1.0)
+    with np.errstate(over="ignore", invalid="ignore"):  # of trial steps, which are refused
+        run = solve_ivp(speed, (0, end), np.zeros(eigenvalues.size), "DOP853", scaled, rtol=1e-12, atol=floor)
+    if run.status < 0:
+        raise ValueError(f"times must be reached by the integrator, which stopped before {times[-1]:g}: {run.message}")
+    return unit * _logistic(run.y.T, eigenvalues, depth, start)
 
 
-def _logistic(s, eigenvalues, depth, alpha):
-    """The solution of ``w' = N w (lambda - w)``, ``w(0) = alpha^N``, also for `lambda` = 0, where it is ``1/(1/w0 + N s)``."""
-    w0, exponent = alpha**depth, depth * eigenvalues * s
+def _logistic(s, eigenvalues, depth, w0):
+    """The solution of ``w' = N w (lambda - w)``, ``w(0) = w0``, also for `lambda` = 0, where it is ``1/(1/w0 + N s)``."""
+    exponent = depth * eigenvalues * s
     with np.errstate(over="ignore"):  # e^(-x) is infinite where w has decayed to 0
         decay = np.exp(-exponent)
         # (1 - e^(-x)) / lambda, which tends to N s
@@ -282,17 +297,19 @@ def learning_time(
     fraction = as_positive("fraction", fraction)
     if fraction >= 1:
         raise ValueError(f"fraction must be less than 1, got {fraction}")
+    _log_start(alpha, depth)
     positive = eigenvalue > 0
     level = np.where(positive, eigenvalue, 1.0)
     b = (fraction * level) ** (1 / depth)
     a = np.minimum(alpha, b)
 
     # 1 / (x^(N-1) (lambda - x^N)) = (x^(1-N) + x / (lambda - x^N)) / lambda, and the last term is a hypergeometric series.
-    def rest(x):
-        return x**2 / (2 * level) * hyp2f1(1, 2 / depth, 1 + 2 / depth, x**depth / level)
+    def rest(x, share):  # of the level, which x^N is
+        return x**2 / (2 * level) * hyp2f1(1, 2 / depth, 1 + 2 / depth, share)
 
     start = np.log(b / a) if depth == 2 else (a ** (2 - depth) - b ** (2 - depth)) / (depth - 2)
-    return np.where(positive, (start + rest(b) - rest(a)) / level, np.inf)[()]
+    begun = np.where(a < b, a**depth / level, fraction)
+    return np.where(positive, (start + rest(b, fraction) - rest(a, begun)) / level, np.inf)[()]
 
 
 def effective_rank_plateaus(eigenvalues: ArrayLike) -> np.ndarray:

@@ -1,0 +1,357 @@
+"""What the author of a problem need not think of: sizes, dtypes and ties, drawn from all that the functions admit."""
+
+import warnings
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from implicit_bias import (
+    GroupHadamard,
+    HadamardPower,
+    Linear,
+    SignedHadamardPower,
+    accelerated_flow,
+    basis_pursuit,
+    check,
+    diagonal_descent,
+    diagonal_flow,
+    diagram,
+    flow_limit,
+    from_potential,
+    gradient_descent,
+    gradient_flow,
+    group_lasso,
+    hadamard_penalty,
+    l1_bound,
+    label_noise_flow,
+    learning_time,
+    margin_flow,
+    maximum_margin,
+    minimum_norm,
+    nested_fits,
+    nuclear_norm,
+    parametrizations,
+    saddle_to_saddle,
+    steepest_descent,
+)
+from implicit_bias.measures import certificate, column_norms, kkt_residual
+from implicit_bias.regression import ridgeless_risk, ridgeless_risk_limit, weak_feature_risk
+from scipy.integrate import quad
+
+SIZES = [1e-100, 1e-8, 1e8, 1e100]
+
+
+# --- Eigenvalues ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("depth", [2, 2.5, 3, 8])
+@pytest.mark.parametrize("size", SIZES)
+def test_the_flow_of_eigenvalues_has_no_units(depth, size):
+    rng = np.random.default_rng(0)
+    eigenvalues, alpha = rng.standard_normal(4) * 10 ** rng.uniform(-3, 0, 4), 0.3
+    times = np.cumsum(10 ** rng.uniform(-1, 3, 5))
+    expected = diagonal_flow(eigenvalues, depth=depth, alpha=alpha, times=times)
+    found = diagonal_flow(
+        size * eigenvalues, depth=depth, alpha=alpha * size ** (1 / depth), times=times / size ** (2 - 2 / depth)
+    )
+    np.testing.assert_allclose(found / size, expected, rtol=1e-8)
+
+
+def test_starts_of_eigenvalues_beyond_float64():
+    for alpha, depth in ((1e-200, 2), (1e-80, 8), (1e80, 8), (1e200, 2)):
+        with pytest.raises(ValueError, match="alpha"):
+            diagonal_flow([2.0, -1.0], depth=depth, alpha=alpha, times=[1.0])
+        with pytest.raises(ValueError, match="alpha"):
+            learning_time([2.0, -1.0], depth=depth, alpha=alpha)
+    for eigenvalues, alpha in (([2.0], 1e80), ([2e200], 0.1)):
+        with pytest.raises(ValueError, match="alpha or eigenvalues"):
+            diagonal_descent(eigenvalues, depth=2, alpha=alpha, step_size=1e-3, max_iterations=10)
+    with pytest.raises(ValueError, match="times and alpha"):
+        diagonal_flow([1e100], depth=3, alpha=0.1, times=[1e300])
+    decayed = diagonal_flow([2.0, -1.0], depth=3, alpha=1e15, times=[1.0])  # from 1e45
+    np.testing.assert_allclose(decayed, diagonal_flow([2.0, -1.0], depth=3, alpha=1e12, times=[1.0]), rtol=1e-8)
+
+
+@pytest.mark.parametrize("depth", [2, 2.0001, 2.5, 4, 20])
+def test_learning_times_of_almost_all(depth):
+    """From one fraction to another the time is an integral, in the logarithm of what is missing."""
+    rng = np.random.default_rng(1)
+    for missing in 10.0 ** -np.arange(1, 13):
+        level = 10 ** rng.uniform(-5, 5)
+        alpha = 0.1 * level ** (1 / depth)
+        late, early = (learning_time(level, depth=depth, alpha=alpha, fraction=1 - m) for m in (missing, 0.5))
+        first = 1 - (1 - missing)  # what is missing in float64
+
+        def velocity(z, level=level):  # of -ln(missing share)
+            return level ** (2 - 2 / depth) * depth * (1 - np.exp(-z)) ** (2 - 2 / depth)
+
+        expected = quad(lambda z: 1 / velocity(z), np.log(2), -np.log(first), epsabs=0, epsrel=1e-11)[0]
+        assert late - early == pytest.approx(expected, rel=1e-8, abs=1e-10 * early)
+    assert learning_time(1.0, depth=depth, alpha=2.0) == 0
+
+
+# --- Separators -------------------------------------------------------------------------------------------------------
+
+
+def test_the_rich_flow_of_points_that_are_nearly_opposite():
+    """Multipliers of nearly opposite points are as large as the inverse of their angle, and cancel."""
+    ends = []
+    for angle in (1e-2, 1e-3, 1e-4):
+        points = [[1.0, 2.0], [1.0, 2.0 + angle]]
+        x = margin_flow(points, [1, -1], alpha=0.1, log_losses=[-1.0, -1e3])
+        margins = x @ np.transpose(points) * [1, -1]
+        np.testing.assert_allclose(np.sum(np.logaddexp(0, -margins[0])), np.exp(-1), rtol=1e-4)
+        np.testing.assert_allclose(margins[1], 1e3, rtol=1e-2)
+        ends.append(angle * x[1])
+    np.testing.assert_allclose(ends[0], ends[1], rtol=5e-3)
+    np.testing.assert_allclose(ends[1], ends[2], rtol=5e-4)
+
+
+@pytest.mark.parametrize("norm", ["l2", "l1", "linf", "spectral"])
+def test_steps_whose_squares_leave_float64(norm):
+    A, y = np.array([[2.0, 1.0], [-1.0, -2.0], [1.0, 0.2]]), [1, -1, 1]
+    shape = (1, 2) if norm == "spectral" else None
+    largest = 1 / float(np.linalg.norm(maximum_margin(A, y).x)) if norm in ("l2", "spectral") else None
+    for step in (1e-99, 1e99):
+        found = steepest_descent(A, y, norm=norm, shape=shape, step_size=step, max_iterations=50)
+        assert np.all(np.isfinite(found.x))
+        assert largest is None or np.all(found.margin <= largest * (1 + 1e-12))
+    for step in (1e-300, 1e200, 1e308):
+        with pytest.raises(ValueError, match="step_size"):
+            steepest_descent(A, y, norm=norm, shape=shape, step_size=step, max_iterations=50)
+
+
+@pytest.mark.filterwarnings("ignore:maximum_margin")
+@pytest.mark.parametrize("norm", ["l2", "l1", "linf"])
+def test_certified_separators_separate(norm):
+    """In exact arithmetic: where large terms cancel in a margin, that of float64 may be one of rounding."""
+    certified = 0
+    for seed in range(400):
+        rng = np.random.default_rng(seed)
+        m, n = rng.integers(2, 9), rng.integers(1, 11)
+        A = rng.standard_normal((m, n)) if seed % 2 else np.vander(rng.random(m), n)
+        A = A * 10 ** rng.uniform(-8, 8, (m, 1))
+        y = np.sign(A @ rng.standard_normal(n))
+        if len(set(y)) < 2:
+            continue
+        found = maximum_margin(A, y, norm=norm)
+        certified += found.converged
+        if found.converged:
+            x = [Fraction(float(entry)) for entry in found.x]
+            for label, row in zip(y, A, strict=True):
+                assert label * sum(Fraction(float(a)) * b for a, b in zip(row, x, strict=True)) >= 1 - 2e-8, seed
+    assert certified > 100
+
+
+def test_a_group_lasso_of_nothing_is_nothing():
+    """Whatever the sizes: data that are zero, or a penalty that is as large as the steepest group."""
+    for size in (1e-30, 1.0, 1e30):
+        A = size * np.random.default_rng(0).standard_normal((2, 3))
+        for y, penalty in (([0.0, 0.0], 1.0), ([size, -size], 1e3 * size**2)):
+            found = group_lasso(A, y, [0, 0, 1], penalty)
+            assert found.converged and not np.any(found.x)
+
+
+# --- Formulas ---------------------------------------------------------------------------------------------------------
+
+
+def test_formulas_beyond_float64():
+    for size in (1e-300, 1e-200, 1e200, 1e300):
+        assert hadamard_penalty([3 * size, 4 * size], GroupHadamard([0, 0])) == pytest.approx(5 * size)
+    for alpha in (1e-200, [1e-200, 1e-199]):
+        for depth in (2, 3):
+            with pytest.raises(ValueError, match="alpha"):
+                l1_bound(3.0, SignedHadamardPower(depth), alpha=alpha, n=2)
+    for name in ("signal", "noise"):
+        sizes = {"signal": 1.0, "noise": 1.0} | {name: 1e200}
+        for risk in (
+            lambda sizes=sizes: ridgeless_risk(5, 10, **sizes),
+            lambda sizes=sizes: ridgeless_risk_limit(0.5, **sizes),
+            lambda sizes=sizes: weak_feature_risk(5, 10, 20, **sizes),
+        ):
+            with pytest.raises(ValueError, match=name):
+                risk()
+    features = np.array([[1.0, 0, 2, 1], [0, 1, 1, 3]])
+    for size in (1e-160, 1e160):
+        for name, arguments in (
+            ("^features", (size * features, [1.0, 1.0])),
+            ("^y", (features, [size, size])),
+        ):
+            with pytest.raises(ValueError, match=name):
+                nested_fits(*arguments, [1, 3], features)
+    with pytest.raises(ValueError, match="sizes"):
+        nested_fits(features, [1.0, 1.0], np.array([2**64 - 1], dtype=np.uint64), features)
+
+
+# --- float32 ----------------------------------------------------------------------------------------------------------
+
+
+SOLVERS = {
+    "basis_pursuit": lambda A, y, alpha: basis_pursuit(A, y),
+    "minimum_norm": lambda A, y, alpha: minimum_norm(A, y),
+    "nuclear_norm": lambda A, y, alpha: nuclear_norm(A, y, (1, A.shape[1])),
+    "group_lasso": lambda A, y, alpha: group_lasso(
+        A, y, [0, 0, 1], 1e-3 * float(np.max(np.abs(A.astype(float).T @ y)))
+    ),
+    "flow_limit": lambda A, y, alpha: flow_limit(A, y, SignedHadamardPower(2), alpha=alpha),
+    "gradient_flow": lambda A, y, alpha: gradient_flow(A, y, HadamardPower(2), alpha=alpha),
+    "accelerated_flow": lambda A, y, alpha: accelerated_flow(
+        A, y, HadamardPower(2), alpha=alpha, times=[10 / float(np.max(A)) / alpha]
+    ),
+    "label_noise_flow": lambda A, y, alpha: label_noise_flow(A, y, alpha=alpha, times=[0.0]),
+}
+
+
+@pytest.mark.parametrize("solver", list(SOLVERS))
+@pytest.mark.parametrize("power", [-30, 30])
+def test_solutions_beyond_the_range_of_float32(solver, power):
+    """A matrix in float32 whose solution is no number there: it is returned in float64."""
+    rng = np.random.default_rng(2)
+    size = 2.0**power
+    A, truth = rng.uniform(0.5, 1, (2, 3)).astype(np.float32), np.array([0.7, 0.0, 0.3])
+    y, alpha = A @ truth, 0.3
+    solve = SOLVERS[solver]
+    expected = solve(A.astype(float), y, alpha)
+    found = solve(A * np.float32(size**3), y / size**2, alpha / size**2.5)
+    x, same = (result if isinstance(result, np.ndarray) else result.x for result in (found, expected))
+    tolerance = 2e-3 if solver in ("group_lasso", "nuclear_norm") else 1e-4
+    np.testing.assert_allclose(x.astype(float) * size**5, same, rtol=tolerance, atol=tolerance)
+    assert isinstance(found, np.ndarray) or found.converged == expected.converged
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e30])
+def test_squares_beyond_the_range_of_float32(size):
+    """Norms of the data and of columns decide on what counts as converged."""
+    rng = np.random.default_rng(3)
+    A, y = rng.standard_normal((3, 5)).astype(np.float32), rng.standard_normal(3)
+    np.testing.assert_allclose(column_norms(A * np.float32(size)) / size, np.linalg.norm(A, axis=0), rtol=1e-6)
+    B, b = A * np.float32(size), (y / size).astype(np.float32)
+    far = np.ones(5, dtype=np.float32) / np.float32(size)
+    assert kkt_residual(B, y, far) == pytest.approx(kkt_residual(A, y, np.ones(5)), rel=1e-5)
+    assert certificate(B, y, far).optimality == pytest.approx(certificate(A, y, np.ones(5)).optimality, rel=1e-5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # float32 has no step for it
+        assert not gradient_descent(B, b, Linear(), alpha=1.0, max_iterations=3).converged
+        assert not gradient_descent(A, b, SignedHadamardPower(2), alpha=1.0, max_iterations=3).converged
+
+
+def test_data_beyond_the_range_of_float32():
+    A = np.ones((1, 2), dtype=np.float32)
+    for y in (1e50, 1e-60):
+        np.testing.assert_allclose(basis_pursuit(A, [y]).x.sum(), y)
+        np.testing.assert_allclose(minimum_norm(A, [y]), [y / 2, y / 2])
+        with pytest.raises(ValueError, match="y is beyond the range of float32"):
+            gradient_descent(A, [y], Linear(), alpha=1.0)
+
+
+# --- From saddle to saddle --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("depth", [2, 2.5, 4])
+@pytest.mark.parametrize("nonnegative", [False, True])
+def test_columns_that_wake_up_together(depth, nonnegative):
+    """Equal and opposite columns share what they explain, as the flow from small starts has it."""
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        n, k = 5, rng.integers(1, 4)
+        A = rng.standard_normal((n, k))[:, rng.integers(k, size=n)] * rng.choice([-1.0, 1.0], n)
+        y = rng.standard_normal(n)
+        weights = None if seed % 2 else np.where(rng.random(n) < 0.5, 1.0, 1.5)
+        end = saddle_to_saddle(A, y, depth=depth, nonnegative=nonnegative, weights=weights).x[-1]
+        omega = np.ones(n) if weights is None else weights
+        alpha = 1e-8**omega if depth == 2 else 1e-5 ** (1 / (depth - 2)) * omega ** (-1 / (depth - 2))
+        model = (HadamardPower if nonnegative else SignedHadamardPower)(depth)
+        limit = flow_limit(A, y, model, alpha=alpha).x
+        np.testing.assert_allclose(end, limit, atol=2e-2 * np.max(np.abs(limit)))
+
+
+def test_small_columns_and_rows_wake_up_too():
+    """Each on its own: rounding is relative to what an entry meets."""
+    for sizes in ([1.0, 1e-14], [1e40, 1e-30], [1.0, 1e-9, 1e-18]):
+        path = saddle_to_saddle(np.diag(sizes), np.ones(len(sizes)))
+        np.testing.assert_allclose(path.times, 0.5 / np.array(sizes), rtol=1e-12)
+        np.testing.assert_allclose(path.x[-1], 1 / np.array(sizes), rtol=1e-12)
+    path = saddle_to_saddle(np.eye(2), [1.0, 1e-3], weights=[1e-20, 1e20])
+    np.testing.assert_allclose(path.times, [0.5e-20, 0.5e23], rtol=1e-12)
+
+
+def test_a_mean_over_no_time_is_refused():
+    path = saddle_to_saddle([[1.0, 0.5]], [1.0])
+    for tau in (0.0, -1.0, np.nan, np.inf):
+        with pytest.raises(ValueError, match="tau"):
+            path.mean([1.0, tau])
+
+
+# --- Maps -------------------------------------------------------------------------------------------------------------
+
+
+def test_flows_in_a_potential_do_not_integrate_the_map(monkeypatch):
+    """Once for the start, however many steps there are; and a start that was changed in place is another one."""
+    calls = []
+    follow = parametrizations._follow
+    monkeypatch.setattr(parametrizations, "_follow", lambda *given, **at: calls.append(1) or follow(*given, **at))
+    model = from_potential(np.arctanh, np.tanh, lambda x: 1 / (1 - x * x))
+    limit = flow_limit([[1.0, 0.5, -0.3]], [1.6], model, alpha=1.0)
+    flow = gradient_flow([[1.0, 0.5, -0.3]], [1.6], model, alpha=1.0)
+    assert limit.converged and flow.converged and len(calls) <= 12
+    np.testing.assert_allclose(flow.x, limit.x, atol=1e-6)
+    first, point = np.zeros(2), parametrizations.DualPoint.at(np.array([0.3, -0.2]))
+    before, _ = model.from_dual(point, first)
+    first[:] = 0.5
+    after, _ = model.from_dual(point, first)
+    np.testing.assert_allclose(np.arctanh(after) - np.arctanh(before), np.arctanh(model.value(first)))
+
+
+# --- Answers and files ------------------------------------------------------------------------------------------------
+
+
+def test_integers_beyond_float64_and_int64():
+    assert check.filter([10**400, 1]).kind == check.benign(10**400).kind == check.not_lasso(2**70).kind == "finite"
+    with pytest.raises(ValueError, match=r"max_iterations must be below 2\*\*63"):
+        gradient_descent([[1.0]], [1.0], Linear(), alpha=1.0, max_iterations=10**30)
+
+
+def test_a_file_of_trials_that_is_damaged_or_cannot_be_written(tmp_path, capsys):
+    path = tmp_path / "small.csv"
+    assert diagram.main(["--n", "20", "--trials", "2", "--output", str(path), "--quiet"]) == 0
+    good = path.read_text(encoding="utf-8")
+    for wrong in ("zzzzz", "fffff", "+1fff", "     "):
+        mask = good.splitlines()[1].split(",")[1]
+        path.write_text(good.replace(mask, wrong), encoding="utf-8", newline="\n")
+        with pytest.raises(ValueError, match="must be a finished file"):
+            diagram.read(path)
+        assert diagram.main(["--n", "20", "--trials", "2", "--output", str(path), "--quiet"]) == 0
+        assert path.read_text(encoding="utf-8") == good
+    with pytest.raises(SystemExit):
+        diagram.main(["--n", "20", "--trials", "1", "--output", str(tmp_path / "none" / "small.csv"), "--quiet"])
+    assert "none" in capsys.readouterr().err
+
+
+# --- Least l1-norm ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:basis_pursuit")
+@pytest.mark.parametrize("nonnegative", [False, True])
+def test_every_row_is_met_where_basis_pursuit_is_certified(nonnegative):
+    """Also one whose data are far below the largest; and data that can be met are said to be so where rows nearly depend."""
+    certified, infeasible = 0, 0
+    for seed in range(80):
+        rng = np.random.default_rng(seed)
+        m, n = rng.integers(2, 9), rng.integers(1, 13)
+        if seed % 2:
+            A = np.exp(-np.outer(np.geomspace(1e-2, 10, m), np.geomspace(1e-1, 1e2, n)))
+        else:
+            A = rng.integers(0, 2, (m, n)) * 10 ** rng.uniform(-8, 8, n)
+        truth = rng.standard_normal(n) * (rng.random(n) < 0.5) / np.max(np.abs(A), axis=0, initial=1e-8)
+        y = A @ (np.abs(truth) if nonnegative else truth)
+        found = basis_pursuit(A, y, nonnegative=nonnegative)
+        infeasible += "infeasible" in found.message
+        certified += found.converged
+        if found.converged:
+            terms = np.abs(A) @ np.abs(found.x) + np.abs(y)
+            residual = np.abs(A.astype(np.longdouble) @ found.x - y)
+            assert np.all(residual <= 1e-7 * terms), seed
+    assert certified >= 65 and infeasible <= 1
+    for tiny in (1e-12, 1e-15, 1e-20):
+        found = basis_pursuit([[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 2.0]], [1.0, tiny], nonnegative=nonnegative)
+        assert not found.converged or found.x[3] == pytest.approx(tiny / 2)
