@@ -282,6 +282,33 @@ def test_a_mean_over_no_time_is_refused():
             path.mean([1.0, tau])
 
 
+# --- Descent ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", ["logistic", "squared"])
+@pytest.mark.parametrize("stack", [False, True])
+def test_a_descent_that_diverges_ends_at_a_finite_point(loss, stack):
+    """Whatever drives it off: steps, decay or momentum. The gradient of the logistic loss is finite everywhere."""
+    diverged = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        A, y = rng.standard_normal((4, 5)), np.array([1.0, -1.0, 1.0, -1.0])
+        model = [Linear(np.ones(5)), SignedHadamardPower(3), HadamardPower(2.5), GroupHadamard([0, 0, 1, 1, 1])][
+            seed % 4
+        ]
+        options = {"step_size": 10 ** rng.uniform(-2, 4), "weight_decay": 10 ** rng.uniform(-1, 6), "loss": loss}
+        options |= {"momentum": rng.choice([0.0, 0.99]), "max_iterations": 200, "record": 200}
+        alpha = 10 ** rng.uniform(-1, 1, (3, 1)) if stack else 1.0
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            found = gradient_descent(A, y, model, alpha=alpha, **options)
+        assert np.all(np.isfinite(found.x)) and np.all(np.isfinite(found.path.x)) and np.all(np.isfinite(found.weights))
+        assert not np.any(np.isnan(found.optimality))
+        diverged += "Diverged" in found.message
+        assert ("Diverged" in found.message) == any("gradient_descent: Diverged" in str(w.message) for w in told)
+    assert 20 <= diverged < 40
+
+
 # --- Maps -------------------------------------------------------------------------------------------------------------
 
 
