@@ -503,7 +503,8 @@ def saddle_to_saddle(
     The dual coordinate moves with velocity ``-k A.T (A x - y)``: in the time ``tau = t / ln(1/alpha)`` with ``k = 2`` at
     depth 2, in the time ``tau = alpha^(L-2) t`` with ``k = L (L-2)`` at depth ``L > 2``. Whenever an entry of it reaches its
     weight (1 for all, if there are no `weights`) or minus that, `x` jumps to the least-squares solution among the vectors that
-    are positive only where it is at the weight, negative only where it is at minus the weight, and zero elsewhere.
+    are positive only where it is at the weight, negative only where it is at minus the weight, and zero elsewhere. Where there
+    are several, as for equal columns, it is the one at which the flow among them ends.
 
     Source: Pesme and Flammarion (2023) for depth 2 and equal starts. Taught in the chapter "Sparse recovery", "From saddle to
     saddle" and Theorem "The staircase of any depth".

@@ -10,6 +10,7 @@ from implicit_bias import (
     HadamardPower,
     Linear,
     SignedHadamardPower,
+    WeightNormalized,
     accelerated_flow,
     basis_pursuit,
     check,
@@ -307,6 +308,14 @@ def test_a_descent_that_diverges_ends_at_a_finite_point(loss, stack):
         diverged += "Diverged" in found.message
         assert ("Diverged" in found.message) == any("gradient_descent: Diverged" in str(w.message) for w in told)
     assert 20 <= diverged < 40
+
+
+def test_a_flow_that_does_not_reach_its_limit_warns():
+    for size, radius in ((1.0, 1e25), (1e30, 1.0)):
+        model, alpha = WeightNormalized(radius), 1e-3 / size if radius > 1 else 1e-25
+        with pytest.warns(RuntimeWarning, match="^gradient_flow: .* the limit is too far"):
+            found = gradient_flow([[size, 2 * size]], [1 / size], model, alpha=alpha)
+        assert not found.converged
 
 
 # --- Maps -------------------------------------------------------------------------------------------------------------
