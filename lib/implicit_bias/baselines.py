@@ -409,7 +409,7 @@ def group_lasso(A: Matrix, y: ArrayLike, groups: ArrayLike, penalty: float) -> R
     x = np.zeros(A.shape[1]) if X.value is None or steepest_at(b) <= level else X.value
     residual = b - B @ x
     steepest = steepest_at(residual)
-    dual = residual * min(1.0, level / max(steepest, np.finfo(float).tiny))
+    dual = residual * (1.0 if steepest <= level else level / steepest)
     value = residual @ residual / 2 + level * sum(np.linalg.norm(x[own]) for own in members)
     gap = float(max(value - (b @ b - (b - dual) @ (b - dual)) / 2, 0.0) / (b @ b / 2 or 1.0))
     x = narrowed(x * (size_y / size_A), A.dtype)

@@ -143,6 +143,8 @@ def gradient_descent(
             slope = objective.slope(predictions)
             gradient = backward(slope)
             finite = np.isfinite(gradient.sum(axis=-1))
+            if loss == "logistic":  # whose gradient is bounded, wherever `x` is
+                finite &= np.isfinite(x.sum(axis=-1))
             if not (finite if none_diverged else finite | ~alive).all():
                 # A diverged start goes back to its last finite iterate and stays there.
                 w = np.where((finite | ~alive)[..., None], w, w_before)
@@ -177,6 +179,7 @@ def gradient_descent(
             x = parametrization.value(w)
             time = time + eta
             k += 1
+    optimality = np.where(np.isnan(optimality), np.inf, optimality)  # of a start that diverged
     converged = bool(np.all(alive) and np.all(optimality <= tol))
     if not np.all(alive):
         message = f"Diverged: the step size is too large for {np.count_nonzero(~alive)} of {alive.size} starts."

@@ -122,7 +122,7 @@ def gradient_flow(
     Warns
     -----
     RuntimeWarning
-        When the integrator gave up before the last of `times`; the path ends where it did.
+        When the integrator gave up before the last of `times`, or before the limit; the path ends where it did.
 
     Examples
     --------

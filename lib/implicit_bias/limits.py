@@ -503,7 +503,8 @@ def saddle_to_saddle(
     The dual coordinate moves with velocity ``-k A.T (A x - y)``: in the time ``tau = t / ln(1/alpha)`` with ``k = 2`` at
     depth 2, in the time ``tau = alpha^(L-2) t`` with ``k = L (L-2)`` at depth ``L > 2``. Whenever an entry of it reaches its
     weight (1 for all, if there are no `weights`) or minus that, `x` jumps to the least-squares solution among the vectors that
-    are positive only where it is at the weight, negative only where it is at minus the weight, and zero elsewhere.
+    are positive only where it is at the weight, negative only where it is at minus the weight, and zero elsewhere. Where there
+    are several, as for equal columns, it is the one at which the flow among them ends.
 
     Source: Pesme and Flammarion (2023) for depth 2 and equal starts. Taught in the chapter "Sparse recovery", "From saddle to
     saddle" and Theorem "The staircase of any depth".
@@ -558,12 +559,14 @@ def saddle_to_saddle(
     start = 1.0 if depth == 2 else omega ** (-1 / (depth - 2))
     clock = 1.0 if depth == 2 else depth * (depth - 2) / 2
     lower = -np.inf if nonnegative else -1.0
-    s, x = np.zeros(n), np.zeros(n)
-    sizes = np.abs(A)
+    s, x, image = np.zeros(n), np.zeros(n), np.zeros(len(y))
+    sizes, rounding = np.abs(A), 30 * max(A.shape) * np.finfo(float).eps
     times, plateaus, tau = [], [x], 0.0
     while True:
-        velocity = -2 * A.T @ (A @ x - y)
-        velocity[np.abs(velocity) <= ACCEPTED * (sizes.T @ (sizes @ np.abs(x) + np.abs(y)))] = 0
+        velocity = -2 * A.T @ (image - y)
+        largest = np.max(np.abs(x))
+        terms = sizes @ (largest * ((s >= 1) | (s <= lower))) + np.abs(y)
+        velocity[(np.abs(x) > SHARP * largest) | (np.abs(velocity) <= rounding * (sizes.T @ terms))] = 0
         # What is pushed outwards at its bound belongs to x already and stays there.
         velocity[(s >= 1) & (velocity > 0) | (s <= lower) & (velocity < 0)] = 0
         wait = np.full(n, np.inf)
@@ -584,12 +587,13 @@ def saddle_to_saddle(
         x = np.zeros(n)
         columns = A[:, active] * signs
         x[active] = signs * _nonnegative_solution(columns, y)[0]
+        image = A @ x
         if np.linalg.matrix_rank(columns) < len(active):
             # Several points are least-squares solutions. All have the same weighted l1-norm, so from any start of the right
             # shape the flow among them ends at the one that it ends at from small ones.
             own, faces = omega[active], given[:, active] * signs
             first = np.broadcast_to(start, n)[active]
-            x[active] = signs * own * flow_limit(faces, A @ x, model, alpha=first).x
+            x[active] = signs * own * flow_limit(faces, image, model, alpha=first).x
         times.append(tau)
         plateaus.append(x)
     return Plateaus(np.array(times) / clock, np.array(plateaus) / omega)

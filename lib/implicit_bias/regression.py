@@ -115,7 +115,8 @@ def ridge_path(A: Matrix, y: ArrayLike, penalties: ArrayLike) -> np.ndarray:
     A : array_like, sparse matrix or LinearOperator, shape (n, p)
     y : array_like, shape (n,)
     penalties : array_like, shape (k,)
-        Not negative; zero gives the solution of least norm.
+        Not negative; zero gives the solution of least norm. A singular value that rounding of the largest hides counts as
+        zero: where rows or columns differ by more than 15 orders of magnitude, take `minimum_norm`.
 
     Returns
     -------

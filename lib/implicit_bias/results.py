@@ -39,7 +39,8 @@ class Result:
     Attributes
     ----------
     x : ndarray, shape (..., n)
-        The parametrized vector at the end; never NaN.
+        The parametrized vector at the end; never NaN. Of a matrix in float32 it is in float32, unless all of it would be
+        infinite or zero there: then in float64.
     converged : bool
         Whether `optimality` fell below the tolerance, for every start of a stack.
     iterations : int

@@ -10,6 +10,7 @@ from implicit_bias import (
     HadamardPower,
     Linear,
     SignedHadamardPower,
+    WeightNormalized,
     accelerated_flow,
     basis_pursuit,
     check,
@@ -275,11 +276,66 @@ def test_small_columns_and_rows_wake_up_too():
     np.testing.assert_allclose(path.times, [0.5e-20, 0.5e23], rtol=1e-12)
 
 
+def test_the_end_is_a_solution_of_least_norm():
+    """Of rows of any size, with ties or without: the path stops neither too early nor at rounding errors."""
+    missed = 0
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        m, n = rng.integers(1, 7), rng.integers(1, 10)
+        A = rng.standard_normal((m, n)) * 10 ** rng.uniform(-3, 3, (m, 1)) if seed % 2 else rng.integers(-1, 2, (m, n))
+        omega, nonnegative = rng.uniform(0.5, 2, n) if seed % 3 else np.ones(n), bool(seed % 5 < 2)
+        truth = rng.standard_normal(n) * (rng.random(n) < 0.5)
+        y = A @ (np.abs(truth) if nonnegative else truth)
+        path = saddle_to_saddle(A, y, nonnegative=nonnegative, weights=omega)
+        least = basis_pursuit(A / omega, y, nonnegative=nonnegative)
+        assert least.converged
+        end, norm = path.x[-1], np.sum(np.abs(least.x))
+        met = np.linalg.norm(A @ end - y) <= 1e-7 * np.linalg.norm(y)
+        missed += not (met and np.sum(omega * np.abs(end)) <= norm * (1 + 1e-6))
+        assert len(path.times) < 2 or seed % 2 or path.times[-1] < 1e9 * path.times[-2]
+    assert missed <= 1
+
+
 def test_a_mean_over_no_time_is_refused():
     path = saddle_to_saddle([[1.0, 0.5]], [1.0])
     for tau in (0.0, -1.0, np.nan, np.inf):
         with pytest.raises(ValueError, match="tau"):
             path.mean([1.0, tau])
+
+
+# --- Descent ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", ["logistic", "squared"])
+@pytest.mark.parametrize("stack", [False, True])
+def test_a_descent_that_diverges_ends_at_a_finite_point(loss, stack):
+    """Whatever drives it off: steps, decay or momentum. The gradient of the logistic loss is finite everywhere."""
+    diverged = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        A, y = rng.standard_normal((4, 5)), np.array([1.0, -1.0, 1.0, -1.0])
+        model = [Linear(np.ones(5)), SignedHadamardPower(3), HadamardPower(2.5), GroupHadamard([0, 0, 1, 1, 1])][
+            seed % 4
+        ]
+        options = {"step_size": 10 ** rng.uniform(-2, 4), "weight_decay": 10 ** rng.uniform(-1, 6), "loss": loss}
+        options |= {"momentum": rng.choice([0.0, 0.99]), "max_iterations": 200, "record": 200}
+        alpha = 10 ** rng.uniform(-1, 1, (3, 1)) if stack else 1.0
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            found = gradient_descent(A, y, model, alpha=alpha, **options)
+        assert np.all(np.isfinite(found.x)) and np.all(np.isfinite(found.path.x)) and np.all(np.isfinite(found.weights))
+        assert not np.any(np.isnan(found.optimality))
+        diverged += "Diverged" in found.message
+        assert ("Diverged" in found.message) == any("gradient_descent: Diverged" in str(w.message) for w in told)
+    assert 20 <= diverged < 40
+
+
+def test_a_flow_that_does_not_reach_its_limit_warns():
+    for size, radius in ((1.0, 1e25), (1e30, 1.0)):
+        model, alpha = WeightNormalized(radius), 1e-3 / size if radius > 1 else 1e-25
+        with pytest.warns(RuntimeWarning, match="^gradient_flow: .* the limit is too far"):
+            found = gradient_flow([[size, 2 * size]], [1 / size], model, alpha=alpha)
+        assert not found.converged
 
 
 # --- Maps -------------------------------------------------------------------------------------------------------------
