@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.integrate import Radau
 from scipy.optimize import brentq
 from scipy.special import logsumexp
 
@@ -16,7 +15,7 @@ from ._matrices import gram
 from ._types import Matrix
 from ._validation import as_matrix, as_norm, as_numbers, as_positive
 from .baselines import _signed
-from .flow import _quiet
+from .flow import _quiet, _Radau
 from .measures import _norm_of
 
 
@@ -239,7 +238,7 @@ def margin_flow(A: Matrix, y: ArrayLike, *, alpha: float, log_losses: ArrayLike)
     found = []
     with _quiet():
         start = np.zeros(len(points))
-        run = Radau(lambda tau, mu: rates(mu)[0], 0.0, start, 1e9, rtol=1e-6, atol=1e-8, jac=jacobian)
+        run = _Radau(lambda tau, mu: rates(mu)[0], 0.0, start, 1e9, rtol=1e-6, atol=1e-8, jac=jacobian)
         for target in targets:
             while log_loss(run.y) > target:
                 if run.status == "running":
