@@ -16,7 +16,7 @@ from scipy.linalg import qr, solve_triangular
 from scipy.linalg.lapack import dpocon, dpotrf, dpotrs
 from scipy.optimize import linprog
 from scipy.optimize import nnls as lawson_hanson
-from scipy.sparse import issparse
+from scipy.sparse import csr_array, issparse
 
 from ._matrices import dense, gram
 from .measures import Certificate, _certify, column_norms
@@ -303,8 +303,10 @@ def _largest(A, axis):
 
 def _scaled(A, rows, columns):
     """``A`` with its rows and columns divided by numbers."""
-    if issparse(A):
-        return A.multiply(1 / columns).multiply(np.reshape(1 / rows, (-1, 1))).tocsr()
+    if issparse(A):  # each entry by itself: the reciprocal of a size may be no number
+        A, (m, n) = A.tocoo(), A.shape
+        data = A.data / np.broadcast_to(columns, n)[A.col] / np.broadcast_to(rows, m)[A.row]
+        return csr_array((data, (A.row, A.col)), shape=(m, n))
     return A / columns / np.reshape(rows, (-1, 1))
 
 

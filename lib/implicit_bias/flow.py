@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import BDF, LSODA, Radau, solve_ivp
 from scipy.linalg import LinAlgError, LinAlgWarning
+from scipy.linalg.lapack import dgetrs, zgetrs
 from scipy.optimize import OptimizeResult
 
 from ._matrices import as_entries, dense, gram, largest_entry
@@ -149,13 +150,13 @@ def gradient_flow(
     if isinstance(parametrization, GroupHadamard):
         flow, method = _Groups(as_entries(A), y, parametrization, alpha, weight_decay), LSODA
     elif isinstance(parametrization, Reparametrization):
-        flow, method = _Mirror(as_entries(A), y, parametrization, alpha), Radau
+        flow, method = _Mirror(as_entries(A), y, parametrization, alpha), _Radau
     elif isinstance(parametrization, WeightNormalized):
-        flow, method = _Normalized(as_entries(A), y, parametrization, alpha), Radau
+        flow, method = _Normalized(as_entries(A), y, parametrization, alpha), _Radau
     elif not weight_decay:
         flow = _Dual(as_entries(A), y, parametrization, alpha)
         # Radau takes each step afresh: BDF's extrapolated history overruns the end of the domain (depth > 2).
-        method = BDF if parametrization.depth == 2 else Radau
+        method = _BDF if parametrization.depth == 2 else _Radau
     elif parametrization.depth == 2:
         # LSODA begins with explicit steps, which are right as long as the scale is large, and is compiled.
         flow, method = _DecayingDual(as_entries(A), y, parametrization, alpha, weight_decay), LSODA
@@ -231,7 +232,7 @@ def accelerated_flow(
         dual,
         (first, max(logs[-1], first + 1e-9)),
         np.r_[dual.A @ dual.x(np.zeros(m)), np.zeros(m)],
-        method="Radau",
+        method=_Radau,
         dense_output=True,
         rtol=1e-5 * max(dual.gap, 1e-2),  # an entry wakes up where 1 - s is of the order of the gap
         atol=np.repeat([1e-6, 1e-6 * dual.size], m),
@@ -269,6 +270,28 @@ def _at_rest(A, y, parametrization, alpha, times):
     times = np.zeros(1) if times is None else times
     x = np.tile(parametrization.value(parametrization.start(alpha, A.shape[1])).astype(A.dtype), (len(times), 1))
     return Result(x[-1], True, 0, NOTHING, 0.0, DISTANCE, Path(times, x, np.full(len(times), y @ y / 2)))
+
+
+class _Quick:
+    """What SciPy's implicit methods have for a small system; the checks of their `lu_solve` take as long as the rest."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.solve_lu = _solve_lu
+
+
+class _BDF(_Quick, BDF):
+    pass
+
+
+class _Radau(_Quick, Radau):
+    pass
+
+
+def _solve_lu(LU, b):
+    if not np.isfinite(b).all():
+        raise ValueError("array must not contain infs or NaNs")  # what `lu_solve` says
+    return (zgetrs if b.dtype == complex else dgetrs)(*LU, b)[0]
 
 
 def _until_settled(dual, method, start, **tolerances):

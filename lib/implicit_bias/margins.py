@@ -8,14 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.integrate import Radau
 from scipy.optimize import brentq
 from scipy.special import logsumexp
 
 from ._types import Matrix
 from ._validation import ENTRIES, as_matrix, as_norm, as_numbers, as_positive, check_size
 from .baselines import _signed
-from .flow import MAX_EVALUATIONS, _quiet
+from .flow import MAX_EVALUATIONS, _quiet, _Radau
 from .measures import _norm_of
 
 
@@ -241,7 +240,7 @@ def margin_flow(A: Matrix, y: ArrayLike, *, alpha: float, log_losses: ArrayLike)
     found = []
     with _quiet():
         start = np.zeros(len(spread))
-        run = Radau(lambda tau, s: spread @ rates(s)[0], 0.0, start, 1e9, rtol=1e-6, atol=1e-8, jac=jacobian)
+        run = _Radau(lambda tau, s: spread @ rates(s)[0], 0.0, start, 1e9, rtol=1e-6, atol=1e-8, jac=jacobian)
         for target in targets:
             while log_loss(run.y) > target:
                 if run.status == "running":

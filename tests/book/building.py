@@ -12,6 +12,7 @@ from pathlib import Path
 # Not `book`: each tiny book has a copy of its own, and may have changed it.
 LOADED = ["jupyter_book.cli.main", "jupyter_book.sphinx", "myst_nb.sphinx_ext", "sphinxcontrib.bibtex", "sphinx_design"]
 LOADED += ["furo", "jupytext", "matplotlib.figure", "sphinx.ext.autodoc", "sphinx.builders.html", "fontTools.subset"]
+LOADED += ["sphinx.builders.epub3", "sphinx.domains.cpp", "sphinx_design.extension", "slidefig", "latexcodec"]
 
 # What the kernels import.
 LOADED += ["ipykernel.kernelapp", "ipykernel.ipkernel", "matplotlib.pyplot", "matplotlib.backends.backend_svg"]
