@@ -34,6 +34,7 @@ PYTEST := $(BIN)/python -m pytest --no-loadscope-reorder --numprocesses
 test: lint book $(VENV)/live ## check style and spelling, then run every test, the fast ones first
 	$(PYTEST) auto
 
+check: export CHROMIUM := # none: what a test does with a browser besides is left to `make test`
 check: lint ## check style and spelling, then run what needs no built site and no browser: for every commit
 	$(PYTEST) logical --ignore tests/site --ignore tests/live --ignore tests/lab/test_lab.py --ignore tests/slidefig/test_elsewhere.py --ignore tests/slidefig/test_picture.py
 

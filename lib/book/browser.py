@@ -15,8 +15,11 @@ NOT_BUILT = "[book] there is no built site: run make book first"
 
 
 def find_chromium() -> str | None:
+    """The browser that `CHROMIUM` names, none if that is empty; by default the first that is installed."""
+    if "CHROMIUM" in os.environ:
+        return os.environ["CHROMIUM"] or None
     names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    return next(filter(None, map(shutil.which, names)), None)
 
 
 RUNNING = []

@@ -97,15 +97,15 @@ def test_learning_times_of_almost_all(depth):
 def test_the_rich_flow_of_points_that_are_nearly_opposite():
     """Multipliers of nearly opposite points are as large as the inverse of their angle, and cancel."""
     ends = []
-    for angle in (1e-2, 1e-3, 1e-4):
+    for angle in (1e-2, 3e-3, 3e-4):
         points = [[1.0, 2.0], [1.0, 2.0 + angle]]
         x = margin_flow(points, [1, -1], alpha=0.1, log_losses=[-1.0, -1e3])
         margins = x @ np.transpose(points) * [1, -1]
         np.testing.assert_allclose(np.sum(np.logaddexp(0, -margins[0])), np.exp(-1), rtol=1e-4)
-        np.testing.assert_allclose(margins[1], 1e3, rtol=1e-2)
+        np.testing.assert_allclose(margins[1], 1e3 + np.log(2), rtol=1e-4)
         ends.append(angle * x[1])
     np.testing.assert_allclose(ends[0], ends[1], rtol=5e-3)
-    np.testing.assert_allclose(ends[1], ends[2], rtol=5e-4)
+    np.testing.assert_allclose(ends[1], ends[2], rtol=1e-3)
 
 
 @pytest.mark.parametrize("norm", ["l2", "l1", "linf", "spectral"])
