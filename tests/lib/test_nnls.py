@@ -323,6 +323,15 @@ def test_products_with_what_the_matrix_makes(form):
     assert problem.products == before + 2
 
 
+@pytest.mark.parametrize("form", [np.asarray, csr_array, aslinearoperator])
+def test_a_column_whose_entry_of_x_would_leave_float64_is_missed(form):
+    """It is left out, and what it could have met is not met."""
+    with pytest.warns(RuntimeWarning, match="leave float64"):
+        result = nnls(form(np.diag([1.0, 1e-160])), [1.0, 1e149])
+    assert not result.converged and result.x.tolist() == [1.0, 0.0]
+    assert nnls(form(np.diag([1.0, 1e-160])), [1.0, 0.0]).converged
+
+
 class TestFinish:
     """The working set where pivoting alone fails."""
 

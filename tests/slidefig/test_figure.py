@@ -239,6 +239,29 @@ def test_dots_are_short(count=500):
     assert len(page(draw)) < 20_000 + 20 * count
 
 
+@pytest.mark.parametrize("size, edge", [(8, 0), (3, 1.5)])
+def test_a_dot_is_as_large_as_its_marker_and_its_edge(size, edge):
+    def draw(fig, alpha=1):
+        """Dots."""
+        axes = fig.subplots()
+        axes.set_axis_off()
+        axes.plot([0, 1], [0, 1], "o", markersize=size, markeredgewidth=edge)
+
+    (width,) = re.findall(r'stroke-width="([\d.]+)"', drawing(draw))
+    assert float(width) == pytest.approx((size + edge) * _svg.UNIT, abs=1)
+
+
+def test_where_dots_can_be_seen_through_each_lies_on_the_one_before():
+    def draw(fig, opacity=1):
+        """Dots in one place."""
+        axes = fig.subplots()
+        axes.set_axis_off()
+        axes.plot([0, 0, 0], [0, 0, 0], "o", alpha=opacity)
+
+    clear, opaque = trees_of(draw, opacity=[0.5, 1])
+    assert (str(clear).count("<path"), str(opaque).count("<path")) == (3, 1)
+
+
 def test_the_live_text_begins_with_the_values():
     (table,) = tables(page(typical, alpha=[1, 1e-3], depth=[2, 3]))
     assert [text.split(":")[0] for text in table["panels"][0]["texts"]] == [
