@@ -108,7 +108,7 @@ class Projection:
     @cached_property
     def by_rows(self):
         """The same problem, with the columns measured in rows of size 1: neither is the better one always."""
-        return None if self.even else Projection(*self.given, self.parametrization, by_rows=True)
+        return Projection(*self.given, self.parametrization, by_rows=True)
 
     def better(self, solve, solution=attrgetter("x")):
         """What `solve` finds for the problem; for the other scaling, where its solution clearly meets each row better there."""
@@ -332,8 +332,8 @@ def graded(G, c, rates):
 
     The others have multipliers as large as these rates are, in which the dual coordinates of these entries would be lost.
     """
-    logs = np.log(rates / np.max(rates))
-    weights = np.exp(logs * min(1.0, GRADED / -np.min(logs)))  # pivoting takes the largest rate that is no rounding
+    logs = np.log(np.maximum(rates / np.max(rates), np.finfo(float).tiny))
+    weights = np.exp(logs * GRADED / max(GRADED, -np.min(logs)))  # pivoting takes the largest rate that is no rounding
     Q, R, pivots = qr(G * weights, mode="economic", pivoting=True, check_finite=False)
     R /= weights[pivots]
     turned = np.empty_like(G)

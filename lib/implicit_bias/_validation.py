@@ -131,8 +131,9 @@ def as_sizes(name, sizes, *, zero=False, any_shape=False):
     """Return `sizes` as a non-empty list of positive integers (or zero, where `zero` allows it), or of any shape."""
     sizes = as_reals(name, sizes)
     right_shape = any_shape or sizes.ndim == 1
-    whole = sizes.astype(np.int64)  # where an unsigned one beyond its range is negative
-    if sizes.dtype.kind not in "iu" or not (right_shape and sizes.size and np.all(whole >= (0 if zero else 1))):
+    # In int64 an unsigned one beyond its range is negative.
+    whole = sizes.astype(np.int64) if sizes.dtype.kind in "iu" else np.full(sizes.shape, -1)
+    if not (right_shape and sizes.size and np.all(whole >= (0 if zero else 1))):
         expected = "non-negative" if zero else "positive"
         raise ValueError(f"{name} must be {expected} integers, got {np.array2string(sizes, threshold=5)}")
     return whole

@@ -214,10 +214,8 @@ class _Squared:
 
     def __init__(self, A, y):
         self.y = as_data(y, A)
-        self.columns, self.data_norm = (
-            None if 0 in A.shape else column_norms(A),
-            float(np.linalg.norm(self.y.astype(float))),
-        )
+        self.columns = None if 0 in A.shape else column_norms(A)
+        self.data_norm = float(np.linalg.norm(self.y.astype(float)))
 
     def slope(self, predictions, rows=slice(None)):
         """Derivative with respect to the predictions, of these rows."""
@@ -247,6 +245,7 @@ class _Logistic:
 
     def __init__(self, A, y):
         self.y = as_labels(y, A)
+        self.data_norm = len(self.y) ** 0.5
         self.first = None
 
     def slope(self, predictions, rows=slice(None)):
@@ -304,7 +303,7 @@ class _Step:
         # An entry is at least |y|/|A| in norm, and about <a_j, y>/|a_j|^2 where one column explains the data alone.
         norms = column_norms(A)
         correlation = np.max(np.abs(A.T @ objective.y) / np.where(norms > 0, norms, 1) ** 2)
-        suggested = max(float(correlation), float(np.linalg.norm(objective.y.astype(float))) / np.sqrt(squared_norm))
+        suggested = max(float(correlation), objective.data_norm / np.sqrt(squared_norm))
         self.largest = np.maximum(size, suggested).astype(w.dtype)
 
     def length(self, w):

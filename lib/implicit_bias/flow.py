@@ -302,7 +302,10 @@ def _until_settled(dual, method, start, **tolerances):
     t, states, status, message = [0.0], [start], 0, ""
     with _quiet():
         stepper = method(dual.velocity, 0.0, start, LONGEST, jac=dual.jacobian, **tolerances)
-        while dual.optimality(dual.x(states[-1], t[-1]), states[-1]) > dual.tolerance and stepper.status == "running":
+        while dual.optimality(dual.x(states[-1], t[-1]), states[-1]) > dual.tolerance:
+            if stepper.status == "finished":
+                status, message = -1, "the limit is too far"
+                break
             try:
                 message = stepper.step()
             except BROKEN as error:
@@ -312,9 +315,6 @@ def _until_settled(dual, method, start, **tolerances):
                 break
             t.append(stepper.t)
             states.append(stepper.y)
-        else:
-            if stepper.status == "finished":
-                status, message = -1, "the limit is too far"
     return OptimizeResult(t=np.array(t), y=np.array(states).T, status=status, message=message, nfev=dual.evaluations)
 
 

@@ -564,6 +564,8 @@ def saddle_to_saddle(
     times, plateaus, tau = [], [x], 0.0
     while True:
         velocity = -2 * A.T @ (image - y)
+        # A velocity is zero where the entry is not, and where it may be rounding of its terms, in which each entry that is free
+        # to move counts as the largest.
         largest = np.max(np.abs(x))
         terms = sizes @ (largest * ((s >= 1) | (s <= lower))) + np.abs(y)
         velocity[(np.abs(x) > SHARP * largest) | (np.abs(velocity) <= rounding * (sizes.T @ terms))] = 0

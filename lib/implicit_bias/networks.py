@@ -99,8 +99,9 @@ class ReLUNetwork:
 
     def _layers(self, w):
         """The inputs and what each layer makes of them: free in a pullback after a value at the same weights."""
-        if self._seen is not None and np.array_equal(self._seen[0], w):
-            return self._seen[1]
+        seen = self._seen  # once: another thread may replace it
+        if seen is not None and np.array_equal(seen[0], w):
+            return seen[1]
         layers = [self.inputs]
         for j, W in enumerate(self.factors(w)):
             layer = W @ layers[-1]

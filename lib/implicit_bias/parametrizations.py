@@ -407,7 +407,7 @@ class Reparametrization:
         if self.direction.ndim > 1 or not np.all(np.isfinite(self.direction)):
             raise ValueError(f"start must be a finite number, or one for each entry; got {start!r}")
         self.nonnegative = bool(nonnegative)
-        self._first = self._origin = None  # the last weights that `from_dual` began at, and h' there
+        self._began = None  # the last weights that `from_dual` began at, and h' there
 
     def __repr__(self):
         return f"Reparametrization({getattr(self.rho, '__name__', self.rho)})"
@@ -457,9 +457,10 @@ class Reparametrization:
             if self.mirror_map is None:
                 w = _follow(self.derivative, first, point.s)
                 return self.rho(w), self.derivative(w) ** 2
-            if not np.array_equal(self._first, first):  # to integrate a map takes longer than all the rest
-                self._first, self._origin = np.array(first), self.mirror_map(self.rho(first))
-            start = self._origin
+            began = self._began  # to integrate a map takes longer than all the rest
+            if began is None or not np.array_equal(began[0], first):
+                self._began = began = np.array(first), self.mirror_map(self.rho(first))
+            start = began[1]
             x = self.inverse_mirror_map(start + point.s)
             # A mirror map with a bounded range has an inverse that may go on outside of it, as the tangent does.
             x = np.where(

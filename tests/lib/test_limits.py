@@ -378,6 +378,23 @@ def test_columns_of_any_size_that_say_the_same(model):
     assert wrong == []
 
 
+@pytest.mark.parametrize("depth", [2, 3, 4])
+def test_columns_of_one_size_beside_a_large_one_that_is_zero(depth):
+    """All that can be positive has one rate, however much the columns differ."""
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        m, n = rng.integers(1, 4), rng.integers(4, 7)
+        part, unit = rng.uniform(0.5, 1, (m, n)), 10 ** rng.uniform(5, 12)
+        part /= np.max(part, axis=0)
+        y = part @ rng.uniform(0.1, 1, n)
+        A = np.block([[part, np.zeros((m, 1))], [np.zeros((1, n)), unit]])
+        alpha = 10 ** rng.uniform(-2, 1)
+        limit = flow_limit(A, np.r_[y, 0], HadamardPower(depth), alpha=alpha)
+        expected = flow_limit(part, y, HadamardPower(depth), alpha=alpha)
+        assert limit.converged and expected.converged
+        np.testing.assert_allclose(limit.x, np.r_[expected.x, 0], rtol=0, atol=1e-8 * np.max(expected.x))
+
+
 @models
 def test_columns_of_any_size_where_the_solution_is_unique(model):
     A, y = instance(0, 9, 5)

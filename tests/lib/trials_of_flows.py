@@ -71,10 +71,9 @@ def complaints(A, y, model, alpha, x):
     r, sizes, found = B @ z - b, np.abs(B) @ np.abs(z), []
     values = np.linalg.svd(B.astype(float), compute_uv=False)
     if signed and len(values) == len(B) and values[-1] * LARGEST_CONDITION > values[0]:
-        C = A / np.max(
-            np.abs(A), axis=1, keepdims=True
-        )  # a column here is not as large as the largest row that it meets
-        if np.max(np.abs(r * rows) / np.max(np.abs(A), axis=1)) > 1e-8 * np.max(np.max(np.abs(C), axis=0) * np.abs(x)):
+        largest = np.max(np.abs(A), axis=1)
+        of_columns = np.max(np.abs(A) / largest[:, None], axis=0)  # not as large as the largest row that they meet
+        if np.max(np.abs(r * rows) / largest) > 1e-8 * np.max(of_columns * np.abs(x)):
             found.append("a row is not met")
     if np.any(np.abs(r) > np.maximum(1e-8 * np.max(np.abs(b)), 1e-12 * sizes)):
         M, r = (rows / np.max(rows))[:, None] * B, rows / np.max(rows) * r
