@@ -47,6 +47,7 @@ PARTS = {
             "one_by_one",
             "pivot_by_products",
             "by_active_set",
+            "by_block_pivoting",
             "active_set",
             "accurate_point",
         )

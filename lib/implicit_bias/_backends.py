@@ -13,7 +13,7 @@ from scipy.sparse.linalg import LinearOperator
 from ._matrices import dense, operator, operator_column_norms
 from ._validation import _check_range, as_matrix, as_real_matrix, as_reals
 
-BLOCK = 2**16  # entries of a dense matrix that stay in the cache while they are used twice
+BLOCK = 2**17  # entries of a dense matrix that stay in the cache while they are used twice
 CALL = 50_000  # non-zero entries whose product takes as long as the calls around a product
 SAFE = (1e-140, 1e140)  # norms whose squares are numbers
 

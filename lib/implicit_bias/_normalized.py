@@ -17,6 +17,8 @@ MET = 1e-12  # of the norm of y: a residual that is none
 HIDDEN = 1e-3  # of the loss: what rounding may hide in the worst case, where the gap of many columns is small
 NO_GAP = 1e-11  # of the loss: a gap that is none, even for vectors far beyond reach
 SIMILAR = 1000  # ratio of the lengths of columns that may stay as they are
+CALLS = 2e5  # operations that take as long as the calls around a Gram matrix
+CHEAP = 20  # products that a Gram matrix of all columns may cost
 SMALL = 250_000  # entries of A that are cheap to have at hand, whatever the matrix is
 
 
@@ -87,19 +89,27 @@ class Point:
 
 
 class OrdinaryProblem:
-    """A small matrix in float64 with columns of similar size (or zero) in its own units: what needs no `NormalizedProblem`."""
+    """A matrix in float64 with columns of similar size (or zero) in its own units: what needs no `NormalizedProblem`.
 
-    small, lost, products, d, unit = True, False, 2, 1.0, 1.0
+    It is `tall` where the Gram matrix of all columns, no more than rows, costs little but more than the calls around it. All
+    others are small.
+    """
 
-    def __init__(self, A, y, lengths, size):
-        self.A, self.b, self.lengths, self.size = A, y, lengths, size
+    small, lost, d, unit = True, False, 1.0, 1.0
+
+    def __init__(self, A, y, lengths, size, tall):
+        self.A, self.b, self.lengths, self.size, self.tall, self.products = A, y, lengths, size, tall, 0
 
     @classmethod
     def of(cls, A, y):
         """The problem, or None if it is another one."""
         if not (type(A) is type(y) is np.ndarray and A.dtype == y.dtype == float):
             return None
-        if A.ndim != 2 or y.shape != A.shape[:1] or not 0 < A.size <= SMALL:
+        if A.ndim != 2 or y.shape != A.shape[:1] or not A.size:
+            return None
+        m, n = A.shape
+        tall = n <= m and m * n * n > CALLS and (A.size <= SMALL or Dense(A).price_of_gram(n) <= CHEAP)
+        if A.size > SMALL and not tall:
             return None
         with np.errstate(over="ignore"):
             squares, size = np.vecdot(A, A, axis=0), float(y.dot(y))
@@ -108,10 +118,11 @@ class OrdinaryProblem:
             least = float(squares[squares > 0].min())
         # Each comparison with a NaN is False.
         ordinary = least > 1e-200 and largest < 1e200 and largest < SIMILAR**2 * least and 1e-200 < size < 1e200
-        return cls(A, y, np.sqrt(squares), size**0.5) if ordinary else None
+        return cls(A, y, np.sqrt(squares), size**0.5, tall) if ordinary else None
 
     def point(self, x):
         """A point with its residual and gradient."""
+        self.products += 2
         r = self.A.dot(x) - self.b
         return Point(x, r, r.dot(self.A), self)
 

@@ -17,6 +17,8 @@ LARGEST_ACTIVE_SET = 4_000_000  # entries of a matrix to which the active-set me
 ALLOWANCE = 30  # price of a working set, in products, that needs no justification
 STAGE = 0.03  # by so much conjugate gradients reduce the multipliers before the signs are looked at,
 SLOW = 25  # in at most so many iterations
+CLOSE = 5e-3  # of the length of a column: its part that is orthogonal to others,
+CORRECTIONS = 2  # of a solution by its own residual
 PATIENCE = 5  # rounds of pivoting without so much
 FEWER = 0.9  # times as many wrong signs
 MOST = 0.8  # of the columns: then all are taken at once
@@ -256,6 +258,38 @@ def by_active_set(B, b):
         return lawson_hanson(B, b, maxiter=(30 if B.size <= SMALL else 3) * B.shape[1])[0]
     except RuntimeError:
         return np.zeros(B.shape[1])
+
+
+def by_block_pivoting(problem):
+    """The solution from the Gram matrix of all columns, by block pivoting that begins with those that fit the data.
+
+    None where columns nearly depend on each other, for there pivoting is long or cycles, or where it does cycle.
+    """
+    A, lengths = problem.A, problem.lengths
+    G, c, corrections = A.T @ A, problem.b @ A, CORRECTIONS
+    positive, fewest, left = c > 0, np.inf, PATIENCE
+    while left:
+        on = positive.nonzero()[0]
+        if not len(on):  # LAPACK takes no empty equations
+            return None
+        factor, failed = dpotrf(G.take(on, axis=0).take(on, axis=1).T, lower=1, overwrite_a=1, clean=0)
+        if failed or np.minimum.reduce(factor.diagonal() / lengths[on]) < CLOSE:
+            return None
+        x = np.zeros(len(c))
+        x[on] = dpotrs(factor, c[on], lower=1)[0]
+        slack = ROUNDING * (problem.size + lengths @ np.abs(x))
+        wrong = np.where(positive, x < 0, G @ x - c < -slack * lengths)
+        number = np.count_nonzero(wrong)
+        if number:
+            left = PATIENCE if number < FEWER * fewest else left - 1
+            fewest, positive = min(fewest, number), positive ^ wrong
+            continue
+        point = problem.point(x)
+        if point.settled or not corrections:
+            return point
+        # The Gram matrix has lost half of the digits. The gradient has not, and says what the right-hand side must be.
+        c, corrections = G @ x - point.g, corrections - 1
+    return None
 
 
 def meet(problem, near, tol):

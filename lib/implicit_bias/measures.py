@@ -258,7 +258,7 @@ def _certify(x, residual, gradient, columns, data_norm, nonnegative, precision=E
         wrong = -_least(slack)
         least = scaled if lengths is columns else np.where((columns > 0) | (x < 0), lengths * x, slack)
         least = np.minimum(least, slack)
-        kkt = larger(-_least(least), -_least(-least))
+        kkt = larger(-_least(least), _largest(least))
     else:
         wrong = kkt = np.abs(slack).max(axis=-1)
     squares, along = inner(residual, residual), inner(gradient, x)
@@ -278,6 +278,13 @@ def _least(v):
     if v.ndim == 1 and v.size:
         return min(v.item(v.argmin()), 0.0)
     return np.minimum.reduce(v, axis=-1, initial=0.0)
+
+
+def _largest(v):
+    """The same of the largest entry."""
+    if v.ndim == 1 and v.size:
+        return max(v.item(v.argmax()), 0.0)
+    return np.maximum.reduce(v, axis=-1, initial=0.0)
 
 
 def _inner(u, v):

@@ -19,7 +19,7 @@ from ._backends import Dense
 from ._columns import Columns
 from ._constraints import constrained
 from ._normalized import MET, SIMILAR, SMALL, NormalizedProblem, OrdinaryProblem, Point, reported
-from ._support import LARGEST_ACTIVE_SET, by_active_set, finish, meet, one_by_one, pivot_by_products
+from ._support import LARGEST_ACTIVE_SET, by_active_set, by_block_pivoting, finish, meet, one_by_one, pivot_by_products
 from ._types import Matrix, Multiplies
 from ._validation import as_positive, as_reals
 from .results import NonnegativeResult
@@ -79,8 +79,9 @@ def nnls(
 
     Preconditioned nonlinear conjugate gradients on the weights of ``x = w^2``, in variables for which the columns of `A`
     have length 1. As soon as that is cheaper than going on, the problem is solved exactly on the present support, by the
-    method that fits it; what comes out has to pass the same test. Small matrices (up to 250000 entries, whatever they are)
-    are left to the active-set method of SciPy, unless `x0`, `alpha` or `callback` is given, and where that leaves more than
+    method that fits it; what comes out has to pass the same test. Unless `x0`, `alpha` or `callback` is given, arrays whose
+    columns, no more than rows, have cheap inner products are tried by block pivoting from the start. Other small matrices (up
+    to 250000 entries, whatever they are) are left to the active-set method of SciPy, and where that leaves more than
     rounding, to one of our own with residuals in twice the precision.
 
     Among several solutions this method does not prefer the one of least l1-norm, as gradient flow does; for that there is
@@ -182,19 +183,22 @@ def nnls(
             "progress": progress,
         }
         return constrained(nnls, A, y, weights=weights, tikhonov=tikhonov, sum_to=sum_to, upper=upper, **options)
+    if issparse(A) and prod(A.shape) <= SMALL:
+        A = A.toarray()
     x = None
     if x0 is alpha is callback is None and (problem := OrdinaryProblem.of(A, y)):
-        x = by_active_set(A, y)
-        point = problem.point(x)
-        if point.settled:
-            return _report(problem, point, tol, 0, "Found by an active-set method")
+        point, how = by_block_pivoting(problem) if problem.tall else None, "Found by block pivoting"
+        if point is None and A.size <= SMALL:
+            point, how = problem.point(by_active_set(A, y)), "Found by an active-set method"
+        if point is not None:
+            if point.settled:
+                return _report(problem, point, tol, 0, how)
+            x = point.x
     if np.ndim(y) == 2 and np.shape(y)[1] != 1:
         for name, value in (("x0", x0), ("alpha", alpha), ("callback", callback)):
             if value is not None:
                 raise ValueError(f"{name} must not be given with several columns of y: call once for each column")
         return Columns(A, partial(nnls, max_iterations=limit)).solve(y, tol, progress)
-    if issparse(A) and prod(A.shape) <= SMALL:
-        A = A.toarray()
     problem = NormalizedProblem(A, y)
     start = _given_start(problem, x0, alpha)
     best, iterations, how = None, 0, "Stopped"
