@@ -17,7 +17,7 @@ MET = 1e-12  # of the norm of y: a residual that is none
 HIDDEN = 1e-3  # of the loss: what rounding may hide in the worst case, where the gap of many columns is small
 NO_GAP = 1e-11  # of the loss: a gap that is none, even for vectors far beyond reach
 SIMILAR = 1000  # ratio of the lengths of columns that may stay as they are
-CALLS = 2e5  # operations that take as long as the calls around a Gram matrix
+CALLS = 4e5  # operations that take as long as the calls around a Gram matrix
 CHEAP = 20  # products that a Gram matrix of all columns may cost
 SMALL = 250_000  # entries of A that are cheap to have at hand, whatever the matrix is
 
@@ -89,7 +89,7 @@ class Point:
 
 
 class OrdinaryProblem:
-    """A matrix in float64 with columns of similar size (or zero) in its own units: what needs no `NormalizedProblem`.
+    """An array with columns of similar size (or zero) in its own units: what needs no `NormalizedProblem`.
 
     It is `tall` where the Gram matrix of all columns, no more than rows, costs little but more than the calls around it. All
     others are small.
@@ -103,8 +103,12 @@ class OrdinaryProblem:
     @classmethod
     def of(cls, A, y):
         """The problem, or None if it is another one."""
-        if not (type(A) is type(y) is np.ndarray and A.dtype == y.dtype == float):
+        if not type(A) is type(y) is np.ndarray:
             return None
+        if not A.dtype == y.dtype == float:
+            if A.size > SMALL or not (np.can_cast(A.dtype, float) and np.can_cast(y.dtype, float)):
+                return None
+            A, y = A.astype(float), y.astype(float)
         if A.ndim != 2 or y.shape != A.shape[:1] or not A.size:
             return None
         m, n = A.shape

@@ -17,8 +17,8 @@ LARGEST_ACTIVE_SET = 4_000_000  # entries of a matrix to which the active-set me
 ALLOWANCE = 30  # price of a working set, in products, that needs no justification
 STAGE = 0.03  # by so much conjugate gradients reduce the multipliers before the signs are looked at,
 SLOW = 25  # in at most so many iterations
-CLOSE = 5e-3  # of the length of a column: its part that is orthogonal to others,
-CORRECTIONS = 2  # of a solution by its own residual
+CLOSE = 5e-3  # of the length of a column: its part that is orthogonal to others
+PARALLEL = 0.999  # mean cosine between columns of which each nearly depends on others
 PATIENCE = 5  # rounds of pivoting without so much
 FEWER = 0.9  # times as many wrong signs
 MOST = 0.8  # of the columns: then all are taken at once
@@ -114,28 +114,14 @@ class WorkingSet:
             found = next(filter(lambda x: x is not None, map(self.pivot, self.interior_point(guess))), None)
         return found
 
-    def pivot(self, positive, rounds=50):
-        """Block pivoting: exchange all entries with a wrong sign, while that makes them fewer; None if it cycles.
+    def pivot(self, positive):
+        """Block pivoting from these columns; None if it cycles."""
 
-        Source: Portugal, Judice and Vicente (1994); Kim and Park (2011).
-        """
-        positive, best, left = positive.copy(), np.inf, PATIENCE
-        for _ in range(rounds):
+        def factor(positive):
             self.last = self.factor(positive)
-            if self.last is None:
-                break
-            x = self.last(self.c)
-            multiplier = self.G @ x - self.c
-            wrong = np.where(positive, x < 0, multiplier < -ROUNDING * (1 + np.sum(np.abs(x))))
-            number = np.count_nonzero(wrong)
-            if number == 0:
-                return x
-            left = PATIENCE if number < FEWER * best else left - 1
-            best = min(best, number)
-            if left == 0:
-                break
-            positive ^= wrong
-        return None
+            return self.last
+
+        return _pivot(self.G, self.c, positive, factor)
 
     def interior_point(self, x, steps=40):
         """Which entries are positive at the solution, ever better guesses by Mehrotra's predictor and corrector.
@@ -261,34 +247,53 @@ def by_active_set(B, b):
 
 
 def by_block_pivoting(problem):
-    """The solution from the Gram matrix of all columns, by block pivoting that begins with those that fit the data.
+    """The point of block pivoting on the Gram matrix of all columns, from those that fit the data.
 
-    None where columns nearly depend on each other, for there pivoting is long or cycles, or where it does cycle.
+    None where a column nearly depends on others, for there pivoting is long or cycles, or where it does cycle.
     """
-    A, lengths = problem.A, problem.lengths
-    G, c, corrections = A.T @ A, problem.b @ A, CORRECTIONS
-    positive, fewest, left = c > 0, np.inf, PATIENCE
-    while left:
+    A, d = problem.A, np.where(problem.lengths > 0, problem.lengths, 1.0)
+    image = A @ (1 / d)
+    if image @ image > PARALLEL * len(d) ** 2:  # so says one product instead of many
+        return None
+    G, c = A.T @ A, problem.b @ A / (d * problem.size)
+    G /= d
+    G /= d[:, None]
+
+    def factor(positive):
         on = positive.nonzero()[0]
         if not len(on):  # LAPACK takes no empty equations
             return None
         factor, failed = dpotrf(G.take(on, axis=0).take(on, axis=1).T, lower=1, overwrite_a=1, clean=0)
-        if failed or np.minimum.reduce(factor.diagonal() / lengths[on]) < CLOSE:
+        if failed or np.minimum.reduce(factor.diagonal()) < CLOSE:
             return None
-        x = np.zeros(len(c))
-        x[on] = dpotrs(factor, c[on], lower=1)[0]
-        slack = ROUNDING * (problem.size + lengths @ np.abs(x))
-        wrong = np.where(positive, x < 0, G @ x - c < -slack * lengths)
+
+        def solution(c):
+            x = np.zeros(len(c))
+            x[on] = dpotrs(factor, c[on], lower=1)[0]
+            return x
+
+        return solution
+
+    x = _pivot(G, c, c > 0, factor)
+    return None if x is None else problem.point(x * (problem.size / d))
+
+
+def _pivot(G, c, positive, factor):
+    """Block pivoting: exchange all entries with a wrong sign, while that makes them fewer; None if it does not.
+
+    `factor` gives what solves with the positive columns of `G`, or None, which ends it.
+
+    Source: Portugal, Judice and Vicente (1994); Kim and Park (2011).
+    """
+    fewest, left = np.inf, PATIENCE
+    while left and (solve := factor(positive)):
+        x = solve(c)
+        wrong = np.where(positive, x < 0, G @ x - c < -ROUNDING * (1 + np.sum(np.abs(x))))
         number = np.count_nonzero(wrong)
-        if number:
-            left = PATIENCE if number < FEWER * fewest else left - 1
-            fewest, positive = min(fewest, number), positive ^ wrong
-            continue
-        point = problem.point(x)
-        if point.settled or not corrections:
-            return point
-        # The Gram matrix has lost half of the digits. The gradient has not, and says what the right-hand side must be.
-        c, corrections = G @ x - point.g, corrections - 1
+        if number == 0:
+            return x
+        left = PATIENCE if number < FEWER * fewest else left - 1
+        fewest, positive = min(fewest, number), positive ^ wrong
     return None
 
 

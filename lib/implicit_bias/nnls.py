@@ -189,7 +189,7 @@ def nnls(
     if x0 is alpha is callback is None and (problem := OrdinaryProblem.of(A, y)):
         point, how = by_block_pivoting(problem) if problem.tall else None, "Found by block pivoting"
         if point is None and A.size <= SMALL:
-            point, how = problem.point(by_active_set(A, y)), "Found by an active-set method"
+            point, how = problem.point(by_active_set(problem.A, problem.b)), "Found by an active-set method"
         if point is not None:
             if point.settled:
                 return _report(problem, point, tol, 0, how)

@@ -174,6 +174,50 @@ def test_a_sparse_matrix_in_single_precision_reaches_double_precision():
     assert nnls(A, y, tol=1e-12).converged
 
 
+TALL = {
+    "gaussian": lambda rng, m, n: rng.standard_normal((m, n)),
+    "uniform": lambda rng, m, n: rng.random((m, n)),
+    "integers": lambda rng, m, n: rng.integers(-9, 10, (m, n)),
+    "single": lambda rng, m, n: rng.random((m, n)).astype(np.float32),
+    "sizes": lambda rng, m, n: 1e-6 * rng.standard_normal((m, n)) * 10 ** rng.uniform(-1, 1, n),
+    "empty columns": lambda rng, m, n: rng.standard_normal((m, n)) * (rng.random(n) < 0.8),
+    "condition 1e3": lambda rng, m, n: _conditioned(rng, m, n, 1e3),
+    "condition 1e8": lambda rng, m, n: _conditioned(rng, m, n, 1e8),
+    "near copies": lambda rng, m, n: np.tile(rng.random((m, 1)), n) + 1e-6 * rng.standard_normal((m, n)),
+    "copies": lambda rng, m, n: rng.random((m, n))[:, rng.integers(n, size=n)],
+}
+DEPENDENT = ("condition 1e8", "near copies", "copies")
+
+
+def _conditioned(rng, m, n, condition):
+    U, V = (np.linalg.qr(rng.standard_normal((size, n)))[0] for size in (m, n))
+    return (U * np.geomspace(1, 1 / condition, n)) @ V.T
+
+
+@pytest.mark.parametrize("kind", TALL)
+@pytest.mark.parametrize(("m", "n"), [(150, 150), (400, 80), (12_000, 30)])
+def test_cheap_products_of_columns_are_enough_unless_columns_depend_on_each_other(m, n, kind):
+    """What the exchange of blocks finds is what SciPy finds, and where it finds nothing others do."""
+    ways = set()
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        A = TALL[kind](rng, m, n)
+        y = A @ np.where(rng.random(n) < 0.5, rng.random(n), 0.0)
+        y = y + [1e-3, 1.0, 100.0][seed % 3] * np.linalg.norm(y) / np.sqrt(m) * rng.standard_normal(m)
+        result = nnls(A, y)
+        expected = lawson_hanson(A.astype(float), y, maxiter=100 * n)[1]
+        assert result.converged and np.all(result.x >= 0), result.message
+        assert result.residual_norm <= expected * (1 + 1e-12)
+        assert_allclose(result.residual_norm, np.linalg.norm(A @ result.x - y), rtol=1e-12)
+        ways.add(result.message.partition(",")[0])
+    blocks = "Found by block pivoting"
+    few = A.size > 250_000 and A.dtype != float  # others are made float64 at once
+    if kind in DEPENDENT or few:
+        assert ways - {blocks}
+    else:
+        assert blocks in ways
+
+
 def test_products_are_counted():
     calls = []
 
