@@ -38,6 +38,7 @@ RIDGE = 1e-15
 INDEPENDENT = 1e-8  # reciprocal of the condition of A A.T above which the rows are independent by far
 FARTHEST = -1e6  # rounding errors of a dual coordinate so far out are below 1e-9
 STRIDE = 5.0  # of the logarithm of the start, in a walk from scale to scale
+ROUNDS = 5  # of steps that meet the rows one by one, of which two mostly suffice
 PATIENCE = 10  # steps of that walk in vain
 EVEN = 1e3  # columns whose sizes differ by less are left as they are
 LARGEST_START = 345  # logarithm of x(0) in units of a solution, beyond which its square leaves float64
@@ -96,7 +97,7 @@ class Projection:
     """
 
     def __init__(self, A, y, parametrization, by_rows=False):
-        self.given, self.parametrization = (A, y), parametrization
+        self.given, self.parametrization, self.by_rows = (A, y), parametrization, by_rows
         self.B, self.rows, columns = equilibrated(A, by_rows)
         self.even = bool(np.all(columns == columns[0]))
         with np.errstate(over="ignore"):
@@ -106,23 +107,28 @@ class Projection:
         self.b, self.columns = b / self.unit, columns
 
     @cached_property
-    def by_rows(self):
-        """The same problem, with the columns measured in rows of size 1: neither is the better one always."""
-        return Projection(*self.given, self.parametrization, by_rows=True)
+    def other(self):
+        """The same problem, with the columns measured the other way: neither is the better one always."""
+        other = Projection(*self.given, self.parametrization, by_rows=not self.by_rows)
+        other.other = self
+        return other
 
     def better(self, solve, solution=attrgetter("x")):
-        """What `solve` finds for the problem; for the other scaling, where its solution clearly meets each row better there."""
+        """What `solve` finds for the problem; for the other scaling, where its solution clearly meets the data better."""
         found = solve(self)
         if self.even or found is None or (missed := self.missed(solution(found))) <= TOLERANCE:
             return found
-        other = solve(self.by_rows)
+        other = solve(self.other)
         return found if other is None or self.missed(solution(other)) > CLEARLY * missed else other
 
     def missed(self, x):
-        """The largest residual of a row, relative to its terms: what is no rounding in this row, whatever size it has."""
+        """The residual of `x`, as of a limit, in the scaling in which it is larger: a small row may be hidden in the other."""
+        return max(self._missed(x), self.other._missed(x))
+
+    def _missed(self, x):
         z = x * (self.columns / self.unit)
-        terms = abs(self.B) @ np.abs(z) + np.abs(self.b)
-        return float(np.max(np.abs(self.B @ z - self.b) / np.where(terms > 0, terms, 1)))
+        size = max(np.max(np.abs(self.b)), CANCELLING * np.max(abs(self.B) @ np.abs(z)))
+        return float(np.max(np.abs(self.B @ z - self.b)) / (size or 1.0))
 
     def limit(self, log_start, rates, guess=None):
         """The projection of ``exp(log_start)`` for the dual rates `rates`, or None where the start is beyond float64.
@@ -130,7 +136,13 @@ class Projection:
         `guess` is a point to begin at. The residual of the limit is ``|A x - y|`` relative to ``|y|`` or, where larger, to
         `CANCELLING` times ``||A| |x||``, all in rows of size 1.
         """
-        return self.better(lambda problem: problem._limit(log_start, rates, guess))
+        limit = self.better(lambda problem: problem._limit(log_start, rates, guess))
+        if self.even or limit is None or limit.certificate is not None or len(self.orthonormal[1]) < len(self.b):
+            return limit
+        x, missed = limit.x, self.missed(limit.x)
+        if missed > TOLERANCE and not self.parametrization.nonnegative:
+            x, missed = self._row_by_row(limit, log_start, rates)
+        return replace(limit, x=x, residual=max(limit.residual, missed if missed > FEASIBLE else 0.0))
 
     def _limit(self, log_start, rates, guess):
         unit = self.unit
@@ -147,6 +159,28 @@ class Projection:
         limit = self._careful(start, rates * self.columns / np.max(self.columns), guess)
         z = limit.x * (unit / self.unit)
         return replace(limit, x=limit.x / self.columns * unit, **self._certificate(z))
+
+    def _row_by_row(self, limit, log_start, rates):
+        """The solution, moved on until each of its independent rows is met, and what it misses.
+
+        Orthonormal rows leave in each row what is rounding in the largest, which may be all of a small one. The steps are too
+        small for the dual coordinate: they move `x` along its slopes.
+        """
+        x, missed = limit.x, self.missed(limit.x)
+        B, slope = dense(self.B), np.ones(len(x))
+        if limit.point is not None:
+            start = log_start + np.log(self.columns / self.unit)
+            rates, slope = rates * self.columns, self.parametrization.from_dual(limit.point, start)[1]
+        lengths = np.linalg.norm(B * np.sqrt(slope * rates), axis=1)
+        if not np.all(lengths > 0):
+            return x, missed
+        newton, z = QR(B / lengths[:, None]), x * (self.columns / self.unit)
+        for _ in range(ROUNDS):
+            z = z + slope * newton(slope, rates, (self.b - B @ z) / lengths)[0]
+            closer = z / self.columns * self.unit
+            if (left := self.missed(closer)) < missed:
+                x, missed = closer, left
+        return x, missed
 
     def _certificate(self, z):
         """That of least squares with the rows as they were given, and whether `z` is a solution up to rounding row by row.
@@ -207,7 +241,7 @@ class Projection:
 
         Where that is zero, relative to what it is at the start. Of two scalings the one that finds more.
         """
-        return max(self._distance(x, start), 0.0 if self.even else self.by_rows._distance(x, start))
+        return max(self._distance(x, start), 0.0 if self.even else self.other._distance(x, start))
 
     def _distance(self, x, start):
         G, c, _ = self.orthonormal
