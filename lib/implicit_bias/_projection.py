@@ -137,11 +137,14 @@ class Projection:
         `CANCELLING` times ``||A| |x||``, all in rows of size 1.
         """
         limit = self.better(lambda problem: problem._limit(log_start, rates, guess))
-        if self.even or limit is None or limit.certificate is not None or len(self.orthonormal[1]) < len(self.b):
+        if self.even or not self.size or limit is None or limit.certificate is not None or not self.independent:
             return limit
-        x, missed = limit.x, self.missed(limit.x)
-        if missed > TOLERANCE and not self.parametrization.nonnegative:
-            x, missed = self._row_by_row(limit, log_start, rates)
+        if limit.point is None:  # a single point
+            slope = rates = np.ones(len(limit.x))
+        else:
+            slope = self.parametrization.from_dual(limit.point, log_start + np.log(self.columns / self.unit))[1]
+        x = self.row_by_row(limit.x, slope, rates * (self.columns / np.max(self.columns)))
+        missed = self.missed(x)
         return replace(limit, x=x, residual=max(limit.residual, missed if missed > FEASIBLE else 0.0))
 
     def _limit(self, log_start, rates, guess):
@@ -160,27 +163,30 @@ class Projection:
         z = limit.x * (unit / self.unit)
         return replace(limit, x=limit.x / self.columns * unit, **self._certificate(z))
 
-    def _row_by_row(self, limit, log_start, rates):
-        """The solution, moved on until each of its independent rows is met, and what it misses.
+    def row_by_row(self, x, slope, rates):
+        """The solution `x`, moved on until each row is met, where they are independent and `x` may be negative.
 
         Orthonormal rows leave in each row what is rounding in the largest, which may be all of a small one. The steps are too
         small for the dual coordinate: they move `x` along its slopes.
         """
-        x, missed = limit.x, self.missed(limit.x)
-        B, slope = dense(self.B), np.ones(len(x))
-        if limit.point is not None:
-            start = log_start + np.log(self.columns / self.unit)
-            rates, slope = rates * self.columns, self.parametrization.from_dual(limit.point, start)[1]
+        if self.parametrization.nonnegative or not self.independent:
+            return x
+        B, z, least = dense(self.B), x * (self.columns / self.unit), (np.inf,)
         lengths = np.linalg.norm(B * np.sqrt(slope * rates), axis=1)
         if not np.all(lengths > 0):
-            return x, missed
-        newton, z = QR(B / lengths[:, None]), x * (self.columns / self.unit)
+            return x
+        newton = QR(B / lengths[:, None])
         for _ in range(ROUNDS):
-            z = z + slope * newton(slope, rates, (self.b - B @ z) / lengths)[0]
-            closer = z / self.columns * self.unit
-            if (left := self.missed(closer)) < missed:
-                x, missed = closer, left
-        return x, missed
+            residual, closer = self.b - B @ z, z / self.columns * self.unit
+            terms = np.abs(B) @ np.abs(z) + np.abs(self.b)
+            worst = np.max(np.abs(residual) / np.where(terms > 0, terms, 1))
+            missed = max(self.missed(closer), FEASIBLE), worst
+            if missed < least:
+                x, least = closer, missed
+            if worst <= TOLERANCE:
+                break
+            z = z + slope * newton(slope, rates, residual / lengths)[0]
+        return x
 
     def _certificate(self, z):
         """That of least squares with the rows as they were given, and whether `z` is a solution up to rounding row by row.
@@ -217,6 +223,11 @@ class Projection:
         """`G` with orthonormal rows and `c`, such that ``G z = c`` for all least-squares solutions and no others."""
         B = dense(self.B)
         return orthonormal_rows(B, self.b, self.rows)
+
+    @property
+    def independent(self):
+        """Whether the rows are independent, up to rounding."""
+        return len(self.orthonormal[1]) == len(self.b)
 
     @cached_property
     def nonnegative(self):

@@ -297,7 +297,8 @@ def _least_norm(A, y):
     problem = Projection(A, y, Linear())
     if problem.even and np.max(problem.rows) <= EVEN * np.min(problem.rows):
         return np.linalg.lstsq(A, y, rcond=None)[0]
-    return problem.better(_least_in_orthonormal_rows, solution=lambda x: x)
+    sizes = problem.columns / np.max(problem.columns)
+    return problem.row_by_row(problem.better(_least_in_orthonormal_rows, solution=lambda x: x), sizes, sizes)
 
 
 def _least_in_orthonormal_rows(problem):
