@@ -123,9 +123,10 @@ class Projection:
 
     def missed(self, x):
         """The residual of `x`, as of a limit, in the scaling in which it is larger: a small row may be hidden in the other."""
-        return max(self._missed(x), self.other._missed(x))
+        return max(self.missed_here(x), self.other.missed_here(x))
 
-    def _missed(self, x):
+    def missed_here(self, x):
+        """The same in this scaling."""
         z = x * (self.columns / self.unit)
         size = max(np.max(np.abs(self.b)), CANCELLING * np.max(abs(self.B) @ np.abs(z)))
         return float(np.max(np.abs(self.B @ z - self.b)) / (size or 1.0))
@@ -160,8 +161,7 @@ class Projection:
             if limit.converged and not limit.far:
                 return replace(limit, x=limit.x / self.columns * unit)
         limit = self._careful(start, rates * self.columns / np.max(self.columns), guess)
-        z = limit.x * (unit / self.unit)
-        return replace(limit, x=limit.x / self.columns * unit, **self._certificate(z))
+        return self.certified(replace(limit, x=limit.x / self.columns * unit))
 
     def row_by_row(self, x, slope, rates):
         """The solution `x`, moved on until each row is met, where they are independent and `x` may be negative.
@@ -188,16 +188,19 @@ class Projection:
             z = z + slope * newton(slope, rates, residual / lengths)[0]
         return x
 
-    def _certificate(self, z):
-        """That of least squares with the rows as they were given, and whether `z` is a solution up to rounding row by row.
+    def certified(self, limit):
+        """The limit, with the certificate of least squares with the rows as they were given where it does not meet the data.
 
-        Nothing where `z` meets the data. The second takes the exact solution of a problem whose every row differs by rounding
-        for a solution: large rows can hide from the certificate what the small ones say.
+        And whether it is a solution up to rounding row by row: the exact one of a problem whose every row differs by rounding
+        is one, for large rows can hide from the certificate what the small ones say.
         """
+        z = limit.x * (self.columns / self.unit)
         r = self.B @ z - self.b
         sizes = abs(self.B) @ np.abs(z)
         if np.linalg.norm(r) <= FEASIBLE * max(np.linalg.norm(self.b), CANCELLING * np.linalg.norm(sizes)):
-            return {}
+            return limit
+        if not self.even and self.independent and not self.parametrization.nonnegative:
+            return limit  # the data can be met: large rows must not hide that a small one is not
         weights = self.rows / np.max(self.rows)
         M = _scaled(self.B, 1 / weights, np.ones(1))
         r = weights * r
@@ -205,7 +208,7 @@ class Projection:
         certificate = _certify(z, r, gradient, column_norms(M), np.linalg.norm(weights * self.b), nonnegative)
         floor = 10 * max(M.shape) * ROUNDING * (abs(M).T @ (weights * (sizes + np.abs(self.b))))
         wrong = np.where(z > ACCEPTED * np.max(z), np.abs(gradient), -gradient) if nonnegative else np.abs(gradient)
-        return {"certificate": certificate, "rounded": bool(np.all(wrong <= floor))}
+        return replace(limit, certificate=certificate, rounded=bool(np.all(wrong <= floor)))
 
     @cached_property
     def factor(self):
