@@ -140,7 +140,7 @@ class Projection:
         limit = self.better(lambda problem: problem._limit(log_start, rates, guess))
         if self.even or not self.size or limit is None or limit.certificate is not None or not self.independent:
             return limit
-        if limit.point is None:  # a single point
+        if limit.point is None:  # a single point, whatever the slopes
             slope = rates = np.ones(len(limit.x))
         else:
             slope = self.parametrization.from_dual(limit.point, log_start + np.log(self.columns / self.unit))[1]
@@ -199,7 +199,7 @@ class Projection:
         sizes = abs(self.B) @ np.abs(z)
         if np.linalg.norm(r) <= FEASIBLE * max(np.linalg.norm(self.b), CANCELLING * np.linalg.norm(sizes)):
             return limit
-        if not self.even and self.independent and not self.parametrization.nonnegative:
+        if not (self.even or self.parametrization.nonnegative) and self.independent and self.other.independent:
             return limit  # the data can be met: large rows must not hide that a small one is not
         weights = self.rows / np.max(self.rows)
         M = _scaled(self.B, 1 / weights, np.ones(1))
