@@ -38,6 +38,7 @@ RIDGE = 1e-15
 INDEPENDENT = 1e-8  # reciprocal of the condition of A A.T above which the rows are independent by far
 FARTHEST = -1e6  # rounding errors of a dual coordinate so far out are below 1e-9
 STRIDE = 5.0  # of the logarithm of the start, in a walk from scale to scale
+ROUNDS = 5  # of steps that meet the rows one by one, of which two mostly suffice
 PATIENCE = 10  # steps of that walk in vain
 EVEN = 1e3  # columns whose sizes differ by less are left as they are
 LARGEST_START = 345  # logarithm of x(0) in units of a solution, beyond which its square leaves float64
@@ -96,7 +97,7 @@ class Projection:
     """
 
     def __init__(self, A, y, parametrization, by_rows=False):
-        self.given, self.parametrization = (A, y), parametrization
+        self.given, self.parametrization, self.by_rows = (A, y), parametrization, by_rows
         self.B, self.rows, columns = equilibrated(A, by_rows)
         self.even = bool(np.all(columns == columns[0]))
         with np.errstate(over="ignore"):
@@ -106,23 +107,29 @@ class Projection:
         self.b, self.columns = b / self.unit, columns
 
     @cached_property
-    def by_rows(self):
-        """The same problem, with the columns measured in rows of size 1: neither is the better one always."""
-        return Projection(*self.given, self.parametrization, by_rows=True)
+    def other(self):
+        """The same problem, with the columns measured the other way: neither is the better one always."""
+        other = Projection(*self.given, self.parametrization, by_rows=not self.by_rows)
+        other.other = self
+        return other
 
     def better(self, solve, solution=attrgetter("x")):
-        """What `solve` finds for the problem; for the other scaling, where its solution clearly meets each row better there."""
+        """What `solve` finds for the problem; for the other scaling, where its solution clearly meets the data better."""
         found = solve(self)
         if self.even or found is None or (missed := self.missed(solution(found))) <= TOLERANCE:
             return found
-        other = solve(self.by_rows)
+        other = solve(self.other)
         return found if other is None or self.missed(solution(other)) > CLEARLY * missed else other
 
     def missed(self, x):
-        """The largest residual of a row, relative to its terms: what is no rounding in this row, whatever size it has."""
+        """The residual of `x`, as of a limit, in the scaling in which it is larger: a small row may be hidden in the other."""
+        return max(self.missed_here(x), self.other.missed_here(x))
+
+    def missed_here(self, x):
+        """The same in this scaling."""
         z = x * (self.columns / self.unit)
-        terms = abs(self.B) @ np.abs(z) + np.abs(self.b)
-        return float(np.max(np.abs(self.B @ z - self.b) / np.where(terms > 0, terms, 1)))
+        size = max(np.max(np.abs(self.b)), CANCELLING * np.max(abs(self.B) @ np.abs(z)))
+        return float(np.max(np.abs(self.B @ z - self.b)) / (size or 1.0))
 
     def limit(self, log_start, rates, guess=None):
         """The projection of ``exp(log_start)`` for the dual rates `rates`, or None where the start is beyond float64.
@@ -130,7 +137,16 @@ class Projection:
         `guess` is a point to begin at. The residual of the limit is ``|A x - y|`` relative to ``|y|`` or, where larger, to
         `CANCELLING` times ``||A| |x||``, all in rows of size 1.
         """
-        return self.better(lambda problem: problem._limit(log_start, rates, guess))
+        limit = self.better(lambda problem: problem._limit(log_start, rates, guess))
+        if self.even or not self.size or limit is None or limit.certificate is not None or not self.independent:
+            return limit
+        if limit.point is None:  # a single point, whatever the slopes
+            slope = rates = np.ones(len(limit.x))
+        else:
+            slope = self.parametrization.from_dual(limit.point, log_start + np.log(self.columns / self.unit))[1]
+        x = self.row_by_row(limit.x, slope, rates * (self.columns / np.max(self.columns)))
+        missed = self.missed(x)
+        return replace(limit, x=x, residual=max(limit.residual, missed if missed > FEASIBLE else 0.0))
 
     def _limit(self, log_start, rates, guess):
         unit = self.unit
@@ -145,19 +161,46 @@ class Projection:
             if limit.converged and not limit.far:
                 return replace(limit, x=limit.x / self.columns * unit)
         limit = self._careful(start, rates * self.columns / np.max(self.columns), guess)
-        z = limit.x * (unit / self.unit)
-        return replace(limit, x=limit.x / self.columns * unit, **self._certificate(z))
+        return self.certified(replace(limit, x=limit.x / self.columns * unit))
 
-    def _certificate(self, z):
-        """That of least squares with the rows as they were given, and whether `z` is a solution up to rounding row by row.
+    def row_by_row(self, x, slope, rates):
+        """The solution `x`, moved on until each row is met, where they are independent and `x` may be negative.
 
-        Nothing where `z` meets the data. The second takes the exact solution of a problem whose every row differs by rounding
-        for a solution: large rows can hide from the certificate what the small ones say.
+        Orthonormal rows leave in each row what is rounding in the largest, which may be all of a small one. The steps are too
+        small for the dual coordinate: they move `x` along its slopes.
         """
+        if self.parametrization.nonnegative or not self.independent:
+            return x
+        B, z, least = dense(self.B), x * (self.columns / self.unit), (np.inf,)
+        lengths = np.linalg.norm(B * np.sqrt(slope * rates), axis=1)
+        if not np.all(lengths > 0):
+            return x
+        newton = QR(B / lengths[:, None])
+        for _ in range(ROUNDS):
+            residual, closer = self.b - B @ z, z / self.columns * self.unit
+            terms = np.abs(B) @ np.abs(z) + np.abs(self.b)
+            worst = np.max(np.abs(residual) / np.where(terms > 0, terms, 1))
+            missed = max(self.missed(closer), FEASIBLE), worst
+            if missed < least:
+                x, least = closer, missed
+            if worst <= TOLERANCE:
+                break
+            z = z + slope * newton(slope, rates, residual / lengths)[0]
+        return x
+
+    def certified(self, limit):
+        """The limit, with the certificate of least squares with the rows as they were given where it does not meet the data.
+
+        And whether it is a solution up to rounding row by row: the exact one of a problem whose every row differs by rounding
+        is one, for large rows can hide from the certificate what the small ones say.
+        """
+        z = limit.x * (self.columns / self.unit)
         r = self.B @ z - self.b
         sizes = abs(self.B) @ np.abs(z)
         if np.linalg.norm(r) <= FEASIBLE * max(np.linalg.norm(self.b), CANCELLING * np.linalg.norm(sizes)):
-            return {}
+            return limit
+        if not (self.even or self.parametrization.nonnegative) and self.independent and self.other.independent:
+            return limit  # the data can be met: large rows must not hide that a small one is not
         weights = self.rows / np.max(self.rows)
         M = _scaled(self.B, 1 / weights, np.ones(1))
         r = weights * r
@@ -165,7 +208,7 @@ class Projection:
         certificate = _certify(z, r, gradient, column_norms(M), np.linalg.norm(weights * self.b), nonnegative)
         floor = 10 * max(M.shape) * ROUNDING * (abs(M).T @ (weights * (sizes + np.abs(self.b))))
         wrong = np.where(z > ACCEPTED * np.max(z), np.abs(gradient), -gradient) if nonnegative else np.abs(gradient)
-        return {"certificate": certificate, "rounded": bool(np.all(wrong <= floor))}
+        return replace(limit, certificate=certificate, rounded=bool(np.all(wrong <= floor)))
 
     @cached_property
     def factor(self):
@@ -183,6 +226,11 @@ class Projection:
         """`G` with orthonormal rows and `c`, such that ``G z = c`` for all least-squares solutions and no others."""
         B = dense(self.B)
         return orthonormal_rows(B, self.b, self.rows)
+
+    @property
+    def independent(self):
+        """Whether the rows are independent, up to rounding."""
+        return len(self.orthonormal[1]) == len(self.b)
 
     @cached_property
     def nonnegative(self):
@@ -207,7 +255,7 @@ class Projection:
 
         Where that is zero, relative to what it is at the start. Of two scalings the one that finds more.
         """
-        return max(self._distance(x, start), 0.0 if self.even else self.by_rows._distance(x, start))
+        return max(self._distance(x, start), 0.0 if self.even else self.other._distance(x, start))
 
     def _distance(self, x, start):
         G, c, _ = self.orthonormal

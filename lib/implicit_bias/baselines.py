@@ -26,6 +26,7 @@ LOST = 1e-6  # of the largest entry of the data: what is smaller is lost to it
 SMALL = 250_000  # entries, of whatever form, up to which a matrix becomes dense for `minimum_norm`
 DENSE = 25_000_000  # and up to which it does so where LSMR is not precise
 OFF = (0.0, 1e-9)
+DEAREST = 1e14  # of a column, where the cheapest costs 1
 FARTHEST = 1e12  # for points of length 1: a separator that is longer is one of rounding errors
 INSEPARABLE = "no margin exists"
 SEPARATED = "the larger of max 1 - y_i <a_i, x> and of the duality gap relative to the norm"
@@ -76,9 +77,10 @@ def basis_pursuit(A: Matrix, y: ArrayLike, *, nonnegative: bool = False) -> Resu
         other = _linear_program(entries, y, nonnegative, columns)
         found = other if other.optimality < found.optimality else found
     if not found.converged:
-        # Rows that nearly depend on each other: HiGHS may find no solution, where orthonormal ones have one.
+        # Rows that nearly depend on each other, columns whose sizes differ most: HiGHS may find no solution where there is one.
         other = _linear_program(entries, y, nonnegative, columns, orthonormal=True)
-        found = other if other.converged else found
+        better = other.optimality <= found.optimality and _missed(entries, y, other.x) <= CONIC
+        found = other if better else found
     return _told("basis_pursuit", replace(found, x=narrowed(found.x, A.dtype)))
 
 
@@ -100,6 +102,8 @@ def _linear_program(A, y, nonnegative, columns, orthonormal=False):
     if not nonnegative:
         matrix = hstack([G, -G]) if issparse(G) else np.hstack([G, -G])
         costs = np.r_[cost, cost]
+    if orthonormal:  # the last attempt: beside a cost far beyond float64 HiGHS finds no solution
+        costs = np.minimum(costs, DEAREST)
     program = linprog(costs, A_eq=matrix, b_eq=c, method="highs", options=TIGHT)
     if program.x is None:
         return Result(np.zeros(n), False, int(program.nit or 0), program.message, float(np.any(y)), PROVED)
@@ -293,7 +297,8 @@ def _least_norm(A, y):
     problem = Projection(A, y, Linear())
     if problem.even and np.max(problem.rows) <= EVEN * np.min(problem.rows):
         return np.linalg.lstsq(A, y, rcond=None)[0]
-    return problem.better(_least_in_orthonormal_rows, solution=lambda x: x)
+    sizes = problem.columns / np.max(problem.columns)
+    return problem.row_by_row(problem.better(_least_in_orthonormal_rows, solution=lambda x: x), sizes, sizes)
 
 
 def _least_in_orthonormal_rows(problem):
@@ -485,7 +490,8 @@ def maximum_margin(A: Matrix, y: ArrayLike, *, norm: str = "l2", shape: tuple[in
         message = f"Whether this is the separator of largest margin could be proved to {optimality:.0e} only."
         level = np.ones(len(points))
         if _proved(points, level, _shortest(points, level)[1], "l2") > FARTHEST:
-            x, optimality, message = np.zeros_like(x), 1.0, f"{INSEPARABLE}: the data are not separable"
+            x, optimality = np.zeros_like(x), 1.0
+            message = f"{INSEPARABLE}: the data are not separable, or by less than {1 / FARTHEST:g} of their lengths"
     x = narrowed(x / unit, A.dtype)
     return _told("maximum_margin", Result(x, converged, iterations, message, optimality, SEPARATED))
 

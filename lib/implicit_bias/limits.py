@@ -17,6 +17,7 @@ from scipy.sparse import hstack, issparse
 from ._matrices import as_entries, dense
 from ._projection import (
     ACCEPTED,
+    FEASIBLE,
     QR,
     Projection,
     _newton,
@@ -160,8 +161,10 @@ def _walk(A, y, parametrization, stack):
 
 def _in_any_geometry(A, y, parametrization, stack):
     """The limits of all starts of a stack for any map: the same Newton's method, in the units of the caller."""
-    B, rows = equal_rows(dense(A), np.ones(A.shape[1]))
+    A = dense(A)
+    B, rows = equal_rows(A, np.ones(A.shape[1]))
     G, c, condition = orthonormal_rows(B, y / rows, rows)
+    problem = Projection(A, y, parametrization, by_rows=True)
     found = []
     for alpha in stack:
         first = parametrization.start(alpha, A.shape[1])
@@ -174,7 +177,11 @@ def _in_any_geometry(A, y, parametrization, stack):
             guess = DualPoint.at(G.T @ (G @ near))
         ones = np.ones(len(first))
         limit = _newton(G, c, parametrization, first, ones, guess, QR(G), tolerance=0.0)
-        found.append(replace(limit, condition=condition))
+        limit = problem.certified(replace(limit, condition=condition))
+        # Where columns differ much, the orthonormal rows may leave out one that says something else.
+        if limit.certificate is None and (missed := problem.missed_here(limit.x)) > FEASIBLE:
+            limit = replace(limit, residual=missed)
+        found.append(limit)
     return found
 
 

@@ -209,6 +209,20 @@ def test_units_do_not_matter(a, b, form):
         np.testing.assert_allclose(solve(form(a * A), b * y) * (a / b), solve(A, y), atol=1e-8)
 
 
+def test_minimum_norm_meets_each_row_whatever_its_size():
+    """Also one whose data and terms are rounding beside those of others."""
+    for seed in range(900):
+        rng = np.random.default_rng(seed)
+        m = rng.integers(1, 7)
+        n = m + rng.integers(6)
+        A = rng.integers(0, 2, (m, n)) * 10 ** rng.uniform(-6, 6, n) * 10 ** rng.uniform(-8, 8, (m, 1))
+        truth = rng.standard_normal(n) / np.max(A, axis=0, initial=1e-30)
+        x = minimum_norm(A, A @ truth)
+        terms = np.abs(A) @ (np.abs(x) + np.abs(truth))
+        if np.linalg.matrix_rank(A > 0) == m:
+            assert np.all(np.abs(A @ x - A @ truth) <= 1e-7 * terms), seed
+
+
 def test_minimum_norm_of_inconsistent_and_deficient_data():
     A, y = instance(3)
     A, y = np.vstack([A, A[:1]]), np.r_[y, 7.0]

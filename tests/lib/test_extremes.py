@@ -412,3 +412,18 @@ def test_every_row_is_met_where_basis_pursuit_is_certified(nonnegative):
     for tiny in (1e-12, 1e-15, 1e-20):
         found = basis_pursuit([[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 2.0]], [1.0, tiny], nonnegative=nonnegative)
         assert not found.converged or found.x[3] == pytest.approx(tiny / 2)
+
+
+@pytest.mark.filterwarnings("ignore:basis_pursuit")
+@pytest.mark.parametrize("nonnegative", [False, True])
+def test_columns_of_any_size_hide_no_solution_from_basis_pursuit(nonnegative):
+    """What is not proved is a point that meets the data, not a word that there is none."""
+    infeasible = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        m, n = rng.integers(1, 11), rng.integers(1, 16)
+        A = rng.standard_normal((m, n)) * 10 ** rng.uniform(-20, 20, n)
+        truth = rng.standard_normal(n) * (rng.random(n) < 0.5) / np.max(np.abs(A), axis=0)
+        found = basis_pursuit(A, A @ (np.abs(truth) if nonnegative else truth), nonnegative=nonnegative)
+        infeasible += "infeasible" in found.message
+    assert infeasible <= 6

@@ -27,6 +27,7 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import aslinearoperator
 
+from tests.lib.trials import KINDS
 from tests.lib.trials_of_flows import complaints
 from tests.shared import sparse_rows
 
@@ -376,6 +377,26 @@ def test_columns_of_any_size_that_say_the_same(model):
         if not limit.converged or complaints(scaled, y, model, alpha, limit.x):
             wrong.append(seed)
     assert wrong == []
+
+
+def test_every_row_is_met_whatever_the_sizes_of_rows_columns_and_data():
+    """Each to rounding of what it meets: a row with tiny data must not vanish in what is rounding of the others."""
+    wrong, converged = [], 0
+    for seed in range(240):
+        rng = np.random.default_rng(seed)
+        m = rng.integers(1, 10)
+        n = m + rng.integers(6)
+        A = KINDS[("bernoulli", "laplace", "triangular", "vandermonde")[seed % 4]](rng, m, n)
+        A = A * 10 ** rng.uniform(-20, 20, n) * 10 ** rng.uniform(-8, 8, (m, 1))
+        sizes = np.max(np.abs(A), axis=0)
+        y = A @ np.where(rng.random(n) < 0.5, rng.standard_normal(n) / np.where(sizes > 0, sizes, 1), 0)
+        model, alpha = SignedHadamardPower(rng.choice([2, 2.5, 3, 4, 6])), 10 ** rng.uniform(-8, 1)
+        with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
+            limit = flow_limit(A, y, model, alpha=alpha)
+        converged += limit.converged
+        if limit.converged and complaints(A, y, model, alpha, limit.x):
+            wrong.append(seed)
+    assert wrong == [] and converged >= 236
 
 
 @pytest.mark.parametrize("depth", [2, 3, 4])

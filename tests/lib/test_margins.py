@@ -124,6 +124,9 @@ def test_labels_that_cannot_be_separated(norm):
     with pytest.warns(RuntimeWarning, match="^maximum_margin: no margin exists"):
         found = maximum_margin(A, y, norm=norm, shape=(2, 2) if norm == "spectral" else None)
     assert not found.converged and not np.any(found.x) and "not separable" in found.message
+    A[0, 1], A[1, 1] = 1e-30, -1e-30  # they can, by a margin that is lost in rounding
+    with pytest.warns(RuntimeWarning, match="not separable, or by less than 1e-12 of their lengths"):
+        assert not maximum_margin(A, y, norm=norm, shape=(2, 2) if norm == "spectral" else None).converged
 
 
 # --- The rich regime --------------------------------------------------------------------------------------------------

@@ -367,6 +367,32 @@ def test_data_that_no_point_of_the_range_meets_are_no_limit(model, A, x, monkeyp
     assert np.all(found.x >= 0) if model is SQUARE else np.all(np.abs(found.x) <= 1)
 
 
+@pytest.mark.filterwarnings("ignore:flow_limit")
+def test_a_limit_that_converged_meets_data_that_can_be_met():
+    """Also where columns differ so much that rows which say different things are the same up to rounding."""
+    model = from_potential(lambda x: np.arcsinh(x / 2), lambda s: 2 * np.sinh(s), lambda x: (x**2 + 4) ** -0.5)
+    missed, converged = [], 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        m = rng.integers(1, 9)
+        n = m + rng.integers(8)
+        A = (
+            rng.uniform(0.5, 1, (m, n))
+            * rng.choice([-1, 0, 1], (m, n))
+            * 10 ** rng.uniform(-15 * (seed % 2), 15 * (seed % 2), n)
+        )
+        A = np.where(np.any(A, axis=1, keepdims=True), A, 1.0) * 10 ** rng.uniform(-8, 8, (m, 1))
+        y = A @ (rng.standard_normal(n) / np.max(np.abs(A), axis=0, initial=1e-30))
+        limit = flow_limit(A, y, model, alpha=1.0)
+        rows = np.max(np.abs(A), axis=1)
+        B, b = A / rows[:, None], y / rows
+        size = max(np.max(np.abs(b)), 1e-4 * np.max(np.abs(B) @ np.abs(limit.x)))
+        converged += limit.converged
+        if limit.converged and "rounding" not in limit.message and np.max(np.abs(B @ limit.x - b)) > 1e-8 * size:
+            missed.append(seed)
+    assert missed == [] and converged > 120
+
+
 @pytest.mark.parametrize("solve", [flow_limit, gradient_flow, gradient_descent])
 @pytest.mark.parametrize(
     "model",

@@ -22,8 +22,9 @@ def test_flows_of_random_problems_agree_with_their_limits():
 
 
 def test_the_check_takes_columns_of_any_size():
-    """One column has the length 5e-290, and what rounding allows is beyond float64."""
+    """One column has the length 5e-290, and what rounding allows is beyond float64; two are multiples up to rounding."""
     assert judge(1880)[0] == "right"
+    assert judge(18002942)[0] == "right"
 
 
 @pytest.mark.parametrize("power", [HadamardPower, SignedHadamardPower])
