@@ -31,7 +31,8 @@ def test_every_size_is_in_the_table_and_was_solved():
 
 
 @pytest.mark.parametrize(
-    ("kind", "wanted"), [("dense", "1.0e+02"), ("dense", "3.2e+05"), ("sparse", "1.0e+04"), ("chunks", "1.0e+06")]
+    ("kind", "wanted"),
+    [("dense", "1.0e+02"), ("dense", "3.2e+04"), ("dense", "3.2e+05"), ("sparse", "1.0e+04"), ("chunks", "1.0e+06")],
 )
 def test_a_line_comes_out_again(kind, wanted, monkeypatch):
     """But for rounding, which may cost a product with its pair."""
