@@ -112,7 +112,8 @@ class OrdinaryProblem:
         if A.ndim != 2 or y.shape != A.shape[:1] or not A.size:
             return None
         m, n = A.shape
-        tall = n <= m and m * n * n > CALLS and (A.size <= SMALL or Dense(A).price_of_gram(n) <= CHEAP)
+        # Of the shape alone: a `Dense` would copy what is not contiguous.
+        tall = n <= m and m * n * n > CALLS and (A.size <= SMALL or Dense.price_of_gram(A, n) <= CHEAP)
         if A.size > SMALL and not tall:
             return None
         with np.errstate(over="ignore"):
