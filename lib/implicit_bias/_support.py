@@ -98,14 +98,8 @@ class WorkingSet:
                 return None  # far from the solution: the interior point is as well
             return self.factor(positive, np.full(len(positive), RIDGE))
         self.few = self.small and np.count_nonzero(pivots > DEPENDENT) < FEW * len(on)
-
-        def solution(c):
-            x = np.zeros(len(c))
-            if len(on):  # LAPACK takes no empty equations
-                x[on] = solve(factor, c[on], lower=1)[0]
-            return x
-
-        return None if failed or self.few else solution
+        self.last = None if failed or self.few else _solution(on, factor, solve)
+        return self.last
 
     def solve(self, guess):
         """The solution from the Gram matrix, `guess` having about its support; None where pivoting cycles twice."""
@@ -116,12 +110,7 @@ class WorkingSet:
 
     def pivot(self, positive):
         """Block pivoting from these columns; None if it cycles."""
-
-        def factor(positive):
-            self.last = self.factor(positive)
-            return self.last
-
-        return _pivot(self.G, self.c, positive, factor)
+        return _pivot(self.G, self.c, positive, self.factor)
 
     def interior_point(self, x, steps=40):
         """Which entries are positive at the solution, ever better guesses by Mehrotra's predictor and corrector.
@@ -261,21 +250,23 @@ def by_block_pivoting(problem):
 
     def factor(positive):
         on = positive.nonzero()[0]
-        if not len(on):  # LAPACK takes no empty equations
-            return None
         factor, failed = dpotrf(G.take(on, axis=0).take(on, axis=1).T, lower=1, overwrite_a=1, clean=0)
-        if failed or np.minimum.reduce(factor.diagonal()) < CLOSE:
-            return None
-
-        def solution(c):
-            x = np.zeros(len(c))
-            x[on] = dpotrs(factor, c[on], lower=1)[0]
-            return x
-
-        return solution
+        return None if failed or np.min(factor.diagonal(), initial=1.0) < CLOSE else _solution(on, factor, dpotrs)
 
     x = _pivot(G, c, c > 0, factor)
     return None if x is None else problem.point(x * (problem.size / d))
+
+
+def _solution(on, factor, solve):
+    """A function that gives, for a right-hand side, the solution on these columns and zero elsewhere."""
+
+    def solution(c):
+        x = np.zeros(len(c))
+        if len(on):  # LAPACK takes no empty equations
+            x[on] = solve(factor, c[on], lower=1)[0]
+        return x
+
+    return solution
 
 
 def _pivot(G, c, positive, factor):

@@ -13,16 +13,14 @@ from scipy.optimize import nnls as lawson_hanson
 from scipy.sparse import csr_array, random_array
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
-from tests.lib.test_nnls import FORMS, instance
+from tests.lib.test_nnls import FORMS, conditioned, instance
 from tests.lib.trials import exact_loss
 
 
 def pixels(m, n, condition, k, noise=0.01, seed=0):
     """A matrix with geometric singular values, and data from vectors of which half of the entries are positive."""
     rng = np.random.default_rng(seed)
-    U = np.linalg.qr(rng.standard_normal((m, n)))[0]
-    V = np.linalg.qr(rng.standard_normal((n, n)))[0]
-    A = U * np.geomspace(1, 1 / condition, n) @ V.T
+    A = conditioned(rng, m, n, condition)
     return A, A @ np.maximum(rng.standard_normal((n, k)), 0) + noise * rng.standard_normal((m, k))
 
 

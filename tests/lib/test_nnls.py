@@ -181,15 +181,16 @@ TALL = {
     "single": lambda rng, m, n: rng.random((m, n)).astype(np.float32),
     "sizes": lambda rng, m, n: 1e-6 * rng.standard_normal((m, n)) * 10 ** rng.uniform(-1, 1, n),
     "empty columns": lambda rng, m, n: rng.standard_normal((m, n)) * (rng.random(n) < 0.8),
-    "condition 1e3": lambda rng, m, n: _conditioned(rng, m, n, 1e3),
-    "condition 1e8": lambda rng, m, n: _conditioned(rng, m, n, 1e8),
+    "condition 1e3": lambda rng, m, n: conditioned(rng, m, n, 1e3),
+    "condition 1e8": lambda rng, m, n: conditioned(rng, m, n, 1e8),
     "near copies": lambda rng, m, n: np.tile(rng.random((m, 1)), n) + 1e-6 * rng.standard_normal((m, n)),
     "copies": lambda rng, m, n: rng.random((m, n))[:, rng.integers(n, size=n)],
 }
 DEPENDENT = ("condition 1e8", "near copies")
 
 
-def _conditioned(rng, m, n, condition):
+def conditioned(rng, m, n, condition):
+    """A matrix with geometric singular values."""
     U, V = (np.linalg.qr(rng.standard_normal((size, n)))[0] for size in (m, n))
     return (U * np.geomspace(1, 1 / condition, n)) @ V.T
 
@@ -377,7 +378,7 @@ def test_a_column_whose_entry_of_x_would_leave_float64_is_missed(form):
 class TestFinish:
     """The working set where pivoting alone fails."""
 
-    def test_ill_conditioned_columns_need_the_interior_point_method(self, monkeypatch):
+    def test_illconditioned_columns_need_the_interior_point_method(self, monkeypatch):
         calls = []
         method = support.WorkingSet.interior_point
         monkeypatch.setattr(support.WorkingSet, "interior_point", lambda *args: calls.append(1) or method(*args))
@@ -419,8 +420,7 @@ class TestFinish:
         """Columns of condition 1e3 with little noise: the multipliers of the rounded `x` would hide a share of the loss."""
         monkeypatch.setattr(support, "accurate_point", None)  # nor is twice the precision needed
         rng = np.random.default_rng(5)
-        U, V = (np.linalg.qr(rng.standard_normal((size, 500)))[0] for size in (600, 500))
-        A = (U * np.geomspace(1, 1e-3, 500)) @ V.T
+        A = conditioned(rng, 600, 500, 1e3)
         y = A @ np.where(rng.random(500) < 0.5, rng.random(500), 0)
         y += noise * np.linalg.norm(y) / np.sqrt(600) * rng.standard_normal(600)
         result = nnls(A, y, tol=1e-10)
