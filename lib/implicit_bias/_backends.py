@@ -14,6 +14,7 @@ from ._matrices import dense, operator, operator_column_norms
 from ._validation import _check_range, as_matrix, as_real_matrix, as_reals
 
 BLOCK = 2**17  # entries of a dense matrix that stay in the cache while they are used twice
+CACHED = 4_000_000  # entries of a dense matrix that is read from a cache, not from the memory
 CALL = 50_000  # non-zero entries whose product takes as long as the calls around a product
 SAFE = (1e-140, 1e140)  # norms whose squares are numbers
 
@@ -31,18 +32,13 @@ class Dense:
         self.products += 1
         return self.A @ v
 
-    def forward_pair(self, u, v):
-        """``A u`` and ``A v``, the matrix being read once for both."""
-        self.products += 2
-        images = np.empty((2, self.shape[0]))
-        for rows in self._blocks():
-            images[0, rows], images[1, rows] = self.A[rows] @ u, self.A[rows] @ v
-        return images
-
     def _blocks(self):
-        """Rows that stay in the cache while they are used twice; all of them, if they are not stored one after the other."""
+        """Rows that stay in the cache while they are used twice; all of them, if they are not stored one after the other.
+
+        All of them, too, where the whole matrix stays in a larger cache.
+        """
         m, n = self.shape
-        step = max(1, BLOCK // max(1, n)) if self.A.flags.c_contiguous else m
+        step = max(1, BLOCK // max(1, n)) if self.A.flags.c_contiguous and self.A.size > CACHED else m
         return [slice(start, start + step) for start in range(0, m, step)]
 
     def backward(self, r):
@@ -110,9 +106,6 @@ class Sparse(Dense):
         filled = end > start
         self.width = int(np.max(self.A.indices[end[filled] - 1] - self.A.indices[start[filled]], initial=0))
 
-    def forward_pair(self, u, v):
-        return self.forward(u), self.forward(v)
-
     def backward(self, r):
         self.products += 1
         return self.transposed @ r
@@ -147,7 +140,7 @@ class Operator(Dense):
     def __init__(self, A):
         self.A, self.shape, self.products, self.known = A, A.shape, 0, {}
 
-    forward_pair, normal = Sparse.forward_pair, Sparse.normal
+    normal = Sparse.normal
 
     def forward(self, v):
         self.products += 1
@@ -260,10 +253,6 @@ class Chunks(Dense):
     def forward(self, v):
         self.products += 1
         return (self.A @ v).compute()
-
-    def forward_pair(self, u, v):
-        self.products += 2
-        return (self.A @ np.stack([u, v], axis=1)).compute().T
 
     def backward(self, r):
         self.products += 1

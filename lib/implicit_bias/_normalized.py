@@ -192,10 +192,6 @@ class NormalizedProblem:
         """``B v``."""
         return self.matrix.forward(v / self.d)
 
-    def forward_pair(self, u, v):
-        """``B u`` and ``B v``."""
-        return self.matrix.forward_pair(u / self.d, v / self.d)
-
     def backward(self, r):
         """``B.T r``."""
         return self.matrix.backward(r) / self.d

@@ -9,14 +9,12 @@ from scipy.linalg.lapack import dpbtrf, dpbtrs, dpotrf, dpotrs
 from scipy.optimize import nnls as lawson_hanson
 
 from ._accurate import accurate_point
-from ._normalized import HIDDEN, SMALL, Point
+from ._normalized import SMALL, Point
 from .measures import EPSILON, REACH, SLACK, SMALL_GAP
 
 ROUNDING = 1e-15  # times the sum of x: a multiplier above minus this is taken as zero
 LARGEST_ACTIVE_SET = 4_000_000  # entries of a matrix to which the active-set method of SciPy is applied
 ALLOWANCE = 30  # price of a working set, in products, that needs no justification
-STAGE = 0.03  # by so much conjugate gradients reduce the multipliers before the signs are looked at,
-SLOW = 25  # in at most so many iterations
 CLOSE = 5e-3  # of the length of a column: its part that is orthogonal to others
 PARALLEL = 0.999  # mean cosine between columns of which each nearly depends on others
 PATIENCE = 5  # rounds of pivoting without so much
@@ -147,9 +145,17 @@ class WorkingSet:
             x, z = x + step * dx, z + step * dz
         yield larger
 
-    def from_columns(self):
-        """The solution from the columns themselves, which a condition number above 1e8 does not hide; None for too many."""
-        return by_active_set(self.problem.columns(self.chosen), self.problem.b) if self.small else None
+    def one_by_one(self, best):
+        """The solution from the columns themselves, which a condition number above 1e8 does not hide, unless `best` is better.
+
+        Of all columns, where they are not too many: the active-set method leaves those at once that are not needed.
+        """
+        m, n = len(self.problem.b), self.problem.n
+        chosen = np.arange(n) if m * n <= LARGEST_ACTIVE_SET else self.chosen
+        if m * len(chosen) > LARGEST_ACTIVE_SET:
+            return best
+        point = one_by_one(self.problem, best, 0.0, chosen)
+        return point if point.beats(best) else best
 
     def sharper(self, point):
         """The last solution with multipliers that do not suffer from the rounding of `x`.
@@ -179,20 +185,15 @@ def finish(problem, near, tol):
     if np.mean(support) > MOST:
         support[:] = True
     working = WorkingSet(problem, np.flatnonzero(support))
-    best, guess, by_columns, least, failures = near, near.x[working.chosen], False, np.inf, 0
+    best, guess, least, failures = near, near.x[working.chosen], np.inf, 0
     budget = ALLOWANCE + 10 * problem.matrix.price_of_gram(len(guess))
     for _ in range(20):
-        x = working.from_columns() if by_columns else working.solve(guess)
+        x = working.solve(guess)
         if x is None:
-            if by_columns:
-                break
-            by_columns, failures = True, 0
-            continue
+            return working.one_by_one(best)
         guess = x
         point = problem.point(working.full(guess), working.image(guess))
-        if by_columns:
-            point = _sharper(problem, point)
-        elif point.certificate.kkt_residual <= tol and not point.holds(tol):
+        if point.certificate.kkt_residual <= tol and not point.holds(tol):
             point = working.sharper(point)
         failures = 0 if point.certificate.kkt_residual < least / 2 else failures + 1
         least = min(least, point.certificate.kkt_residual)
@@ -205,12 +206,10 @@ def finish(problem, near, tol):
         needed = max(tol * min(1, point.certificate.loss / (2 * REACH * np.sum(point.x))), ROUNDING * np.sum(point.x))
         missing = np.flatnonzero(outside < -needed / 2)
         if failures == 3:
-            if by_columns or len(missing):
+            if len(missing):
                 break
             best = _sharper(problem, best)
-            if best.holds(tol):
-                break
-            by_columns, failures = True, 0
+            return best if best.holds(tol) else working.one_by_one(best)
         if len(missing):
             missing = missing[np.argsort(outside[missing], kind="stable")[: max(50, len(guess) // 2)]]
             if problem.matrix.price_of_gram(len(guess) + len(missing)) > budget:
@@ -222,9 +221,11 @@ def finish(problem, near, tol):
     return best
 
 
-def one_by_one(problem, near, tol):
+def one_by_one(problem, near, tol, chosen=None):
     """The solution by the active-set method of SciPy, where a Gram matrix would be of low rank."""
-    return _sharper(problem, problem.point(by_active_set(problem.columns(np.arange(problem.n)), problem.b)))
+    chosen, x = np.arange(problem.n) if chosen is None else chosen, np.zeros(problem.n)
+    x[chosen] = by_active_set(problem.columns(chosen), problem.b)
+    return _sharper(problem, problem.point(x))
 
 
 def by_active_set(B, b):
@@ -303,57 +304,6 @@ def meet(problem, near, tol):
                 break
             point = problem.point(point.x * (1 + change))
     return point if point.beats(near) else near
-
-
-def pivot_by_products(problem, near, tol):
-    """The best point of block pivoting from the support of `near`, by conjugate gradients where a Gram matrix costs too much.
-
-    It ends without the solution where conjugate gradients are slow, or the number of wrong signs does not fall.
-    """
-    best, x, on, fewest, left, wrong = near, near.x, near.used, np.inf, PATIENCE, True
-    while left:
-        point = problem.point(np.where(on, np.maximum(x, 0), 0.0))
-        best = point if point.beats(best) else best
-        if best.holds(tol) or wrong is None:
-            break
-        x, wrong = _equations(problem, point, on, tol)
-        if wrong is not None:
-            number = np.count_nonzero(wrong)
-            left = PATIENCE if number < FEWER * fewest else left - 1
-            fewest, on = min(fewest, number), on ^ wrong
-    return best
-
-
-def _equations(problem, point, on, tol):
-    """Conjugate gradients for the columns `on`, until signs turn out to be wrong, or the gap is closed.
-
-    The solution so far, and which of its entries or multipliers have a wrong sign: None if that takes too long. Data that are
-    met are no reason to stop: if they can be, conjugate gradients end by themselves.
-    """
-    chosen, x, r, g = np.flatnonzero(on), point.x.copy(), point.r, point.g
-    z, slope, p, before, target, steps = x[chosen], g[chosen], 0.0, 1.0, np.inf, 0
-    direction = np.zeros_like(x)
-    while steps <= SLOW:
-        if np.max(np.abs(slope), initial=0.0) <= target:
-            later = target < np.inf
-            if later:  # the gradient is computed afresh
-                g = problem.backward(r)
-                slope = g[chosen]
-            most, x[chosen] = np.max(np.abs(slope), initial=0.0), z
-            wrong = np.where(on, x < 0, g < -most)
-            if slope @ slope == 0 or (
-                later and (np.any(wrong) or Point(x, r, g, problem).certificate.holds(tol, 0.0, HIDDEN))
-            ):
-                return x, wrong
-            target, steps = STAGE * most, 0
-        square = slope @ slope
-        p = square / before * p - slope
-        direction[chosen] = p
-        q, back = problem.normal(direction)
-        t = square / (q @ q)
-        z, r, slope, before, steps = z + t * p, r + t * q, slope + t * back[chosen], square, steps + 1
-    x[chosen] = z
-    return x, None
 
 
 def _sharper(problem, point):

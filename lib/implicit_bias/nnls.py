@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from math import prod
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,24 +20,20 @@ from ._backends import Dense
 from ._columns import Columns
 from ._constraints import constrained
 from ._normalized import MET, SIMILAR, SMALL, NormalizedProblem, OrdinaryProblem, Point, reported
-from ._support import LARGEST_ACTIVE_SET, by_active_set, by_block_pivoting, finish, meet, one_by_one, pivot_by_products
+from ._support import LARGEST_ACTIVE_SET, by_active_set, by_block_pivoting, finish, meet, one_by_one
 from ._types import Matrix, Multiplies
 from ._validation import as_positive, as_reals
+from .measures import EPSILON
 from .results import NonnegativeResult
 
 SMALLEST_TOLERANCE = 1e-14  # float64 cannot resolve less
-SMALLEST_WEIGHT = 1e-8  # relative to the largest; a weight that is zero would stay so
-LIFT = 1e-3  # of the largest weight: where weights begin that were zero in a given point
 CANCELLED = 1e-2  # of the squared length that the sum of as many columns of length 1 has, were they orthogonal
-EARLY = 0.5  # of the price of a finish is spent before it is tried
-DEAR = 60  # products that a Gram matrix may cost before conjugate gradients on the support are tried,
-STABLE = 0.01  # of the support: if so few entries have changed
-AGAIN = 1.2  # times as many products before the next look at it
+EARLY = 0.5  # of the price of a finish is spent before it is tried,
+PATIENT = 1.5  # times its price, if the iteration would take as much or more
 ONE_BY_ONE = 1  # products for each column that an active-set method lets in
-LOOK = 10  # products before the support is looked at
+MEMORY = 6  # steps that tell the curvature
+INDEPENDENT = 1e-12  # squared sine of the angle between two vectors
 WITHIN_REACH = 1e-2  # squared residual from which the data can be met at once
-LARGEST_STEP = 10  # in weights: along a direction that A does not see the minimum is anywhere
-TINY = 1e-300  # instead of a division by zero
 LARGEST_GRAM = 15_000  # columns; their Gram matrix takes 1.8 GB
 LIMIT = 10_000  # iterations
 
@@ -242,23 +239,17 @@ def _report(problem, point, tol, iterations, how):
 
 
 def _given_start(problem, x0, alpha):
-    """The weights to start from that the caller asks for, or None."""
+    """The point to start from that the caller asks for, or None."""
     if x0 is not None and alpha is not None:
         raise ValueError("alpha must not be given together with x0: both say where to begin")
     if alpha is not None:
-        return np.where(problem.empty, 0.0, as_positive("alpha", alpha))
+        return np.where(problem.empty, 0.0, as_positive("alpha", alpha) ** 2)
     if x0 is None:
         return None
     x0 = as_reals("x0", x0).astype(float)
     if x0.shape != (problem.n,) or not np.all(np.isfinite(x0)) or np.any(x0 < 0):
         raise ValueError(f"x0 must be non-negative and finite with shape ({problem.n},), got shape {x0.shape}")
-    return _lifted(problem, x0 * problem.d / problem.unit) if np.any(x0) else None
-
-
-def _lifted(problem, x):
-    """Weights of a point whose zero entries can still grow."""
-    w = np.sqrt(x)
-    return np.maximum(w, LIFT * np.max(w)) * ~problem.empty
+    return np.where(problem.empty, 0.0, x0 * problem.d / problem.unit)
 
 
 def _default_start(problem):
@@ -272,7 +263,7 @@ def _default_start(problem):
         fit = image @ problem.b
         if fit > 0 and image @ image > CANCELLED * np.sum(x):
             break
-    return np.sqrt(x * (fit / (image @ image)))
+    return x * (fit / (image @ image))
 
 
 def _active_set(problem, start, tol=None, x=None):
@@ -305,114 +296,137 @@ def _active_set(problem, start, tol=None, x=None):
 
 
 def _minimize(problem, start, tol, limit, callback):
-    """Conjugate gradients from `start`, and a finish on the support: the best point, the iterations, how it was found."""
+    """Quasi-Newton steps from `start`, and a finish on the support: the best point, the iterations, how it was found."""
     zero = problem.zero()
     if np.min(zero.g, initial=0.0) >= 0:
         return zero, 0, "No column has a positive product with y: x = 0 is the solution"
-    path = _conjugate_gradients(problem, _default_start(problem) if start is None else start)
-    due, point, kept, how = _Due(problem), zero, zero, f"Stopped after {limit} iterations"
+    path = _quasi_newton(problem, _default_start(problem) if start is None else start)
+    due, point, kept, how = _Due(problem, tol), zero, zero, f"Stopped after {limit} iterations"
     for iterations in range(limit + 1):
-        w, point = next(path, (None, point))
-        if w is None:
-            how = "Rounding stopped the iteration"
+        before, point = point, next(path, None)
+        if point is None:
+            point, how = before, "Rounding stopped the iteration"
             break
         if callback is not None:
             kkt = float(point.certificate.kkt_residual)
             callback(Progress(problem.in_units(point.x), kkt, iterations, problem.products))
         if point.near <= tol and point.holds(tol):
-            # The residual was carried along from step to step. The certificate is computed afresh, without the weights that
+            # The residual was carried along from step to step. The certificate is computed afresh, without the entries that
             # are on their way to zero if it passes without them.
             for x in (np.where(point.used, point.x, 0.0), point.x):
                 fresh = problem.point(x)
                 if fresh.holds(tol):
                     return fresh, iterations, "The iteration converged"
-            path = _conjugate_gradients(problem, w)
+            path = _quasi_newton(problem, point.x)
         elif iterations < limit and (method := due.method(point)):
-            finished = due.run(method, point, tol)
+            finished = due.run(method, point)
             if problem.small or finished.holds(tol) or finished.rounded:
                 return finished, iterations, "Solved on the support"
             kept = finished if finished.beats(kept) else kept
             if finished.beats(point):
-                path = _conjugate_gradients(problem, _lifted(problem, finished.x))
+                path = _quasi_newton(problem, finished.x)
     point = problem.point(point.x)
     return kept if kept.beats(point) else point, iterations, how
 
 
 class _Due:
-    """Which way to finish is due: one of whose price a part is spent, and twice the price of what was tried in vain."""
+    """Which way to finish is due: one of whose price a part is spent, if the iteration would take clearly longer.
 
-    def __init__(self, problem):
-        self.problem, self.support = problem, np.zeros(problem.n, bool)
-        self.start, self.vain, self.look = problem.products, 0, problem.products + LOOK
+    What was tried in vain is due again when twice its price is spent.
+    """
+
+    def __init__(self, problem, tol):
+        self.problem, self.tol, self.start = problem, tol, problem.products
+        self.seen, self.half, self.vain = [], 0, {}
 
     def method(self, point):
         """A function that tries to solve the problem from here, or None."""
-        problem, support = self.problem, point.used
-        k = np.count_nonzero(support)
-        self.price = problem.matrix.price_of_gram(k)
-        wide = type(problem.matrix) is Dense and k >= len(problem.b)
-        singly = wide and problem.matrix.A.size <= LARGEST_ACTIVE_SET
-        if singly:
-            self.price = min(self.price, ONE_BY_ONE * len(problem.b))
-        if 0 < k <= LARGEST_GRAM and problem.products - self.start >= EARLY * self.price + self.vain:
-            return _active_set if problem.small else one_by_one if singly else finish
-        if self.price <= DEAR or problem.products < self.look:
+        problem, spent = self.problem, self.problem.products - self.start
+        self.seen.append((spent, point.near))
+        while self.seen[self.half][0] < spent / 2:
+            self.half += 1
+        k, m, price = np.count_nonzero(point.used), len(problem.b), problem.matrix.price_of_gram
+        if not 0 < k <= LARGEST_GRAM:
             return None
-        if wide and point.loss < WITHIN_REACH:
-            return meet
-        settled = np.count_nonzero(support != self.support) <= STABLE * k
-        self.support, self.look = support, AGAIN * problem.products
-        return pivot_by_products if settled else None
+        ways = [(price(k), _active_set if problem.small else finish)]
+        if type(problem.matrix) is Dense and k >= m and not problem.small:
+            if problem.matrix.A.size <= LARGEST_ACTIVE_SET:
+                ways.append((ONE_BY_ONE * m, one_by_one))
+            if point.loss < WITHIN_REACH:
+                ways.append((price((m * problem.n) ** 0.5), meet))
+        for self.price, method in sorted(ways, key=itemgetter(0)):
+            if spent >= EARLY * self.price + self.vain.get(method, 0) and self.left(point) >= PATIENT * self.price:
+                return method
+        return None
 
-    def run(self, method, point, tol):
+    def left(self, point):
+        """The products that the iteration would still take, if each doubling of their number gains as much as the last one."""
+        spent, near = self.seen[-1]
+        before = self.seen[self.half][1]
+        if not 0 < near < before:
+            return np.inf
+        times = np.log2(point.certificate.optimality / self.tol) / np.log2(before / near)
+        return spent * (2 ** min(times, 100.0) - 1)
+
+    def run(self, method, point):
         """What it finds. The products it takes do not count as spent."""
         before = self.problem.products
-        found = method(self.problem, point, tol)
+        found = method(self.problem, point, self.tol)
         self.start += self.problem.products - before
-        if method in (meet, pivot_by_products):
-            self.look = 2 * self.problem.products
-        else:
-            self.vain = 2 * (self.vain + self.price)
+        self.vain[method] = 2 * (self.vain.get(method, 0) + self.price)
         return found
 
 
-def _conjugate_gradients(problem, w):
-    r"""Minimize ``1/2 |B w^2 - b|^2``: an endless stream of weights and points.
+def _quasi_newton(problem, x):
+    """Minimize ``1/2 |B x - b|^2`` over ``x >= 0`` from `x`: an endless stream of points.
 
-    Polak and Ribiere's method with restarts. The preconditioner :math:`4 |b_j|^2 w_j^2 + 2|g_j|` is the diagonal of the
-    Hessian in absolute value: a free weight moves like gradient descent in `x`, a dying one shrinks by a factor.
+    A step of the BFGS method with limited memory in the entries that are positive or would grow, projected, and of the length
+    that is best together with the scale of `x`: that one costs nothing, since ``B x`` is known.
+
+    Source: Bertsekas (1982) for the projection, Nocedal (1980) for the memory.
     """
-    point = problem.point(w * w)
-    direction = before = np.zeros_like(w)
-    slope, floor = 1.0, 0.0
+    image, back = problem.normal(x)
+    pairs = []
     while True:
-        yield w, point
-        x, r, g = point.x, point.r, point.g
-        gradient = np.where((w <= floor) & (g > 0), 0.0, 2 * w * g)
-        step = gradient / (4 * problem.squares * x + 2 * np.abs(g) + TINY)
-        new_slope = step @ gradient
-        if new_slope == 0:
+        point = Point(x, image - problem.b, back - problem.correlation, problem)
+        yield point
+        g = point.g
+        free = (x > 0) | (g < 0)
+        slope = np.where(free, g, 0.0)
+        step = np.maximum(x - _inverse(slope, [(s * free, y * free) for s, y in pairs]), 0.0) - x
+        if not g @ step < 0:
+            step, pairs = np.maximum(x - slope, 0.0) - x, []
+        along, change = problem.normal(step)
+        if not (g @ step < 0 < along @ along):
             return
-        momentum = max(0.0, new_slope - step @ before) / slope
-        direction = momentum * direction - step
-        if direction @ gradient >= 0:
-            direction = -step
-        p, q = problem.forward_pair(2 * w * direction, direction * direction)
-        t = _exact_step(r, p, q, LARGEST_STEP * np.max(w) / np.max(np.abs(direction)))
-        w = w + t * direction
-        # The sign of a weight has no meaning.
-        sign = np.where(w < 0, -1.0, 1.0)
-        w, direction, before, slope = w * sign, direction * sign, gradient * sign, new_slope
-        floor = max(floor, SMALLEST_WEIGHT * np.max(w))
-        w = np.maximum(w, floor) * ~problem.empty
-        r = r + t * p + t**2 * q
-        point = Point(w * w, r, problem.backward(r), problem)
+        t, c = _lengths(point.r, along, image)
+        step, along, change = t * step + c * x, t * along + c * image, t * change + c * back
+        pairs = [*pairs[1 - MEMORY :], (step, change)]
+        x, image, back = np.maximum(x + step, 0.0), image + along, back + change
 
 
-def _exact_step(r, p, q, largest):
-    """The `t` in ``(0, largest]`` that minimizes ``|r + t p + t^2 q|``, a polynomial whose derivative is a cubic."""
-    rp, pp, rq, pq, qq = r @ p, p @ p, r @ q, p @ q, q @ q
-    roots = np.roots([2 * qq, 3 * pq, pp + 2 * rq, rp])
-    inside = (np.abs(roots.imag) <= 1e-8 * np.abs(roots)) & (roots.real > 0) & (roots.real < largest)
-    steps = np.append(roots.real[inside], largest)
-    return steps[np.argmin(steps * (rp + steps * (pp / 2 + rq + steps * (pq + steps * qq / 2))))]
+def _inverse(v, pairs):
+    """An approximate inverse of the Hessian times `v`, from steps and the changes of the gradient along them."""
+    used = []
+    for s, y in reversed(pairs):
+        if (curvature := s @ y) > EPSILON * (s @ s):
+            share = s @ v / curvature
+            v = v - share * y
+            used.append((s, y, curvature, share))
+    if used:
+        s, y, curvature, _ = used[0]
+        v = curvature / (y @ y) * v
+    for s, y, curvature, share in reversed(used):
+        v = v + (share - y @ v / curvature) * s
+    return v
+
+
+def _lengths(r, along, image):
+    """Those `t` between 0 and 1 and `c` that minimize ``|r + t along + c image|``, where ``x >= 0`` allows that `c`."""
+    aa, ai, ii, ra, ri = along @ along, along @ image, image @ image, r @ along, r @ image
+    if aa * ii - ai * ai > INDEPENDENT * aa * ii:
+        t = min(max((ri * ai - ra * ii) / (aa * ii - ai * ai), 0.0), 1.0)
+        c = -(ri + t * ai) / ii
+        if c >= t - 1:
+            return t, c
+    return min(1.0, -ra / aa), 0.0
