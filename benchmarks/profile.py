@@ -31,11 +31,7 @@ ROWS = (
 MATRICES = (_backends.Dense, _backends.Sparse)
 PARTS = {
     "products": [
-        *(
-            (matrix, name)
-            for matrix in MATRICES
-            for name in ("forward", "forward_pair", "backward", "normal", "column_norms")
-        ),
+        *((matrix, name) for matrix in MATRICES for name in ("forward", "backward", "normal", "column_norms")),
         (_normalized.OrdinaryProblem, "point"),
     ],
     "gram": [(matrix, name) for matrix in MATRICES for name in ("inner", "part", "columns")],
@@ -45,7 +41,6 @@ PARTS = {
             "finish",
             "meet",
             "one_by_one",
-            "pivot_by_products",
             "by_active_set",
             "by_block_pivoting",
             "active_set",

@@ -38,7 +38,7 @@ class Dense:
         All of them, too, where the whole matrix stays in a larger cache.
         """
         m, n = self.shape
-        step = max(1, BLOCK // max(1, n)) if self.A.flags.c_contiguous and self.A.size > CACHED else m
+        step = max(1, BLOCK // n) if self.A.flags.c_contiguous and self.A.size > CACHED else max(1, m)
         return [slice(start, start + step) for start in range(0, m, step)]
 
     def backward(self, r):

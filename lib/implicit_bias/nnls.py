@@ -1,8 +1,9 @@
-r"""Non-negative least squares, by the energy that gradient descent on ``x = w^2`` minimizes.
+"""Non-negative least squares, from the path that gradient descent on ``x = w^2`` shows.
 
-The non-convex energy :math:`\tfrac12\|A w^2 - y\|_2^2` has no constraint, and every local minimum is global. Gradient descent
-on it is slow. Three changes make it fast: columns of length 1, conjugate gradients with an exact line search (along a line
-the energy is a polynomial of degree four), and an exact solution on the support once that has settled.
+The non-convex energy ``1/2 |A w^2 - y|^2`` has no constraint, and every local minimum is global, but gradient descent on it is
+slow. What makes it good is kept, in `x` itself: columns of length 1, a start that is constant, a scale of `x` that is free at
+each step, entries that vanish by themselves. Curvature is learned from the steps, and the solution is exact on the support
+once that is cheaper than going on.
 """
 
 from collections.abc import Callable
@@ -32,7 +33,7 @@ EARLY = 0.5  # of the price of a finish is spent before it is tried,
 PATIENT = 1.5  # times its price, if the iteration would take as much or more
 ONE_BY_ONE = 1  # products for each column that an active-set method lets in
 MEMORY = 6  # steps that tell the curvature
-INDEPENDENT = 1e-12  # squared sine of the angle between two vectors
+INDEPENDENT = 1e-20  # squared sine of the angle between two vectors
 WITHIN_REACH = 1e-2  # squared residual from which the data can be met at once
 LARGEST_GRAM = 15_000  # columns; their Gram matrix takes 1.8 GB
 LIMIT = 10_000  # iterations
@@ -74,9 +75,9 @@ def nnls(
 ) -> NonnegativeResult:
     r"""Minimize ``|A x - y|`` over ``x >= 0``.
 
-    Preconditioned nonlinear conjugate gradients on the weights of ``x = w^2``, in variables for which the columns of `A`
-    have length 1. As soon as that is cheaper than going on, the problem is solved exactly on the present support, by the
-    method that fits it; what comes out has to pass the same test. Unless `x0`, `alpha` or `callback` is given, arrays whose
+    Projected quasi-Newton steps, in variables for which the columns of `A` have length 1, each with the best scale of `x`. As
+    soon as that is cheaper than going on, the problem is solved exactly on the present support, by the method that fits it;
+    what comes out has to pass the same test. Unless `x0`, `alpha` or `callback` is given, arrays whose
     columns, no more than rows, have cheap inner products are tried by block pivoting from the start. Other small matrices (up
     to 250000 entries, whatever they are) are left to the active-set method of SciPy, and where that leaves more than
     rounding, to one of our own with residuals in twice the precision.
@@ -84,8 +85,8 @@ def nnls(
     Among several solutions this method does not prefer the one of least l1-norm, as gradient flow does; for that there is
     `implicit_bias.flow_limit`.
 
-    Source: the energy of Chou, Maly and Verdun (2022), the finish as in Portugal, Judice and Vicente (1994). Taught in the
-    chapter "Non-negative least squares".
+    Source: the constant start of Chou, Maly and Verdun (2022); the projected steps of Bertsekas (1982) with the memory of
+    Nocedal (1980); the finish as in Portugal, Judice and Vicente (1994). Taught in the chapter "Non-negative least squares".
 
     Parameters
     ----------
@@ -102,12 +103,13 @@ def nnls(
         `implicit_bias.measures.certificate`; or when ``|A x - y|`` is at most ``tol^(3/2) |y|``. A small matrix is solved to
         rounding, whatever `tol` is.
     max_iterations : int, optional
-        Iterations of conjugate gradients, 10000 by default.
+        Quasi-Newton steps, 10000 by default.
     x0 : array_like, shape (n,), optional
-        Where to begin, non-negative. Its zero entries begin slightly above zero.
+        Where to begin, non-negative.
     alpha : float, optional
-        Scale of a constant start ``w = alpha`` (in variables for which columns and data have length 1). By default the
-        constant that fits the data best.
+        Begin at the constant ``x = alpha^2`` (in variables for which columns and data have length 1), where gradient descent
+        begins at ``w = alpha``. It matters little here, for each step has the scale free. By default the constant that fits
+        the data best.
     callback : callable, optional
         Called at each iteration with an object that has `x`, `kkt_residual`, `iterations` and `products`.
     weights : array_like, shape (m,), optional
@@ -304,13 +306,12 @@ def _minimize(problem, start, tol, limit, callback):
     due, point, kept, how = _Due(problem, tol), zero, zero, f"Stopped after {limit} iterations"
     for iterations in range(limit + 1):
         before, point = point, next(path, None)
-        if point is None:
+        if ended := point is None:
             point, how = before, "Rounding stopped the iteration"
-            break
-        if callback is not None:
+        elif callback is not None:
             kkt = float(point.certificate.kkt_residual)
             callback(Progress(problem.in_units(point.x), kkt, iterations, problem.products))
-        if point.near <= tol and point.holds(tol):
+        if not ended and point.near <= tol and point.holds(tol):
             # The residual was carried along from step to step. The certificate is computed afresh, without the entries that
             # are on their way to zero if it passes without them.
             for x in (np.where(point.used, point.x, 0.0), point.x):
@@ -318,13 +319,15 @@ def _minimize(problem, start, tol, limit, callback):
                 if fresh.holds(tol):
                     return fresh, iterations, "The iteration converged"
             path = _quasi_newton(problem, point.x)
-        elif iterations < limit and (method := due.method(point)):
+        elif iterations < limit and (method := due.method(point, ended)):
             finished = due.run(method, point)
             if problem.small or finished.holds(tol) or finished.rounded:
                 return finished, iterations, "Solved on the support"
             kept = finished if finished.beats(kept) else kept
             if finished.beats(point):
-                path = _quasi_newton(problem, finished.x)
+                path, ended = _quasi_newton(problem, finished.x), False
+        if ended:
+            break
     point = problem.point(point.x)
     return kept if kept.beats(point) else point, iterations, how
 
@@ -339,8 +342,8 @@ class _Due:
         self.problem, self.tol, self.start = problem, tol, problem.products
         self.seen, self.half, self.vain = [], 0, {}
 
-    def method(self, point):
-        """A function that tries to solve the problem from here, or None."""
+    def method(self, point, ended):
+        """A function that tries to solve the problem from here, or None; the cheapest one where the iteration has ended."""
         problem, spent = self.problem, self.problem.products - self.start
         self.seen.append((spent, point.near))
         while self.seen[self.half][0] < spent / 2:
@@ -355,14 +358,14 @@ class _Due:
             if point.loss < WITHIN_REACH:
                 ways.append((price((m * problem.n) ** 0.5), meet))
         for self.price, method in sorted(ways, key=itemgetter(0)):
-            if spent >= EARLY * self.price + self.vain.get(method, 0) and self.left(point) >= PATIENT * self.price:
+            paid = spent >= EARLY * self.price + self.vain.get(method, 0)
+            if ended or (paid and self.left(point) >= PATIENT * self.price):
                 return method
         return None
 
     def left(self, point):
         """The products that the iteration would still take, if each doubling of their number gains as much as the last one."""
-        spent, near = self.seen[-1]
-        before = self.seen[self.half][1]
+        (spent, near), (_, before) = self.seen[-1], self.seen[self.half]
         if not 0 < near < before:
             return np.inf
         times = np.log2(point.certificate.optimality / self.tol) / np.log2(before / near)
@@ -393,7 +396,7 @@ def _quasi_newton(problem, x):
         g = point.g
         free = (x > 0) | (g < 0)
         slope = np.where(free, g, 0.0)
-        step = np.maximum(x - _inverse(slope, [(s * free, y * free) for s, y in pairs]), 0.0) - x
+        step = np.maximum(x - _inverse(slope, [(s, y * free) for s, y in pairs]) * free, 0.0) - x
         if not g @ step < 0:
             step, pairs = np.maximum(x - slope, 0.0) - x, []
         along, change = problem.normal(step)
@@ -407,26 +410,29 @@ def _quasi_newton(problem, x):
 
 def _inverse(v, pairs):
     """An approximate inverse of the Hessian times `v`, from steps and the changes of the gradient along them."""
-    used = []
+    v, used = v.copy(), []
     for s, y in reversed(pairs):
         if (curvature := s @ y) > EPSILON * (s @ s):
             share = s @ v / curvature
-            v = v - share * y
+            v -= share * y
             used.append((s, y, curvature, share))
     if used:
         s, y, curvature, _ = used[0]
-        v = curvature / (y @ y) * v
+        v *= curvature / (y @ y)
     for s, y, curvature, share in reversed(used):
-        v = v + (share - y @ v / curvature) * s
+        v += (share - y @ v / curvature) * s
     return v
 
 
 def _lengths(r, along, image):
     """Those `t` between 0 and 1 and `c` that minimize ``|r + t along + c image|``, where ``x >= 0`` allows that `c`."""
-    aa, ai, ii, ra, ri = along @ along, along @ image, image @ image, r @ along, r @ image
-    if aa * ii - ai * ai > INDEPENDENT * aa * ii:
-        t = min(max((ri * ai - ra * ii) / (aa * ii - ai * ai), 0.0), 1.0)
-        c = -(ri + t * ai) / ii
-        if c >= t - 1:
-            return t, c
-    return min(1.0, -ra / aa), 0.0
+    if image.any():
+        # Rows of large weight make all images nearly parallel: what they differ in is taken first.
+        share, fit = along @ image / (image @ image), r @ image / (image @ image)
+        rest = along - share * image
+        if rest @ rest > INDEPENDENT * (along @ along):
+            t = min(max(rest @ (fit * image - r) / (rest @ rest), 0.0), 1.0)
+            c = -fit - t * share
+            if c >= t - 1:
+                return t, c
+    return min(1.0, -(r @ along) / (along @ along)), 0.0

@@ -346,7 +346,7 @@ def test_wrong_input_is_named(name, change, form):
 def test_what_is_not_solved_says_so():
     A, y = large()
     with pytest.warns(RuntimeWarning, match="nnls: ") as caught:
-        assert not nnls(A, y, sum_to=40.0, max_iterations=1).converged
+        assert not nnls(A, y, sum_to=40.0, max_iterations=0).converged
     assert caught[0].filename == __file__
     with warnings.catch_warnings():
         warnings.simplefilter("error")
