@@ -33,6 +33,7 @@ EARLY = 0.5  # of the price of a finish is spent before it is tried,
 PATIENT = 1.5  # times its price, if the iteration would take as much or more
 ONE_BY_ONE = 1  # products for each column that an active-set method lets in
 MEMORY = 6  # steps that tell the curvature
+FRESH = 1e-12  # slopes below which what was carried along has too much rounding in it
 INDEPENDENT = 1e-20  # squared sine of the angle between two vectors
 WITHIN_REACH = 1e-2  # squared residual from which the data can be met at once
 LARGEST_GRAM = 15_000  # columns; their Gram matrix takes 1.8 GB
@@ -383,17 +384,19 @@ class _Due:
 def _quasi_newton(problem, x):
     """Minimize ``1/2 |B x - b|^2`` over ``x >= 0`` from `x`: an endless stream of points.
 
-    A step of the BFGS method with limited memory in the entries that are positive or would grow, projected, and of the length
-    that is best together with the scale of `x`: that one costs nothing, since ``B x`` is known.
+    A step of the BFGS method with limited memory in the entries that are positive or would grow, projected. Between the point
+    to which it leads and the present one all combinations with coefficients that are not negative are tried at once.
 
     Source: Bertsekas (1982) for the projection, Nocedal (1980) for the memory.
     """
     image, back = problem.normal(x)
-    pairs = []
+    r, g, pairs = image - problem.b, back - problem.correlation, []
     while True:
-        point = Point(x, image - problem.b, back - problem.correlation, problem)
+        point = Point(x, r, g, problem)
+        if point.near < FRESH:
+            g = problem.backward(r)
+            point = Point(x, r, g, problem)
         yield point
-        g = point.g
         free = (x > 0) | (g < 0)
         slope = np.where(free, g, 0.0)
         step = np.maximum(x - _inverse(slope, [(s, y * free) for s, y in pairs]) * free, 0.0) - x
@@ -402,10 +405,10 @@ def _quasi_newton(problem, x):
         along, change = problem.normal(step)
         if not (g @ step < 0 < along @ along):
             return
-        t, c = _lengths(point.r, along, image)
+        t, c = _combination(r, along, image)
         step, along, change = t * step + c * x, t * along + c * image, t * change + c * back
         pairs = [*pairs[1 - MEMORY :], (step, change)]
-        x, image, back = np.maximum(x + step, 0.0), image + along, back + change
+        x, image, back, r, g = np.maximum(x + step, 0.0), image + along, back + change, r + along, g + change
 
 
 def _inverse(v, pairs):
@@ -424,15 +427,19 @@ def _inverse(v, pairs):
     return v
 
 
-def _lengths(r, along, image):
-    """Those `t` between 0 and 1 and `c` that minimize ``|r + t along + c image|``, where ``x >= 0`` allows that `c`."""
+def _combination(r, along, image):
+    """The `t` and `c` with ``t >= 0`` and ``1 + c - t >= 0`` that minimize ``|r + t along + c image|``.
+
+    So ``(1 + c) x + t step`` is a combination of ``x`` and ``x + step`` with coefficients that are not negative.
+    """
     if image.any():
-        # Rows of large weight make all images nearly parallel: what they differ in is taken first.
-        share, fit = along @ image / (image @ image), r @ image / (image @ image)
+        # All images may be nearly parallel, by rows of large weight: what they differ in is taken first.
+        square = image @ image
+        share, fit = along @ image / square, r @ image / square
         rest = along - share * image
         if rest @ rest > INDEPENDENT * (along @ along):
-            t = min(max(rest @ (fit * image - r) / (rest @ rest), 0.0), 1.0)
-            c = -fit - t * share
-            if c >= t - 1:
-                return t, c
+            t = max(rest @ (fit * image - r) / (rest @ rest), 0.0)
+            if share > -1:
+                t = min(t, (1 - fit) / (1 + share))
+            return t, -fit - t * share
     return min(1.0, -(r @ along) / (along @ along)), 0.0
