@@ -2,7 +2,7 @@
 
 The non-convex energy ``1/2 |A w^2 - y|^2`` has no constraint, and every local minimum is global, but gradient descent on it is
 slow. What makes it good is kept, in `x` itself: columns of length 1, a start that is constant, a scale of `x` that is free at
-each step, entries that vanish by themselves. Curvature is learned from the steps, and the solution is exact on the support
+each step, entries that vanish for good. Curvature is learned from the steps, and the problem is solved exactly on the support
 once that is cheaper than going on.
 """
 
@@ -30,9 +30,9 @@ from .results import NonnegativeResult
 SMALLEST_TOLERANCE = 1e-14  # float64 cannot resolve less
 CANCELLED = 1e-2  # of the squared length that the sum of as many columns of length 1 has, were they orthogonal
 EARLY = 0.5  # of the price of a finish is spent before it is tried,
-PATIENT = 1.5  # times its price, if the iteration would take as much or more
+PATIENT = 2.0  # times its price, if the iteration would take as much or more
 ONE_BY_ONE = 1  # products for each column that an active-set method lets in
-MEMORY = 6  # steps that tell the curvature
+MEMORY = 5  # steps that tell the curvature
 FRESH = 1e-12  # slopes below which what was carried along has too much rounding in it
 INDEPENDENT = 1e-20  # squared sine of the angle between two vectors
 WITHIN_REACH = 1e-2  # squared residual from which the data can be met at once
@@ -367,9 +367,10 @@ class _Due:
     def left(self, point):
         """The products that the iteration would still take, if each doubling of their number gains as much as the last one."""
         (spent, near), (_, before) = self.seen[-1], self.seen[self.half]
-        if not 0 < near < before:
+        missing = point.certificate.optimality / self.tol
+        if missing <= 1 or not 0 < near < before:  # rounding is in the way, or nothing was gained
             return np.inf
-        times = np.log2(point.certificate.optimality / self.tol) / np.log2(before / near)
+        times = np.log2(missing) / np.log2(before / near)
         return spent * (2 ** min(times, 100.0) - 1)
 
     def run(self, method, point):
