@@ -98,6 +98,56 @@ def test_bounds_and_sums_against_all_supports_in_fractions(seed):
     assert result.residual_norm**2 == pytest.approx(expected, rel=1e-9, abs=1e-20)
 
 
+@pytest.mark.parametrize("noise", [1e-4, 1e-5, 1e-6, 1e-8, 1e-10])
+def test_data_that_are_nearly_met(noise):
+    """Rounding of `x` hides the gap in the residual itself, not in its part that no column sees."""
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        A, x = rng.random((6, 3)), rng.dirichlet(np.ones(3)) * [1, 1, seed % 2]
+        y = A @ x + noise * rng.standard_normal(6)
+        columns, data = [[Fraction(a) for a in column] for column in A.T], [Fraction(b) for b in y]
+        for upper in (np.inf, 1.0, 0.9 * np.max(x)):
+            result = nnls(A, y, upper=upper)
+            least = least_in_box(columns, data, [Fraction(min(upper, 100.0))] * 3)
+            assert result.converged
+            assert loss(columns, data, [Fraction(t) for t in result.x]) <= least * (1 + Fraction(1, 10**8))
+        for total in (np.sum(x), 0.9 * np.sum(x)):
+            result = nnls(A, y, sum_to=total)
+            least = least_on_simplex(columns, data, Fraction(total))
+            assert result.converged
+            more = 1e-8 + 1e-14 / noise  # the sum is met up to rounding
+            assert loss(columns, data, [Fraction(t) for t in result.x]) <= least * (1 + Fraction(more))
+
+
+@pytest.mark.parametrize("total", [1e-300, 1e-12, 1e-8, 1e-4, 1e4, 1e8, 1e12])
+def test_sums_far_from_the_size_of_the_solution(total):
+    """A tiny sum leaves one vertex, a huge one the point at which the columns cancel most: neither is lost in rounding."""
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        A, y = rng.random((5, 4)), rng.random(5)
+        result = nnls(A, y, sum_to=total)
+        columns, data = [[Fraction(a) for a in column] for column in A.T], [Fraction(b) for b in y]
+        assert result.converged
+        if total < 1e-10:
+            np.testing.assert_allclose(result.x, total * (np.arange(4) == np.argmax(A.T @ y)), rtol=1e-12)
+        least = least_on_simplex(columns, data, Fraction(total))
+        assert loss(columns, data, [Fraction(t) for t in result.x]) <= least * (1 + Fraction(1, 10**12))
+
+
+@pytest.mark.parametrize("upper", [1e-300, 1e200, 1e300, [0.0, 1e300], [np.inf, 1e300], [1e300, 0.2]], ids=str)
+def test_bounds_of_any_size_are_taken_without_a_warning(upper):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for seed in range(30):
+            rng = np.random.default_rng(seed)
+            A, y = rng.standard_normal((1 + seed % 3, 2)), rng.standard_normal(1 + seed % 3)
+            result = nnls(A, y, upper=upper)
+            expected = scipy.optimize.nnls(A * (np.asarray(upper) > 1e-200), y)
+            assert result.converged
+            if np.all(expected[0] <= np.where(np.asarray(upper) > 1e-200, upper, np.inf)):
+                assert result.residual_norm == pytest.approx(expected[1], abs=1e-9)
+
+
 def bounds(seed, n, size):
     rng = np.random.default_rng(seed)
     upper = size * rng.random(n) * rng.choice([0.01, 0.1, 1])
@@ -227,7 +277,7 @@ def test_the_certificate_is_a_bound_among_the_admissible_vectors():
         z = np.vstack([z / z.sum(axis=1, keepdims=True), np.eye(n)])
         for others, constraint in ((z, {"sum_to": 1.0}), (rng.random((100, n)).round() * upper, {"upper": upper})):
             for x in (nnls(A, y, **constraint).x, others[0], others[-1]):
-                point = _admissible(A, y, x, columns, **constraint).certificate
+                point = _admissible(A, y, x, columns, 1e-8, **constraint).certificate
                 losses = np.sum((others @ A.T - y) ** 2, axis=1) / 2
                 assert np.all(point.loss - losses <= point.gap + 1e-14)
 
@@ -243,10 +293,10 @@ def test_the_sum_trick_of_unmixing_needs_no_weight():
 def test_callback_and_start_speak_of_admissible_vectors():
     A, y = large()
     told = []
-    result = nnls(A, y, sum_to=3.0, callback=told.append, x0=np.full(500, 3 / 500))
+    result = nnls(aslinearoperator(A), y, sum_to=40.0, callback=told.append, x0=np.full(500, 40 / 500))
     assert result.converged and len(told) > 2
-    assert all(np.sum(state.x) == pytest.approx(3.0) for state in told)
-    np.testing.assert_allclose(told[0].x, 3 / 500, rtol=1e-6)
+    assert all(np.sum(state.x) == pytest.approx(40.0) for state in told)
+    np.testing.assert_allclose(told[0].x, 40 / 500, rtol=1e-6)
 
 
 def test_upper_bounds_that_do_not_bind_change_nothing():
@@ -346,7 +396,7 @@ def test_wrong_input_is_named(name, change, form):
 def test_what_is_not_solved_says_so():
     A, y = large()
     with pytest.warns(RuntimeWarning, match="nnls: ") as caught:
-        assert not nnls(A, y, sum_to=40.0, max_iterations=1).converged
+        assert not nnls(A, y, sum_to=40.0, max_iterations=0).converged
     assert caught[0].filename == __file__
     with warnings.catch_warnings():
         warnings.simplefilter("error")
