@@ -48,6 +48,8 @@ def as_real_matrix(A):
                 f"A must be a LinearOperator with a real floating dtype, got {A.dtype}: make it with dtype=float"
             )
         return A
+    if issparse(A) and A.dtype.kind in "biu":
+        A = A.astype(float)  # entries that occur several times are added, which small integers do not survive
     A = A.tocsr() if issparse(A) else as_reals("A", A)
     if A.dtype.kind not in "biuf":
         raise ValueError(f"A must have real entries, got dtype {A.dtype}{REMEDIES.get(A.dtype.kind, '')}")
