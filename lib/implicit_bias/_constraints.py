@@ -77,8 +77,16 @@ def _with_rows(A, y, weights, tikhonov):
             raise ValueError(f"weights must be non-negative and finite with shape ({m},), one for each row of A")
         roots = np.sqrt(weights)
         A, y = _scaled(A, rows=roots), (y.T * roots).T
+        if (size := norm(y.ravel())) > NORMS[1] or 0 < size < NORMS[0]:
+            raise ValueError(
+                f"weights must leave y a size between {NORMS[0]:g} and {NORMS[1]:g}, got {size:g}: rescale the problem"
+            )
     if tikhonov is not None:
         roots = np.sqrt(_per_column("tikhonov", tikhonov, n))
+        if np.max(roots, initial=0.0) > NORMS[1]:
+            raise ValueError(
+                f"tikhonov must be at most {NORMS[1] ** 2:g}, got {np.max(tikhonov):g}: rescale the problem"
+            )
         used = np.flatnonzero(roots)
         A, y = _appended(A, roots, used), np.concatenate([y, np.zeros((len(used), *y.shape[1:]))])
     return A, y
