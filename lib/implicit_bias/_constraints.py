@@ -15,7 +15,7 @@ from ._extras import watched
 from ._matrices import as_entries, dense, gram, norm, operator
 from ._normalized import HIDDEN, MET, SMALL, reported
 from ._support import LARGEST_ACTIVE_SET
-from ._validation import NORMS, as_data, as_outputs, as_positive, as_reals
+from ._validation import NORMS, as_data, as_matrix, as_outputs, as_positive, as_reals
 from .measures import EPSILON, REACH, SLACK, Certificate
 
 SHARPER = 4  # times as small is the tolerance of the plain problem,
@@ -30,7 +30,7 @@ def constrained(solve, A, y, *, weights, tikhonov, sum_to, upper, progress, **op
     """`nnls` with constraints, by `solve`, which is `nnls` without."""
     A = as_known(A)
     if hasattr(A, "dask") and A.size <= SMALL:
-        A = as_entries(A)
+        A = as_matrix(as_entries(A))
     several = np.ndim(y) == 2 and np.shape(y)[1] != 1
     A, y = _with_rows(A, as_outputs("y", y, A.shape[0]) if several else as_data(y, A, float), weights, tikhonov)
     if sum_to is upper is None:
@@ -98,7 +98,7 @@ def _per_column(name, values, n, *, infinite=False):
     if values.shape not in ((), (n,)) or not np.all(good):
         finite = "" if infinite else " and finite"
         raise ValueError(f"{name} must be non-negative{finite}, a number or of shape ({n},); got {values}")
-    return np.broadcast_to(values, n).astype(float)
+    return np.broadcast_to(values, n) + 0.0  # no negative zero
 
 
 def _scaled(A, *, rows=None, columns=None):

@@ -8,7 +8,7 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 import scipy.optimize
-from implicit_bias import nnls
+from implicit_bias import HadamardPower, flow_limit, nnls
 from implicit_bias._constraints import _appended
 from scipy.optimize import lsq_linear
 from scipy.sparse import csr_array
@@ -321,6 +321,25 @@ def test_rows_of_a_wide_matrix_are_not_written_down():
     assert isinstance(_appended(A, np.ones(600), np.arange(600)), LinearOperator)
     result = nnls(A, [1.0, 1.0], tikhonov=2.0)
     np.testing.assert_allclose(result.x, 2 / 1202, rtol=1e-6)  # (A.T A + 2) x = A.T y
+
+
+@pytest.mark.parametrize("shape", [(12, 5), (5, 12), (700, 400)])
+def test_an_operator_may_return_the_same_array_each_time(shape):
+    """One that saves allocations: what was a product is another one after the next."""
+    rng = np.random.default_rng(0)
+    A, y = rng.random(shape), rng.random(shape[0])
+    image, back = np.empty(shape[0]), np.empty(shape[1])
+    saving = LinearOperator(
+        shape, lambda v: np.matmul(A, v.ravel(), out=image), lambda r: np.matmul(A.T, r.ravel(), out=back), dtype=float
+    )
+    for options in ({}, {"upper": 0.1}, {"sum_to": 1.0}, {"tikhonov": 1.0}):
+        expected, found = nnls(A, y, **options), nnls(saving, y, **options)
+        assert found.converged
+        assert found.residual_norm == pytest.approx(expected.residual_norm, rel=1e-6, abs=1e-7)
+        np.testing.assert_allclose(np.linalg.norm(A @ found.x - y), np.linalg.norm(A @ expected.x - y), atol=1e-6)
+    if max(shape) < 100:
+        expected, found = (flow_limit(matrix, A.sum(axis=1), HadamardPower(2), alpha=0.1) for matrix in (A, saving))
+        np.testing.assert_allclose(found.x, expected.x, atol=1e-6)
 
 
 # --- As SciPy's
