@@ -149,7 +149,8 @@ def _admissible(A, y, x, columns, tol, **constraint):
     point = _certified(A, y, x, columns, r, r, EPSILON, 0.0, [], **constraint)
     total, upper = constraint.get("sum_to"), constraint.get("upper", np.inf)
     free = np.flatnonzero((x > 0) & (x < upper))
-    if point.holds(tol) or not 0 < A.shape[0] * len(free) <= LARGEST_ACTIVE_SET:
+    hidden = point.certificate.gap <= SLACK * point.certificate.floor
+    if point.holds(tol) or not hidden or not 0 < A.shape[0] * len(free) <= LARGEST_ACTIVE_SET:
         return point
     C, kept = as_backend(A).columns(free), free
     if total is not None:
