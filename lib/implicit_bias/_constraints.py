@@ -173,6 +173,7 @@ def _certified(A, y, x, columns, r, nu, precision, shift, free, *, sum_to=None, 
     lengths = np.where(columns > 0, columns, 1)
     left, data = norm(r), norm(y)
     size = float(columns @ x) + data
+    met = data or SLACK * EPSILON / MET * size or 1.0  # data that are zero are met up to rounding
     data = data or size or 1.0
     rounding = (precision * size + EPSILON * left) * columns
     for v in (g, rounding):
@@ -197,7 +198,7 @@ def _certified(A, y, x, columns, r, nu, precision, shift, free, *, sum_to=None, 
     floor = float(worst(rounding)) + shift**2 / 2 - gap
     kkt = float(np.max(np.abs(slack))) / data
     reach = np.inf if gap >= loss else reach
-    certificate = Certificate(loss, min(max(gap, 0.0), loss), reach, floor, kkt, left / data)
+    certificate = Certificate(loss, min(max(gap, 0.0), loss), reach, floor, kkt, left / met)
     return Admissible(x, left, dual, certificate)
 
 
@@ -309,9 +310,10 @@ def _met(A, y, x, upper):
         except LinAlgError:
             return None
         change = squares * (A.T @ cho_solve(factor, r, check_finite=False))
-        room = np.divide(
-            np.where(change > 0, upper - x, x), np.abs(change), where=change != 0, out=np.full(len(x), np.inf)
-        )
+        with np.errstate(over="ignore"):
+            room = np.divide(
+                np.where(change > 0, upper - x, x), np.abs(change), where=change != 0, out=np.full(len(x), np.inf)
+            )
         step = min(1.0, INSIDE * np.min(room))
         x = x + step * change
     return x
