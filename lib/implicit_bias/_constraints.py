@@ -56,7 +56,7 @@ def constrained(solve, A, y, *, weights, tikhonov, sum_to, upper, progress, **op
         return joined(parts)
     if sum_to is not None and upper is not None:
         raise ValueError(
-            "upper must not be given together with sum_to: the sum is met by scaling a solution, which would move the bounds"
+            "upper must not be given together with sum_to: an entry that is what the others leave of the sum has no bound above"
         )
     if sum_to is not None:
         return _simplex(solve, A, y, as_positive("sum_to", sum_to), **options)

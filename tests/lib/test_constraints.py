@@ -101,7 +101,7 @@ def test_bounds_and_sums_against_all_supports_in_fractions(seed):
 @pytest.mark.parametrize("noise", [1e-4, 1e-5, 1e-6, 1e-8, 1e-10])
 def test_data_that_are_nearly_met(noise):
     """Rounding of `x` hides the gap in the residual itself, not in its part that no column sees."""
-    for seed in range(12):
+    for seed in range(5):
         rng = np.random.default_rng(seed)
         A, x = rng.random((6, 3)), rng.dirichlet(np.ones(3)) * [1, 1, seed % 2]
         y = A @ x + noise * rng.standard_normal(6)
