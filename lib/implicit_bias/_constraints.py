@@ -232,11 +232,8 @@ def _simplex(solve, A, y, total, *, tol, x0=None, callback=None, **options):
         x *= total / np.sum(x)
     else:
         x = _toward(A, y, np.full(n, total / n), total)
-    vertex = np.where(np.arange(n) == np.argmax(x), total, 0.0)
-    best, counts = _admissible(A, y, vertex, columns, tol, sum_to=total), np.zeros(2, int)
+    best, counts = None, np.zeros(2, int)
     for sharper in range(ROUNDS):
-        if best.holds(tol) or n == 1:
-            break
         k = np.argmax(x)
         if m * n > SMALL or callback is not None or x0 is not None:
             options["x0"] = np.delete(x, k)
@@ -255,9 +252,9 @@ def _simplex(solve, A, y, total, *, tol, x0=None, callback=None, **options):
             z[k] = 0
         x = _completed(z, k, total)
         point = _admissible(A, y, x, columns, tol, sum_to=total)
-        if point.holds(tol) or point.certificate.optimality < best.certificate.optimality:
-            best = point
-        elif sharper > 1:
+        better = best is None or point.holds(tol) or point.certificate.optimality < best.certificate.optimality
+        best = point if better else best
+        if best.holds(tol) or (not better and sharper > 1):
             break
         x = _toward(A, y, x, total)
     return _report(best, tol, counts, best.x == 0, f"With the sum {total:g}")
