@@ -12,7 +12,7 @@ from ._extras import watched
 from ._fast import solver_of_equations
 from ._matrices import as_entries, dense
 from ._normalized import HIDDEN, MET, SMALL
-from ._validation import NORMS, as_outputs, check_size
+from ._validation import NORMS, as_matrix, as_outputs, check_size
 from .measures import EPSILON, SLACK, _certify, column_norms
 from .results import NonnegativeResult
 
@@ -37,7 +37,7 @@ class Columns:
     def __init__(self, A, solve):
         known = as_known(A)
         if known.shape[0] * known.shape[1] <= SMALL:
-            known = dense(as_entries(known))
+            known = as_matrix(dense(as_entries(known)))
         self.dense = isinstance(known, np.ndarray)
         if self.dense:
             self.A = known.astype(float, copy=False)

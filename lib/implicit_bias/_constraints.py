@@ -8,16 +8,18 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.sparse import diags_array, issparse, vstack
 from scipy.sparse.linalg import LinearOperator
 
-from ._backends import as_backend, as_known
+from ._accurate import _factor, _without
+from ._backends import Dense, as_backend, as_known
 from ._columns import PER_COLUMN, joined
 from ._extras import watched
-from ._matrices import as_entries, dense, gram, operator
+from ._matrices import as_entries, dense, gram, norm, operator
 from ._normalized import HIDDEN, MET, SMALL, reported
-from ._validation import as_data, as_outputs, as_positive, as_reals
-from .measures import EPSILON, REACH, Certificate
+from ._support import LARGEST_ACTIVE_SET
+from ._validation import NORMS, as_data, as_matrix, as_outputs, as_positive, as_reals
+from .measures import EPSILON, REACH, SLACK, Certificate
 
 SHARPER = 4  # times as small is the tolerance of the plain problem,
-ROUNDS = 3  # and ten times smaller in each further round
+ROUNDS = 10
 STEPS = 30  # from inside the bounds to where the data are met,
 INSIDE = 0.9  # of the way to the bounds at most
 FLIPS = 100  # rounds of upper bounds: five are usual
@@ -28,7 +30,7 @@ def constrained(solve, A, y, *, weights, tikhonov, sum_to, upper, progress, **op
     """`nnls` with constraints, by `solve`, which is `nnls` without."""
     A = as_known(A)
     if hasattr(A, "dask") and A.size <= SMALL:
-        A = as_entries(A)
+        A = as_matrix(as_entries(A))
     several = np.ndim(y) == 2 and np.shape(y)[1] != 1
     A, y = _with_rows(A, as_outputs("y", y, A.shape[0]) if several else as_data(y, A, float), weights, tikhonov)
     if sum_to is upper is None:
@@ -54,7 +56,7 @@ def constrained(solve, A, y, *, weights, tikhonov, sum_to, upper, progress, **op
         return joined(parts)
     if sum_to is not None and upper is not None:
         raise ValueError(
-            "upper must not be given together with sum_to: the sum is met by scaling a solution, which would move the bounds"
+            "upper must not be given together with sum_to: an entry that is what the others leave of the sum has no bound above"
         )
     if sum_to is not None:
         return _simplex(solve, A, y, as_positive("sum_to", sum_to), **options)
@@ -75,8 +77,16 @@ def _with_rows(A, y, weights, tikhonov):
             raise ValueError(f"weights must be non-negative and finite with shape ({m},), one for each row of A")
         roots = np.sqrt(weights)
         A, y = _scaled(A, rows=roots), (y.T * roots).T
+        if (size := norm(y.ravel())) > NORMS[1] or 0 < size < NORMS[0]:
+            raise ValueError(
+                f"weights must leave y a size between {NORMS[0]:g} and {NORMS[1]:g}, got {size:g}: rescale the problem"
+            )
     if tikhonov is not None:
         roots = np.sqrt(_per_column("tikhonov", tikhonov, n))
+        if np.max(roots, initial=0.0) > NORMS[1]:
+            raise ValueError(
+                f"tikhonov must be at most {NORMS[1] ** 2:g}, got {np.max(tikhonov):g}: rescale the problem"
+            )
         used = np.flatnonzero(roots)
         A, y = _appended(A, roots, used), np.concatenate([y, np.zeros((len(used), *y.shape[1:]))])
     return A, y
@@ -88,7 +98,7 @@ def _per_column(name, values, n, *, infinite=False):
     if values.shape not in ((), (n,)) or not np.all(good):
         finite = "" if infinite else " and finite"
         raise ValueError(f"{name} must be non-negative{finite}, a number or of shape ({n},); got {values}")
-    return np.broadcast_to(values, n).astype(float)
+    return np.broadcast_to(values, n) + 0.0  # no negative zero
 
 
 def _scaled(A, *, rows=None, columns=None):
@@ -119,31 +129,64 @@ def _appended(A, entries, used):
 
 @dataclass(frozen=True)
 class Admissible:
-    """A point that meets the constraints, with its gradient and its certificate among all that meet them."""
+    """A point that meets the constraints, with its certificate and its multipliers among all that meet them."""
 
     x: np.ndarray
     norm: float
-    g: np.ndarray
     dual: np.ndarray
     certificate: Certificate
 
+    def holds(self, tol):
+        return bool(self.certificate.holds(tol, max(tol**1.5, MET), HIDDEN))
 
-def _admissible(A, y, x, columns, *, sum_to=None, upper=None):
-    """The certificate: ``f(x) - f(z) <= <g, x - z>``, at most what the worst admissible `z` within reach makes of it."""
+
+def _admissible(A, y, x, columns, tol, **constraint):
+    """The point with its certificate; where rounding of `x` hides too much, with multipliers that do not suffer from it.
+
+    They are those of the residual without its part in the span of the directions in which `x` can move both ways.
+    """
     r = np.asarray(A @ x) - y  # of a matrix in chunks these are promises
-    g = np.asarray(A.T @ r)
+    point = _certified(A, y, x, columns, r, r, EPSILON, 0.0, [], **constraint)
+    total, upper = constraint.get("sum_to"), constraint.get("upper", np.inf)
+    free = np.flatnonzero((x > 0) & (x < upper))
+    hidden = point.certificate.gap <= SLACK * point.certificate.floor
+    if point.holds(tol) or not hidden or not 0 < A.shape[0] * len(free) <= LARGEST_ACTIVE_SET:
+        return point
+    C, kept = as_backend(A).columns(free), free
+    if total is not None:
+        largest = np.argmax(x[free])
+        C, free = np.delete(C - C[:, [largest]], largest, axis=1), np.delete(free, largest)
+    lengths = Dense(C).column_norms()
+    Q, _, kept = _factor(C / np.where(lengths > 0, lengths, 1)) if lengths.any() else (C[:, :0], None, [])
+    nu = _without(Q, r)
+    shift = norm(nu - r) + SLACK * EPSILON * (float(columns @ x) + norm(y))
+    sharper = _certified(A, y, x, columns, r, nu, EPSILON**2, shift, free[kept], **constraint)
+    return sharper if sharper.holds(tol) or sharper.certificate.optimality < point.certificate.optimality else point
+
+
+def _certified(A, y, x, columns, r, nu, precision, shift, free, *, sum_to=None, upper=None):
+    """``f(x) - f(z) <= <g, x - z> + 1/2 shift^2``, at most what the worst admissible `z` within reach makes of it.
+
+    `g` is the gradient of a residual `nu` at the distance `shift`, which is orthogonal to what moves the entries `free`.
+    """
+    g = np.asarray(A.T @ nu).copy()  # what a worker has sent may be read-only
     lengths = np.where(columns > 0, columns, 1)
-    norm, data = float(np.linalg.norm(r)), float(np.linalg.norm(y))
+    left, data = norm(r), norm(y)
     size = float(columns @ x) + data
+    met = data or SLACK * EPSILON / MET * size or 1.0  # data that are zero are met up to rounding
+    data = data or size or 1.0
+    rounding = (precision * size + EPSILON * left) * columns
+    for v in (g, rounding):
+        v[free] = 0 if sum_to is None else v[np.argmax(x)]
     if sum_to is not None:
         dual, reach = g - g @ x / sum_to, np.inf
         unit = np.max(columns) or 1.0  # that of the sum, which couples the entries
         slack = np.minimum(unit * x, dual / unit)
 
         def worst(rounding):
-            return (g + rounding) @ x + sum_to * np.max(rounding - g)
+            return (g + rounding - np.min(g - rounding)) @ x
     else:
-        dual, reach, room = g, REACH * size, upper - x
+        dual, reach, room = g, REACH * size, np.minimum(upper - x, 2 * REACH * size / lengths)
         near = lengths * room <= reach
         slack = np.maximum(np.minimum(columns * x, g / lengths), -lengths * room)
 
@@ -151,17 +194,12 @@ def _admissible(A, y, x, columns, *, sum_to=None, upper=None):
             rising, falling = np.maximum(g + rounding, 0), np.maximum(rounding - g, 0)
             return rising @ x + falling[near] @ room[near] + reach * np.max(falling / lengths, where=~near, initial=0.0)
 
-    loss, gap = norm**2 / 2, float(worst(np.zeros(len(x))))
-    floor = float(worst(EPSILON * (size + norm) * columns)) - gap
-    kkt = float(np.max(np.abs(slack))) / (data or 1.0)
+    loss, gap = left**2 / 2, float(worst(0.0)) + shift**2 / 2
+    floor = float(worst(rounding)) + shift**2 / 2 - gap
+    kkt = float(np.max(np.abs(slack))) / data
     reach = np.inf if gap >= loss else reach
-    return Admissible(
-        x, norm, g, dual, Certificate(loss, min(max(gap, 0.0), loss), reach, floor, kkt, norm / (data or 1.0))
-    )
-
-
-def _holds(point, tol):
-    return bool(point.certificate.holds(tol, max(tol**1.5, MET), HIDDEN))
+    certificate = Certificate(loss, min(max(gap, 0.0), loss), reach, floor, kkt, left / met)
+    return Admissible(x, left, dual, certificate)
 
 
 def _quietly(solve, *args, **options):
@@ -173,40 +211,81 @@ def _quietly(solve, *args, **options):
 def _simplex(solve, A, y, total, *, tol, x0=None, callback=None, **options):
     r"""Minimize ``|A x - y|`` over ``x >= 0`` with ``sum(x) = total``.
 
-    There the residual is ``B p`` with ``B = total A - y 1.T`` and ``x = total p``. On the ray of ``z = t p`` the least value of
-    ``|B z|^2 + c^2 (sum(z) - 1)^2`` is ``|B p|^2 / (1 + |B p|^2 / c^2)``, which grows with ``|B p|``: whatever `c` is, the
-    minimizer over ``z >= 0`` lies on the ray of the best `p`. With `c` the size of a typical column no row is heavy.
+    Where an entry `k` is positive in a solution, its bound is not active: with ``x_k`` what the others leave of the sum, and
+    columns ``a_j - a_k``, the problem is plain, and has the same solutions. If the solution found has a negative ``x_k``, the
+    best `k` is another one: the point on the way at which ``x_k`` is zero is better than the one before.
     """
     m, n = A.shape
     columns = as_backend(A).column_norms()
-    if A.shape[0] * n <= SMALL:
-        A = dense(as_entries(A))
-    if isinstance(A, np.ndarray) or hasattr(A, "dask"):
-        B = total * A - y[:, None]
-        c = float(np.median(as_backend(B).column_norms())) or 1.0
-        B = np.vstack([B, np.full((1, n), c)])
-    else:
-        c = float(np.hypot(total * np.median(columns), np.linalg.norm(y))) or 1.0
-        B = operator(
-            (m + 1, n),
-            lambda z: np.append(total * (A @ z) - y * np.sum(z), c * np.sum(z)),
-            lambda r: total * (A.T @ r[:m]) + (c * r[m] - y @ r[:m]),
+    image = total * float(np.max(columns))
+    if max(image, norm(y)) > NORMS[1] or 0 < max(image, norm(y)) < NORMS[0]:
+        raise ValueError(
+            f"sum_to must make columns of A of a size between {NORMS[0]:g} and {NORMS[1]:g}, got {image:g}: rescale the problem"
         )
-    b = np.append(np.zeros(m), c)
-    if callback is not None:
-        options["callback"] = lambda state: callback(replace(state, x=state.x * (total / (np.sum(state.x) or 1.0))))
-    best, start, counts = None, None if x0 is None else as_reals("x0", x0).astype(float) / total, np.zeros(2, int)
+    if m * n <= SMALL:
+        A = dense(as_entries(A))
+    x = np.zeros(n) if x0 is None else as_reals("x0", x0).astype(float)
+    if x.shape != (n,) or not np.all(np.isfinite(x)) or np.any(x < 0):
+        raise ValueError(f"x0 must be non-negative and finite with shape ({n},), got shape {x.shape}")
+    if np.any(x):
+        x = x / np.max(x)
+        x *= total / np.sum(x)
+    else:
+        x = _toward(A, y, np.full(n, total / n), total)
+    best, counts = None, np.zeros(2, int)
     for sharper in range(ROUNDS):
-        found = _quietly(solve, B, b, tol=max(tol / SHARPER / 10**sharper, 1e-14), x0=start, **options)
+        k = np.argmax(x)
+        if m * n > SMALL or callback is not None or x0 is not None:
+            options["x0"] = np.delete(x, k)
+        if callback is not None:
+            options["callback"] = lambda state, k=k: callback(
+                replace(state, x=_completed(np.insert(state.x, k, 0), k, total))
+            )
+        column = as_backend(A).columns([k])[:, 0]
+        data, sharp = y - total * column, max(tol / SHARPER / 10 ** min(sharper, 2), 1e-14)
+        found = _quietly(solve, _less(A, k, column), data, tol=sharp, **options)
         counts += found.iterations, found.products
-        share = found.x / (np.sum(found.x) or 1.0)
-        point = _admissible(A, y, total * share, columns, sum_to=total)
-        best = point if best is None or point.norm < best.norm else best
-        if _holds(best, tol) or A.shape[0] * n <= SMALL:
-            break
-        start = found.x
         options.pop("alpha", None)
-    return _report(best, tol, counts, best.x == 0, f"Scaled to the sum {total:g}")
+        z = np.insert(found.x, k, total - np.sum(found.x))
+        if z[k] < 0:
+            z = x + x[k] / (x[k] - z[k]) * (z - x)
+            z[k] = 0
+        x = _completed(z, k, total)
+        point = _admissible(A, y, x, columns, tol, sum_to=total)
+        better = best is None or point.holds(tol) or point.certificate.optimality < best.certificate.optimality
+        best = point if better else best
+        if best.holds(tol) or (not better and sharper > 1):
+            break
+        x = _toward(A, y, x, total)
+    return _report(best, tol, counts, best.x == 0, f"With the sum {total:g}")
+
+
+def _less(A, k, column):
+    """The other columns of the matrix, minus the column `k`."""
+    if isinstance(A, np.ndarray) or hasattr(A, "dask"):
+        return A[:, np.arange(A.shape[1]) != k] - column[:, None]
+    return operator(
+        (A.shape[0], A.shape[1] - 1),
+        lambda z: A @ np.insert(z, k, 0) - np.sum(z) * column,
+        lambda r: np.delete(A.T @ r, k) - column @ r,
+    )
+
+
+def _completed(x, k, total):
+    """The vector whose entry `k` is what the others leave of the sum; none is negative."""
+    x = np.maximum(x, 0)
+    x[k] = 0
+    x[k] = max(total - np.sum(x), 0)
+    return x * (total / np.sum(x))
+
+
+def _toward(A, y, x, total):
+    """The best point on the way to the vertex to which the loss falls fastest (Frank and Wolfe 1956)."""
+    r = np.asarray(A @ x) - y
+    vertex = np.where(np.arange(len(x)) == np.argmin(np.asarray(A.T @ r)), total, 0.0)
+    way = np.asarray(A @ (vertex - x))
+    step = -(r @ way) / ((way @ way) or 1.0)
+    return x + np.clip(step, 0.0, 1.0) * (vertex - x)
 
 
 def _met(A, y, x, upper):
@@ -216,7 +295,7 @@ def _met(A, y, x, upper):
 
     Source: the affine scaling of Dikin (1967).
     """
-    top = np.where(upper < np.inf, upper, 2 * np.max(x))
+    top = np.minimum(upper, 2 * np.max(x))
     x = np.clip(x, 0.1 * top, 0.9 * top)
     for _ in range(STEPS):
         r = y - A @ x
@@ -228,9 +307,10 @@ def _met(A, y, x, upper):
         except LinAlgError:
             return None
         change = squares * (A.T @ cho_solve(factor, r, check_finite=False))
-        room = np.divide(
-            np.where(change > 0, upper - x, x), np.abs(change), where=change != 0, out=np.full(len(x), np.inf)
-        )
+        with np.errstate(over="ignore"):
+            room = np.divide(
+                np.where(change > 0, upper - x, x), np.abs(change), where=change != 0, out=np.full(len(x), np.inf)
+            )
         step = min(1.0, INSIDE * np.min(room))
         x = x + step * change
     return x
@@ -257,15 +337,15 @@ def _box(solve, A, y, upper, *, tol, **options):
         )
         counts += found.iterations, found.products
         x = shift + sign * found.x
-        point = _admissible(A, y, np.clip(x, 0, upper), columns, upper=upper)
+        point = _admissible(A, y, np.clip(x, 0, upper), columns, tol, upper=upper)
         best = point if best is None or point.norm < best.norm else best
-        if _holds(point, tol):
+        if point.holds(tol):
             best = point
             break
         outside = np.where(flipped, x < 0, x > upper)
         if last == -np.inf and m < n and isinstance(A, np.ndarray) and found.residual_norm <= MET * np.linalg.norm(y):
             met = _met(A, y, x, upper)
-            if met is not None and _holds(point := _admissible(A, y, met, columns, upper=upper), tol):
+            if met is not None and (point := _admissible(A, y, met, columns, tol, upper=upper)).holds(tol):
                 best, how = point, "Met the data between the bounds"
                 break
         if not proximal and (found.residual_norm <= last * (1 + 1e-14) or not outside.any()):
@@ -283,7 +363,7 @@ def _report(point, tol, counts, active, how):
     return reported(
         point.certificate,
         tol,
-        _holds(point, tol),
+        point.holds(tol),
         how,
         6,
         x=point.x,

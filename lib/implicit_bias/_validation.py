@@ -8,6 +8,8 @@ import numpy as np
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator
 
+from ._matrices import OF_ENTRIES, Copied
+
 # Squares beyond these bounds leave the range of float64 (10^+-308) in the solvers: of entries, and of norms where the problem
 # is scaled first.
 ENTRIES, NORMS = (1e-100, 1e100), (1e-150, 1e150)
@@ -47,7 +49,9 @@ def as_real_matrix(A):
             raise ValueError(
                 f"A must be a LinearOperator with a real floating dtype, got {A.dtype}: make it with dtype=float"
             )
-        return A
+        return A if isinstance(A, (Copied, OF_ENTRIES)) else Copied(A)
+    if issparse(A) and A.dtype.kind in "biu":
+        A = A.astype(float)  # entries that occur several times are added, which small integers do not survive
     A = A.tocsr() if issparse(A) else as_reals("A", A)
     if A.dtype.kind not in "biuf":
         raise ValueError(f"A must have real entries, got dtype {A.dtype}{REMEDIES.get(A.dtype.kind, '')}")

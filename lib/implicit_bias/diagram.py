@@ -27,7 +27,7 @@ SCALES = np.geomspace(1e-1, 1e-8, 8)
 METHODS = ("l1", "l2", *((depth, alpha) for depth in (2, 3) for alpha in SCALES))
 SHARES = np.arange(10, 61, 5) / 100  # of the number of unknowns: how much is measured
 RECOVERED = 0.01  # relative error
-MASK = re.compile("[0-3][0-9a-f]{4}")  # a bit for each method
+TRIAL, MASK = re.compile("0|[1-9][0-9]{0,8}"), re.compile("[0-3][0-9a-f]{4}")  # of the latter a bit for each method
 
 
 def recovered(seed: int, n: int, s: int) -> np.ndarray:
@@ -91,7 +91,7 @@ def read(path: str | Path | None = None) -> np.ndarray:
     (500, 11, 18)
     """
     source = files(__package__).joinpath("diagram.csv") if path is None else Path(path)
-    first, *lines = source.read_text(encoding="utf-8").splitlines(keepends=True) or [""]
+    first, *lines = source.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True) or [""]
     trials = _parsed(lines)
     if not first.startswith("# n=") or not trials or list(trials) != list(range(len(lines))):
         raise ValueError(f"path must be a finished file of the command, got {source}: run the command again to its end")
@@ -190,9 +190,9 @@ def _parsed(lines):
     """Whole lines by trial: a process that was killed may have left half of one, and a disk that was full anything."""
     found = {}
     for line in lines:
-        first, *masks = line.strip().split(",")
+        first, *masks = line.removesuffix("\n").split(",")
         whole = line.endswith("\n") and len(masks) == len(SHARES) and all(map(MASK.fullmatch, masks))
-        if whole and first.isdecimal():
+        if whole and TRIAL.fullmatch(first):
             found[int(first)] = line
     return found
 
@@ -204,7 +204,7 @@ def _complete(path, n, s, trials, scheduler, workers, quiet):
     if path.exists():
         if not path.is_file():
             raise ValueError(f"--output must be a file, {path} is something else")
-        first, *lines = path.read_text(encoding="utf-8").splitlines(keepends=True) or [""]
+        first, *lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True) or [""]
         if not header.startswith(first):
             raise ValueError(
                 f"--output must be a file of the same --n and --s, {path} begins with {first.strip()!r}: take another"
@@ -223,7 +223,8 @@ def _complete(path, n, s, trials, scheduler, workers, quiet):
 
 
 def _write(path, header, done):
-    """Replace the file at once, so that there is always a whole one."""
+    """Replace the file at once, so that there is always a whole one; a link stays."""
+    path = path.resolve()
     new = path.with_name(path.name + ".new")
     new.write_text(header + "".join(done[trial] for trial in sorted(done)), encoding="utf-8", newline="\n")
     new.replace(path)

@@ -87,13 +87,16 @@ class NonnegativeRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             sample_weight = _check_sample_weight(sample_weight, X, dtype=float, ensure_non_negative=True)
             if not np.any(sample_weight):
                 raise ValueError("sample_weight must not be zero for all samples")
-        mean, middle = np.zeros(X.shape[1]), np.zeros(Y.shape[1])
+        features, mean, middle = X, np.zeros(X.shape[1]), np.zeros(Y.shape[1])
         if self.fit_intercept:
-            share = np.full(len(Y), 1 / len(Y)) if sample_weight is None else sample_weight / np.sum(sample_weight)
+            share = np.ones(len(Y)) if sample_weight is None else sample_weight / np.max(sample_weight)
+            share /= np.sum(share)
             mean, middle = X.T @ share, share @ Y
+            features = _shifted(X, mean, ~_constant(X[share > 0]))
+            Y = (Y - middle) * ~_constant(Y[share > 0])
         result = nnls(
-            _shifted(X, mean) if self.fit_intercept else X,
-            Y - middle,
+            features,
+            Y,
             weights=sample_weight,
             tikhonov=self.tikhonov,
             sum_to=self.sum_to,
@@ -126,13 +129,19 @@ class NonnegativeRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return tags
 
 
-def _shifted(X, mean):
-    """The matrix without the means of its columns, which for a sparse one is not written down."""
+def _constant(values):
+    """Which columns have one value up to rounding: without their mean they would be nothing but that."""
+    largest, smallest = (v.toarray().ravel() if issparse(v) else v for v in (values.max(axis=0), values.min(axis=0)))
+    return largest - smallest <= 4 * np.finfo(float).eps * np.maximum(np.abs(largest), np.abs(smallest))
+
+
+def _shifted(X, mean, varies):
+    """The matrix without the means of its columns, and zero where they do not vary; a sparse one is not written down."""
     if not issparse(X):
-        return X - mean
+        return (X - mean) * varies
     return LinearOperator(
         X.shape,
-        matvec=lambda v: X @ v.ravel() - mean @ v.ravel(),
-        rmatvec=lambda r: X.T @ r.ravel() - mean * np.sum(r),
+        matvec=lambda v: X @ (varies * v.ravel()) - mean @ (varies * v.ravel()),
+        rmatvec=lambda r: varies * (X.T @ r.ravel() - mean * np.sum(r)),
         dtype=float,
     )

@@ -8,7 +8,7 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 import scipy.optimize
-from implicit_bias import nnls
+from implicit_bias import HadamardPower, flow_limit, nnls
 from implicit_bias._constraints import _appended
 from scipy.optimize import lsq_linear
 from scipy.sparse import csr_array
@@ -96,6 +96,56 @@ def test_bounds_and_sums_against_all_supports_in_fractions(seed):
     assert np.sum(result.x) == pytest.approx(total, rel=1e-15)
     expected = float(least_on_simplex(columns, data, Fraction(total)))
     assert result.residual_norm**2 == pytest.approx(expected, rel=1e-9, abs=1e-20)
+
+
+@pytest.mark.parametrize("noise", [1e-4, 1e-5, 1e-6, 1e-8, 1e-10])
+def test_data_that_are_nearly_met(noise):
+    """Rounding of `x` hides the gap in the residual itself, not in its part that no column sees."""
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        A, x = rng.random((6, 3)), rng.dirichlet(np.ones(3)) * [1, 1, seed % 2]
+        y = A @ x + noise * rng.standard_normal(6)
+        columns, data = [[Fraction(a) for a in column] for column in A.T], [Fraction(b) for b in y]
+        for upper in (np.inf, 1.0, 0.9 * np.max(x)):
+            result = nnls(A, y, upper=upper)
+            least = least_in_box(columns, data, [Fraction(min(upper, 100.0))] * 3)
+            assert result.converged
+            assert loss(columns, data, [Fraction(t) for t in result.x]) <= least * (1 + Fraction(1, 10**8))
+        for total in (np.sum(x), 0.9 * np.sum(x)):
+            result = nnls(A, y, sum_to=total)
+            least = least_on_simplex(columns, data, Fraction(total))
+            assert result.converged
+            more = 1e-8 + 1e-14 / noise  # the sum is met up to rounding
+            assert loss(columns, data, [Fraction(t) for t in result.x]) <= least * (1 + Fraction(more))
+
+
+@pytest.mark.parametrize("total", [1e-300, 1e-12, 1e-8, 1e-4, 1e4, 1e8, 1e12])
+def test_sums_far_from_the_size_of_the_solution(total):
+    """A tiny sum leaves one vertex, a huge one the point at which the columns cancel most: neither is lost in rounding."""
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        A, y = rng.random((5, 4)), rng.random(5)
+        result = nnls(A, y, sum_to=total)
+        columns, data = [[Fraction(a) for a in column] for column in A.T], [Fraction(b) for b in y]
+        assert result.converged
+        if total < 1e-10:
+            np.testing.assert_allclose(result.x, total * (np.arange(4) == np.argmax(A.T @ y)), rtol=1e-12)
+        least = least_on_simplex(columns, data, Fraction(total))
+        assert loss(columns, data, [Fraction(t) for t in result.x]) <= least * (1 + Fraction(1, 10**12))
+
+
+@pytest.mark.parametrize("upper", [1e-300, 1e200, 1e300, [0.0, 1e300], [np.inf, 1e300], [1e300, 0.2]], ids=str)
+def test_bounds_of_any_size_are_taken_without_a_warning(upper):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for seed in range(30):
+            rng = np.random.default_rng(seed)
+            A, y = rng.standard_normal((1 + seed % 3, 2)), rng.standard_normal(1 + seed % 3)
+            result = nnls(A, y, upper=upper)
+            expected = scipy.optimize.nnls(A * (np.asarray(upper) > 1e-200), y)
+            assert result.converged
+            if np.all(expected[0] <= np.where(np.asarray(upper) > 1e-200, upper, np.inf)):
+                assert result.residual_norm == pytest.approx(expected[1], abs=1e-9)
 
 
 def bounds(seed, n, size):
@@ -227,7 +277,7 @@ def test_the_certificate_is_a_bound_among_the_admissible_vectors():
         z = np.vstack([z / z.sum(axis=1, keepdims=True), np.eye(n)])
         for others, constraint in ((z, {"sum_to": 1.0}), (rng.random((100, n)).round() * upper, {"upper": upper})):
             for x in (nnls(A, y, **constraint).x, others[0], others[-1]):
-                point = _admissible(A, y, x, columns, **constraint).certificate
+                point = _admissible(A, y, x, columns, 1e-8, **constraint).certificate
                 losses = np.sum((others @ A.T - y) ** 2, axis=1) / 2
                 assert np.all(point.loss - losses <= point.gap + 1e-14)
 
@@ -243,10 +293,10 @@ def test_the_sum_trick_of_unmixing_needs_no_weight():
 def test_callback_and_start_speak_of_admissible_vectors():
     A, y = large()
     told = []
-    result = nnls(A, y, sum_to=3.0, callback=told.append, x0=np.full(500, 3 / 500))
+    result = nnls(aslinearoperator(A), y, sum_to=40.0, callback=told.append, x0=np.full(500, 40 / 500))
     assert result.converged and len(told) > 2
-    assert all(np.sum(state.x) == pytest.approx(3.0) for state in told)
-    np.testing.assert_allclose(told[0].x, 3 / 500, rtol=1e-6)
+    assert all(np.sum(state.x) == pytest.approx(40.0) for state in told)
+    np.testing.assert_allclose(told[0].x, 40 / 500, rtol=1e-6)
 
 
 def test_upper_bounds_that_do_not_bind_change_nothing():
@@ -271,6 +321,25 @@ def test_rows_of_a_wide_matrix_are_not_written_down():
     assert isinstance(_appended(A, np.ones(600), np.arange(600)), LinearOperator)
     result = nnls(A, [1.0, 1.0], tikhonov=2.0)
     np.testing.assert_allclose(result.x, 2 / 1202, rtol=1e-6)  # (A.T A + 2) x = A.T y
+
+
+@pytest.mark.parametrize("shape", [(12, 5), (5, 12), (700, 400)])
+def test_an_operator_may_return_the_same_array_each_time(shape):
+    """One that saves allocations: what was a product is another one after the next."""
+    rng = np.random.default_rng(0)
+    A, y = rng.random(shape), rng.random(shape[0])
+    image, back = np.empty(shape[0]), np.empty(shape[1])
+    saving = LinearOperator(
+        shape, lambda v: np.matmul(A, v.ravel(), out=image), lambda r: np.matmul(A.T, r.ravel(), out=back), dtype=float
+    )
+    for options in ({}, {"upper": 0.1}, {"sum_to": 1.0}, {"tikhonov": 1.0}):
+        expected, found = nnls(A, y, **options), nnls(saving, y, **options)
+        assert found.converged
+        assert found.residual_norm == pytest.approx(expected.residual_norm, rel=1e-6, abs=1e-7)
+        np.testing.assert_allclose(np.linalg.norm(A @ found.x - y), np.linalg.norm(A @ expected.x - y), atol=1e-6)
+    if max(shape) < 100:
+        expected, found = (flow_limit(matrix, A.sum(axis=1), HadamardPower(2), alpha=0.1) for matrix in (A, saving))
+        np.testing.assert_allclose(found.x, expected.x, atol=1e-6)
 
 
 # --- As SciPy's
@@ -312,6 +381,11 @@ WRONG = [
     ("tikhonov", {"tikhonov": np.ones(4)}),
     ("tikhonov", {"tikhonov": np.inf}),
     ("tikhonov", {"tikhonov": "a"}),
+    ("tikhonov", {"tikhonov": 1e301}),
+    ("weights", {"weights": np.full(3, 1e301)}),
+    ("weights", {"weights": np.full(3, 1e-310)}),
+    ("sum_to", {"sum_to": 1e300}),
+    ("sum_to", {"sum_to": 1e-300, "y": np.zeros(3)}),
     ("sum_to", {"sum_to": 0.0}),
     ("sum_to", {"sum_to": -1.0}),
     ("sum_to", {"sum_to": np.inf}),

@@ -73,7 +73,23 @@ def test_a_file_in_any_order_with_rubbish_is_completed(tmp_path, expected):
     path = tmp_path / "mixed.csv"
     path.write_bytes(head + b"".join([lines[7], lines[2], b"3,00000\n", b"\n", b"x" * 70 + b"\n", lines[5][:-9]]))
     assert run(path) == expected
+    # Numbers that are written otherwise, or of no trial, and bytes that are no text.
+    other = [
+        b"00" + lines[1],
+        "٣".encode() + lines[4][1:],
+        b"9" * 20 + lines[6][1:],
+        b"\xff\xfe" + lines[8],
+        b" " + lines[0],
+    ]
+    path.write_bytes(head + b"".join(other) + lines[3])
+    assert run(path) == expected
     assert sorted(p.name for p in tmp_path.iterdir()) == ["mixed.csv"]
+
+
+def test_a_link_stays_one(tmp_path, expected):
+    (tmp_path / "link.csv").symlink_to("elsewhere.csv")
+    assert run(tmp_path / "link.csv") == expected
+    assert (tmp_path / "link.csv").is_symlink() and (tmp_path / "elsewhere.csv").read_bytes() == expected
 
 
 def test_trials_can_be_added(tmp_path, expected):
@@ -151,7 +167,7 @@ def test_wrong_arguments_are_named(arguments, message, tmp_path, capsys):
 
 
 def test_a_file_of_something_else_is_left_alone(tmp_path, expected, capsys):
-    for text in (expected.replace(b"n=20", b"n=21"), b"my thesis\n"):
+    for text in (expected.replace(b"n=20", b"n=21"), b"my thesis\n", b"\xff\xfe\x00"):
         path = tmp_path / "other.csv"
         path.write_bytes(text)
         with pytest.raises(SystemExit):
@@ -172,8 +188,10 @@ def test_what_is_no_file_is_left_alone(tmp_path, capsys):
 def test_an_unfinished_file_is_not_read(cut, tmp_path, expected):
     path = tmp_path / "cut.csv"
     path.write_bytes(expected[:cut])
-    with pytest.raises(ValueError, match=r"^path must be a finished file"):
-        diagram.read(path)
+    for content in (expected[:cut], b"\xff" + expected):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"^path must be a finished file"):
+            diagram.read(path)
 
 
 def test_a_picture_comes_at_the_end(tmp_path, capsys, monkeypatch):

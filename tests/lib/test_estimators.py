@@ -59,6 +59,20 @@ def test_the_coefficients_are_those_of_the_plain_problem(intercept, weighted, fo
         assert isinstance(alone.intercept_, float) and alone.predict(X).shape == (40,)
 
 
+@pytest.mark.parametrize("form", [np.asarray, csr_array, csr_matrix])
+def test_what_does_not_vary_is_left_to_the_intercept(form):
+    """Its difference from its mean is rounding, of which any coefficient can be had: what is predicted elsewhere counts."""
+    for seed in range(10):
+        X, Y, weight = data(seed)
+        Y[:, 0] = value = Y[0, 0]
+        wide = np.c_[X, np.full(40, weight[0]), np.r_[np.full(39, 0.1), 7.0]]
+        for sample_weight in (None, weight, np.r_[weight[:39], 0.0]):
+            model = NonnegativeRegressor().fit(form(wide), Y, sample_weight)
+            assert not model.coef_[0].any() and not model.coef_[:, 6].any()
+            assert model.intercept_[0] == pytest.approx(value)
+        assert not model.coef_[:, 7].any()  # the last row, which has no weight, is all that differs
+
+
 def test_it_agrees_with_the_positive_regression_of_scikit_learn():
     X, Y, weight = data(3)
     ours, theirs = NonnegativeRegressor().fit(X, Y, weight), LinearRegression(positive=True).fit(X, Y, weight)

@@ -10,7 +10,7 @@ import pytest
 from implicit_bias import NNLS, _fast, nnls
 from implicit_bias.measures import certificate
 from scipy.optimize import nnls as lawson_hanson
-from scipy.sparse import csr_array, random_array
+from scipy.sparse import coo_array, csc_array, csr_array, random_array
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from tests.lib.test_nnls import FORMS, conditioned, instance
@@ -302,3 +302,24 @@ def test_ten_thousand_columns_need_few_calls(monkeypatch):
     assert result.converged
     single = certificate(A, Y[:, 7], result.x[:, 7], nonnegative=True)
     assert single.kkt_residual == pytest.approx(result.kkt_residual[7], abs=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint8, np.float32])
+@pytest.mark.parametrize("form", [coo_array, csr_array, csc_array])
+def test_entries_that_occur_several_times_are_added_as_numbers(form, dtype):
+    """In their own type small integers would begin again at zero, and 1 + 1 be 1."""
+    rng = np.random.default_rng(0)
+    rows, columns = rng.integers(0, 9, 60), rng.integers(0, 4, 60)
+    values, y = np.asarray(rng.integers(1, 120, 60)).astype(dtype), rng.random(9)
+    A = form((9, 4), dtype=dtype)
+    if form is coo_array:
+        A = coo_array((values, (rows, columns)), shape=(9, 4))
+    else:
+        major, minor = (rows, columns) if form is csr_array else (columns, rows)
+        order = np.argsort(major, kind="stable")
+        starts = np.searchsorted(major[order], np.arange(A.shape[form is csc_array] + 1))
+        A = form((values[order], minor[order], starts), shape=(9, 4))
+    expected = np.zeros((9, 4))
+    np.add.at(expected, (rows, columns), values.astype(float))
+    for x in (NNLS(A).solve(y).x, nnls(A, y, weights=np.ones(9)).x, nnls(A, y, upper=np.inf).x):
+        np.testing.assert_allclose(x, lawson_hanson(expected, y)[0], atol=1e-12)
