@@ -5,6 +5,7 @@ nothing else.
 """
 
 from dataclasses import dataclass
+from operator import index
 
 import numpy as np
 from scipy.sparse import issparse
@@ -159,7 +160,11 @@ class Operator(Dense):
         for j in chosen:
             if j not in self.known:
                 self.known[j] = self.forward(np.eye(1, self.shape[1], j)[0])
-        return np.stack([self.known[j] for j in chosen], axis=1)
+        return (
+            np.reshape([self.known[j] for j in chosen], (len(chosen), -1)).T
+            if len(chosen)
+            else np.empty((self.shape[0], 0))
+        )
 
     def price_of_gram(self, k):
         return super().price_of_gram(k) + k
@@ -173,9 +178,12 @@ class Own(Operator):
             raise ValueError(
                 "A must have `shape` and `rmatvec` where it has `matvec`: for nnls needs products with A.T, too"
             )
-        if len(A.shape) != 2:
-            raise ValueError(f"A must have two dimensions (m, n), got shape {A.shape}")
-        m, n = A.shape
+        try:
+            m, n = map(index, A.shape)
+        except (TypeError, ValueError):
+            m = n = -1
+        if min(m, n) < 0:
+            raise ValueError(f"A must have two dimensions (m, n), numbers of rows and columns, got shape {A.shape}")
         forward, backward = (
             lambda v: _given("matvec(v)", A.matvec(v), (m,)),
             lambda r: _given("rmatvec(r)", A.rmatvec(r), (n,)),

@@ -23,7 +23,7 @@ from ._constraints import constrained
 from ._normalized import MET, SIMILAR, SMALL, NormalizedProblem, OrdinaryProblem, Point, reported
 from ._support import LARGEST_ACTIVE_SET, by_active_set, by_block_pivoting, finish, meet, one_by_one
 from ._types import Matrix, Multiplies
-from ._validation import as_positive, as_reals
+from ._validation import as_positive, as_real_matrix, as_reals
 from .measures import EPSILON
 from .results import NonnegativeResult
 
@@ -36,6 +36,7 @@ MEMORY = 5  # steps that tell the curvature
 FRESH = 1e-12  # slopes below which what was carried along has too much rounding in it
 INDEPENDENT = 1e-20  # squared sine of the angle between two vectors
 WITHIN_REACH = 1e-2  # squared residual from which the data can be met at once
+LARGEST_START = 1e75  # of which squares, and sums of them, are numbers
 LARGEST_GRAM = 15_000  # columns; their Gram matrix takes 1.8 GB
 LIMIT = 10_000  # iterations
 
@@ -184,7 +185,7 @@ def nnls(
         }
         return constrained(nnls, A, y, weights=weights, tikhonov=tikhonov, sum_to=sum_to, upper=upper, **options)
     if issparse(A) and prod(A.shape) <= SMALL:
-        A = A.toarray()
+        A = as_real_matrix(A).toarray()
     x = None
     if x0 is alpha is callback is None and (problem := OrdinaryProblem.of(A, y)):
         point, how = by_block_pivoting(problem) if problem.tall else None, "Found by block pivoting"
@@ -245,14 +246,19 @@ def _given_start(problem, x0, alpha):
     """The point to start from that the caller asks for, or None."""
     if x0 is not None and alpha is not None:
         raise ValueError("alpha must not be given together with x0: both say where to begin")
-    if alpha is not None:
-        return np.where(problem.empty, 0.0, as_positive("alpha", alpha) ** 2)
-    if x0 is None:
+    if x0 is alpha is None:
         return None
-    x0 = as_reals("x0", x0).astype(float)
-    if x0.shape != (problem.n,) or not np.all(np.isfinite(x0)) or np.any(x0 < 0):
-        raise ValueError(f"x0 must be non-negative and finite with shape ({problem.n},), got shape {x0.shape}")
-    return np.where(problem.empty, 0.0, x0 * problem.d / problem.unit)
+    with np.errstate(over="ignore"):
+        if alpha is not None:
+            name, start = "alpha", np.full(problem.n, np.square(as_positive("alpha", alpha)))
+        else:
+            x0 = as_reals("x0", x0).astype(float)
+            if x0.shape != (problem.n,) or not np.all(np.isfinite(x0)) or np.any(x0 < 0):
+                raise ValueError(f"x0 must be non-negative and finite with shape ({problem.n},), got shape {x0.shape}")
+            name, start = "x0", x0 * problem.d / problem.unit
+    if not np.max(start, initial=0.0) < LARGEST_START:
+        raise ValueError(f"{name} must not be {LARGEST_START:g} times a solution or more: give it the size of one")
+    return np.where(problem.empty, 0.0, start)
 
 
 def _default_start(problem):

@@ -229,9 +229,10 @@ def test_an_object_that_answers_wrongly_is_refused(method, broken, message):
 def test_an_object_without_what_is_needed_is_refused():
     A, y = instance("uniform", 9)
     own = Counted(A)
-    own.shape = (900,)
-    with pytest.raises(ValueError, match="A must have two dimensions"):
-        nnls(own, y)
+    for shape in ((900,), None, 900, (900.0, 300.0), (-900, 300)):
+        own.shape = shape
+        with pytest.raises(ValueError, match="A must have two dimensions"):
+            nnls(own, y)
     del own.rmatvec
     with pytest.raises(ValueError, match="A must have `shape` and `rmatvec`"):
         nnls(own, y)

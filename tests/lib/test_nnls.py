@@ -18,7 +18,7 @@ from implicit_bias.parametrizations import HadamardPower
 from implicit_bias.problems import nonnegative_regression, sparse_recovery
 from numpy.testing import assert_allclose
 from scipy.optimize import nnls as lawson_hanson
-from scipy.sparse import csr_array, diags_array, random_array
+from scipy.sparse import coo_array, csr_array, diags_array, random_array
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from tests.lib.trials import draw, exact_loss
@@ -290,6 +290,12 @@ def test_zero_entries_of_a_start_can_grow(positive):
     result = nnls(LARGE.A, LARGE.y, x0=start, tol=1e-10, callback=lambda state: seen.append(state.x))
     assert np.array_equal(seen[0], start) and result.converged
     assert_allclose(result.x, nnls(LARGE.A, LARGE.y, tol=1e-10).x, atol=1e-8)
+
+
+def test_entries_that_occur_twice_are_added_as_numbers():
+    """Not as the small integers they are: 200 + 100 is 44 in eight bits."""
+    twice = coo_array((np.array([200, 100], np.uint8), ([0, 0], [0, 0])), shape=(4, 3))
+    assert nnls(twice, [300.0, 0, 0, 0]).x.tolist() == [1.0, 0.0, 0.0]
 
 
 def test_nothing_to_do():
@@ -656,6 +662,8 @@ WRONG = [
     ("x0", {"x0": [1.0, 2.0]}),
     ("x0", {"x0": [-1.0, 0.0, 0.0]}),
     ("x0", {"x0": [np.nan, 0.0, 0.0]}),
+    ("x0", {"x0": [1e300, 0.0, 0.0]}),
+    ("alpha", {"alpha": 1e200}),
     ("alpha", {"alpha": 0.0}),
     ("alpha", {"alpha": -1.0}),
     ("alpha", {"alpha": [1.0, 2.0, 3.0]}),
