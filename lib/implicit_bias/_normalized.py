@@ -76,6 +76,13 @@ class Point:
         """
         return self.certificate.holds(tol, max(tol**1.5, MET), HIDDEN)
 
+    def missing(self, tol):
+        """By what factor the certificate has to become better for that; none is missing where rounding is in the way."""
+        certificate = self.certificate
+        gap = certificate.gap / (max(tol, SMALL_GAP) * certificate.loss) if certificate.loss else 0.0
+        relative = max(gap, certificate.kkt_residual / tol)
+        return min(relative, certificate.relative_residual / max(tol**1.5, MET))
+
     @cached_property
     def loss(self):
         """``|r|^2``."""

@@ -371,13 +371,13 @@ class _Due:
         return None
 
     def left(self, point):
-        """The products that the iteration would still take, if each doubling of their number gains as much as the last one."""
+        """What the iteration would still cost, if each doubling of its products gains as much as the last one."""
         (spent, near), (_, before) = self.seen[-1], self.seen[self.half]
-        missing = point.certificate.optimality / self.tol
+        missing = point.missing(self.tol)
         if missing <= 1 or not 0 < near < before:  # rounding is in the way, or nothing was gained
             return np.inf
         times = np.log2(missing) / np.log2(before / near)
-        return spent * (2 ** min(times, 100.0) - 1)
+        return self.problem.matrix.pace * spent * (2 ** min(times, 100.0) - 1)
 
     def run(self, method, point):
         """What it finds. The products it takes do not count as spent."""
@@ -439,13 +439,12 @@ def _combination(r, along, image):
 
     So ``(1 + c) x + t step`` is a combination of ``x`` and ``x + step`` with coefficients that are not negative.
     """
-    if image.any():
+    if (square := image @ image) > 0:
         # All images may be nearly parallel, by rows of large weight: what they differ in is taken first.
-        square = image @ image
         share, fit = along @ image / square, r @ image / square
         rest = along - share * image
-        if rest @ rest > INDEPENDENT * (along @ along):
-            t = max(rest @ (fit * image - r) / (rest @ rest), 0.0)
+        if (length := rest @ rest) > INDEPENDENT * (along @ along):
+            t = max(-(rest @ r) / length, 0.0)
             if share > -1:
                 t = min(t, (1 - fit) / (1 + share))
             return t, -fit - t * share
