@@ -14,12 +14,11 @@ from ._extras import extra
 from ._matrices import as_entries, dense, largest_entry
 from ._projection import EVEN, Projection, _nonnegative_solution, equal_rows, equilibrated, orthonormal_rows
 from ._types import Matrix
-from ._validation import as_data, as_groups, as_labels, as_matrix, as_norm, as_positive, as_reals, narrowed
-from .measures import EPSILON, _norm_of, column_norms, spectral_norm
+from ._validation import as_data, as_groups, as_integers, as_labels, as_matrix, as_norm, as_positive, as_reals, narrowed
+from .measures import EPSILON, TIGHT, _norm_of, column_norms, spectral_norm
 from .parametrizations import Linear
 from .results import NOTHING, Result
 
-TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}  # the least that HiGHS takes
 CERTIFIED = 1e-8
 CONIC = 1e-6  # what the interior-point solver reaches
 LOST = 1e-6  # of the largest entry of the data: what is smaller is lost to it
@@ -178,10 +177,10 @@ def nuclear_norm(A: Matrix, y: ArrayLike, shape: tuple[int, int]) -> Result:
     """
     A = as_matrix(A)
     y = as_data(y, A, float)
-    try:
-        rows, columns = (as_positive("shape", size, integer=True) for size in shape)
-    except (TypeError, ValueError):
-        raise ValueError(f"shape must be the numbers of rows and columns of a matrix, got {shape!r}") from None
+    shape = as_integers("shape", shape)
+    if len(shape) != 2:
+        raise ValueError(f"shape must be the numbers of rows and columns of a matrix, got {shape!r}")
+    rows, columns = shape
     if rows * columns != A.shape[1]:
         raise ValueError(f"shape must have as many entries as A has columns, {A.shape[1]}; got {shape}")
     # The tolerances of the solver are absolute: rows of size 1, or orthonormal ones where these do not suffice.

@@ -24,7 +24,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import solve_ivp
 
-from ._validation import as_alpha, as_groups, as_numbers, as_positive, as_reals, as_scale, as_seed
+from ._validation import (
+    as_alpha,
+    as_groups,
+    as_integers,
+    as_matrices,
+    as_numbers,
+    as_positive,
+    as_reals,
+    as_scale,
+    as_seed,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -770,17 +780,14 @@ class MatrixProduct(_Product):
     def __init__(
         self,
         widths: Sequence[int],
-        start: str | Sequence[ArrayLike] = "identical",
+        start: str = "identical",
         seed: int | None = None,
         perturbation: float = 0.5,
     ) -> None:
-        try:
-            self.widths = tuple(as_positive("widths", width, integer=True) for width in widths)
-        except TypeError:
-            raise ValueError(f"widths must be a sequence of positive integers, got {widths!r}") from None
+        self.widths = as_integers("widths", widths)
         if len(self.widths) < 3:
             raise ValueError(f"widths must be (d_0, d_1, ..., d_N) for at least two factors, got {widths!r}")
-        if start not in ("identical", "perturbed", "balanced", "gaussian"):
+        if not isinstance(start, str) or start not in ("identical", "perturbed", "balanced", "gaussian"):
             raise ValueError(f"start must be identical, perturbed, balanced or gaussian, got {start!r}")
         if start in ("balanced", "gaussian") and seed is None:
             raise ValueError(f"seed must be given for a {start} start, so that the run can be repeated")
@@ -941,7 +948,7 @@ class TensorProduct(_Product):
     def __init__(
         self, shape: Sequence[int], rank: int, start: Sequence[ArrayLike] | None = None, seed: int | None = None
     ) -> None:
-        self.shape = tuple(as_positive("shape", size, integer=True) for size in shape)
+        self.shape = as_integers("shape", shape)
         if len(self.shape) < 2:
             raise ValueError(f"shape must have at least two modes, got {shape!r}")
         self.rank = as_positive("rank", rank, integer=True)
@@ -950,7 +957,7 @@ class TensorProduct(_Product):
         if start is None and seed is None:
             raise ValueError("seed must be given for a Gaussian start, so that the run can be repeated")
         self.seed = None if seed is None else as_seed(seed)
-        self.given = None if start is None else [as_reals("start", factor).astype(float) for factor in start]
+        self.given = None if start is None else [W.astype(float) for W in as_matrices("start", start)]
         if self.given is not None and [factor.shape for factor in self.given] != self.shapes:
             raise ValueError(f"start must be matrices of the shapes {self.shapes}")
 

@@ -2,6 +2,8 @@
 
 import warnings
 from fractions import Fraction
+from functools import partial
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -9,7 +11,9 @@ from implicit_bias import (
     GroupHadamard,
     HadamardPower,
     Linear,
+    MatrixProduct,
     SignedHadamardPower,
+    TensorProduct,
     WeightNormalized,
     accelerated_flow,
     basis_pursuit,
@@ -33,11 +37,29 @@ from implicit_bias import (
     nuclear_norm,
     parametrizations,
     saddle_to_saddle,
+    spectral_path,
     steepest_descent,
 )
-from implicit_bias.measures import certificate, column_norms, kkt_residual
+from implicit_bias.features import fourier_features, relu_features
+from implicit_bias.measures import (
+    balancedness,
+    best_rank,
+    certificate,
+    column_norms,
+    effective_rank,
+    kkt_residual,
+    margin,
+    null_space_constant,
+    recovery_error,
+    sharpness,
+    spectral_norm,
+)
+from implicit_bias.networks import ReLUNetwork
 from implicit_bias.regression import ridgeless_risk, ridgeless_risk_limit, weak_feature_risk
 from scipy.integrate import quad
+from scipy.linalg import null_space
+from scipy.sparse import csr_array
+from scipy.sparse.linalg import aslinearoperator
 
 SIZES = [1e-100, 1e-8, 1e8, 1e100]
 
@@ -153,6 +175,75 @@ def test_a_group_lasso_of_nothing_is_nothing():
             assert found.converged and not np.any(found.x)
 
 
+# --- Measures ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_the_null_space_constant_whatever_the_sizes_of_the_rows(order):
+    """It is attained at a kernel vector of least support, of which small matrices have few."""
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        m, n = rng.integers(1, 4), rng.integers(4, 6)
+        A = rng.integers(-3, 4, (m, n)) * rng.integers(1, 3, n) if seed % 2 else rng.standard_normal((m, n))
+        expected = 0.0
+        for size in range(1, m + 2):
+            for support in combinations(range(n), size):
+                kernel = null_space(A[:, support])
+                if kernel.shape[1] == 1:
+                    v = np.sort(np.abs(kernel[:, 0]))[::-1]
+                    rest = np.sum(v[order:][v[order:] > 1e-12])
+                    expected = max(expected, np.sum(v[:order]) / rest if rest else np.inf)
+        for rows in (np.ones(m), 10 ** rng.uniform(-90, 90, m), np.full(m, 1e-90), np.full(m, 1e90)):
+            assert null_space_constant(A * rows[:, None], order) == pytest.approx(expected, rel=1e-7), seed
+
+
+@pytest.mark.parametrize("norm", ["l2", "l1", "linf", "spectral"])
+@pytest.mark.parametrize("size", [1e-310, 1e-200, 1e200, 1e308])
+def test_margins_and_errors_have_no_units(norm, size):
+    A, y, x = np.array([[2.0, 0.0], [-1.0, 1.0]]), [1, -1], np.array([1.0, -0.5])
+    shape = (1, 2) if norm == "spectral" else None
+    assert margin(A, y, size * x, norm=norm, shape=shape) == pytest.approx(margin(A, y, x, norm=norm, shape=shape))
+    assert recovery_error([size * x, x - x], size * A[1]) == pytest.approx([recovery_error(x, A[1]), 1.0])
+
+
+def test_measures_refuse_what_leaves_float64():
+    x = [1.0, 2.0]
+    for wrong in ([np.nan, 1.0], [np.inf, 1.0]):
+        with pytest.raises(ValueError, match="x must"):
+            recovery_error(wrong, x)
+        with pytest.raises(ValueError, match="x_true must be a non-empty list"):
+            recovery_error(x, wrong)
+    with pytest.raises(ValueError, match="x must be smaller"):
+        recovery_error([1e200, 1.0], [1e-200, 0.0])
+    with pytest.raises(ValueError, match="x must be smaller"):
+        certificate(1e100 * np.eye(2), [1.0, 1.0], [1e100, 1.0])
+    for depth, w in ((3, 1e100), (7, 1e60)):
+        for model in (HadamardPower(depth), SignedHadamardPower(depth)):
+            with warnings.catch_warnings(action="error"), pytest.raises(ValueError, match="weights must be smaller"):
+                sharpness(np.eye(2), x, model, w * model.start(1.0, 2))
+    for size in (1e-200, 1e200, 1.5e308):
+        for name, measure in (
+            ("W", effective_rank),
+            ("W", lambda W: best_rank(W, 1)),
+            ("factors", lambda W: balancedness([W, np.eye(2)])),
+        ):
+            with pytest.raises(ValueError, match=f"{name} must have its largest entry"):
+                measure(size * np.eye(2))
+
+
+@pytest.mark.parametrize("form", [csr_array, aslinearoperator])
+@pytest.mark.parametrize("size", [1e-30, 1e-25, 1e25, 1e30])
+def test_the_spectral_norm_of_small_and_large_float32(form, size):
+    A = np.random.default_rng(5).standard_normal((4, 3)).astype(np.float32)
+    assert spectral_norm(form(A * np.float32(size))) == pytest.approx(size * np.linalg.norm(A, 2), rel=1e-5)
+
+
+def test_the_spectral_norm_of_a_long_row_writes_down_no_square():
+    n = 300_000
+    row = csr_array((np.full(4, 3.0), (np.zeros(4, dtype=int), np.arange(4))), shape=(1, n))
+    assert spectral_norm(row) == spectral_norm(row.T.tocsr()) == spectral_norm(aslinearoperator(row)) == 6
+
+
 # --- Formulas ---------------------------------------------------------------------------------------------------------
 
 
@@ -183,6 +274,61 @@ def test_formulas_beyond_float64():
     for sizes in (np.array([2**64 - 1], dtype=np.uint64), [1e300], [np.inf], [np.nan]):
         with warnings.catch_warnings(action="error"), pytest.raises(ValueError, match="sizes"):
             nested_fits(features, [1.0, 1.0], sizes, features)
+
+
+def test_the_risk_does_not_depend_on_the_type_of_gamma():
+    for kind in (np.uint8, np.uint64, np.int8, np.float32, object):
+        found = ridgeless_risk_limit(np.array([2, 3], dtype=kind), signal=1.0, noise=1.0)
+        np.testing.assert_allclose(found, [1.5, 7 / 6], rtol=1e-15)
+    with warnings.catch_warnings(action="error"):
+        assert ridgeless_risk_limit(5e-324, signal=1.0, noise=1.0) == 5e-324
+    with pytest.raises(ValueError, match="gamma must not be a masked array"):
+        ridgeless_risk_limit(np.ma.array([2.0, 3.0], mask=[True, False]), signal=1.0, noise=1.0)
+
+
+def test_spectral_paths_at_times_and_steps_beyond_float64():
+    A = np.diag([1e90, 1e-90])
+    with warnings.catch_warnings(action="error"):
+        found = spectral_path(A, [1.0, 0.0], times=[0.0, 1e300])
+        np.testing.assert_allclose(found, [[0, 0], [1e-90, 0]])
+        with pytest.raises(ValueError, match="step_size"):
+            spectral_path(A, [1.0, 1.0], iterations=[0, 1], step_size=1e200)
+
+
+def test_features_are_numbers():
+    for make in (relu_features, partial(fourier_features, bandwidth=1.0)):
+        with pytest.raises(ValueError, match="inputs must have its largest entry"):
+            make([[1e308, 1e308]], 3, seed=0)
+    for bandwidth in (1e-320, 1e-300):
+        with pytest.raises(ValueError, match="bandwidth must be larger"):
+            fourier_features([[0.0, 1e50]], 3, seed=0, bandwidth=bandwidth)
+
+
+def test_what_is_no_sequence_or_has_other_dimensions_is_named():
+    for name, make in (
+        ("widths", lambda: MatrixProduct(3)),
+        ("widths", lambda: ReLUNetwork(np.eye(2), 3, seed=0)),
+        ("widths", lambda: ReLUNetwork(np.eye(2), None, seed=0)),
+        ("inputs", lambda: ReLUNetwork(np.ones((2, 3, 4)), (3, 1), seed=0)),
+        ("shape", lambda: TensorProduct(3, 1, seed=0)),
+        ("shape", lambda: nuclear_norm(np.eye(4), np.ones(4), 4)),
+        ("shape", lambda: nuclear_norm(np.eye(4), np.ones(4), (4,))),
+        ("start", lambda: TensorProduct((2, 2), 1, start=3)),
+        ("start", lambda: TensorProduct((2, 2), 1, start=[[[np.nan], [1]], [[1], [1]]])),
+        ("start", lambda: MatrixProduct((2, 2, 2), start=np.eye(2))),
+        ("factors", lambda: balancedness(3)),
+    ):
+        with pytest.raises(ValueError, match=f"{name} must"):
+            make()
+
+
+def test_a_network_keeps_its_inputs():
+    inputs = np.eye(2)
+    network = ReLUNetwork(inputs, (3, 1), seed=0)
+    w = network.start(1.0, 2)
+    before = network.value(w)
+    inputs *= 2
+    np.testing.assert_array_equal(network.value(2 * w) / 4, before)
 
 
 # --- float32 ----------------------------------------------------------------------------------------------------------
