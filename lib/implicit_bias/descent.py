@@ -77,10 +77,10 @@ def gradient_descent(
     max_iterations : int
     tol : float
         Stop when the KKT residual of every start is at most `tol`, and so is the optimality of its certificate, see
-        `implicit_bias.measures.Certificate`; for the logistic loss, when the gradient with respect to
-        `x` is at most `tol` times as long as at the start. With `weight_decay`, for both losses, when the gradient with
-        respect to the weights is at most `tol` times as long as `weight_decay` times the weights, or the weights at the
-        start if these are longer.
+        `implicit_bias.measures.Certificate` (where `y` is zero, both relative to ``A x(0)``); for the logistic loss, when
+        the gradient with respect to `x` is at most `tol` times as long as at the start. With `weight_decay`, for both losses,
+        when the gradient with respect to the weights is at most `tol` times as long as `weight_decay` times the weights, or
+        the weights at the start if these are longer.
     record : int
         How many iterates to keep, at iterations spaced evenly in the logarithm (0: no path; `max_iterations`: all).
 
@@ -216,6 +216,7 @@ class _Squared:
         self.y = as_data(y, A)
         self.columns = None if 0 in A.shape else column_norms(A)
         self.data_norm = float(np.linalg.norm(self.y.astype(float)))
+        self.unit = None  # of zero data: the size of the first predictions
 
     def slope(self, predictions, rows=slice(None)):
         """Derivative with respect to the predictions, of these rows."""
@@ -226,6 +227,11 @@ class _Squared:
 
     def optimality(self, x, slope, gradient, nonnegative, tol, goes_on):
         """The numbers above `tol` are above it for certain; the others only where the loop does not go on for one of them."""
+        if not self.data_norm:
+            if self.unit is None:
+                first = np.linalg.norm(slope.astype(float), axis=-1, keepdims=True)
+                self.unit = np.where(first > 0, first, 1)
+            x, slope, gradient = x / self.unit, slope / self.unit, gradient / self.unit
         kkt = _kkt(x, gradient, self.columns, self.data_norm, nonnegative)
         above = kkt > tol
         if above.any() if goes_on else above.all():

@@ -604,15 +604,17 @@ class _Certified:
 
     def count(self):
         self.evaluations += 1
-        if self.evaluations > MAX_EVALUATIONS:
-            raise _NoProgressError(f"no progress after {MAX_EVALUATIONS} evaluations")
+        # To integrate the map takes as long as a hundred evaluations.
+        most = MAX_EVALUATIONS // 10 if getattr(self.parametrization, "mirror_map", self) is None else MAX_EVALUATIONS
+        if self.evaluations > most:
+            raise _NoProgressError(f"no progress after {most} evaluations")
 
     def optimality(self, x, state):
         residual = self.A @ x - self.data
         norm = np.linalg.norm(self.data)
         nonnegative = self.parametrization.nonnegative
         certificate = _certify(x, residual, self.transposed @ residual, self.columns, norm, nonnegative)
-        return 0.0 if certificate.at_floor or not norm else float(certificate.optimality)
+        return 0.0 if certificate.at_floor else float(certificate.optimality)
 
 
 class _Mirror(_Certified):

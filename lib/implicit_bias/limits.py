@@ -19,6 +19,7 @@ from ._projection import (
     ACCEPTED,
     FEASIBLE,
     QR,
+    TOLERANCE,
     Projection,
     _newton,
     _nonnegative_solution,
@@ -176,7 +177,8 @@ def _in_any_geometry(A, y, parametrization, stack):
                 near = parametrization.mirror_map(near) - parametrization.mirror_map(parametrization.value(first))
             guess = DualPoint.at(G.T @ (G @ near))
         ones = np.ones(len(first))
-        limit = _newton(G, c, parametrization, first, ones, guess, QR(G), tolerance=0.0)
+        tolerance = 0.0 if np.any(c) else TOLERANCE  # zero is not reached: it may be at the edge of the range
+        limit = _newton(G, c, parametrization, first, ones, guess, QR(G), tolerance=tolerance)
         limit = problem.certified(replace(limit, condition=condition))
         # Where columns differ much, the orthonormal rows may leave out one that says something else.
         if limit.certificate is None and (missed := problem.missed_here(limit.x)) > FEASIBLE:

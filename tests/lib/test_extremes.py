@@ -3,7 +3,7 @@
 import warnings
 from fractions import Fraction
 from functools import partial
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from implicit_bias import (
     HadamardPower,
     Linear,
     MatrixProduct,
+    Reparametrization,
     SignedHadamardPower,
     TensorProduct,
     WeightNormalized,
@@ -56,6 +57,7 @@ from implicit_bias.measures import (
 )
 from implicit_bias.networks import ReLUNetwork
 from implicit_bias.regression import ridgeless_risk, ridgeless_risk_limit, weak_feature_risk
+from implicit_bias.spectrum import effective_rank_plateaus, plateau_intervals
 from scipy.integrate import quad
 from scipy.linalg import null_space
 from scipy.sparse import csr_array
@@ -111,6 +113,113 @@ def test_learning_times_of_almost_all(depth):
         expected = quad(lambda z: 1 / velocity(z), np.log(2), -np.log(first), epsabs=0, epsrel=1e-11)[0]
         assert late - early == pytest.approx(expected, rel=1e-8, abs=1e-10 * early)
     assert learning_time(1.0, depth=depth, alpha=2.0) == 0
+
+
+@pytest.mark.parametrize("depth", [2, 2 + 1e-13, 2 + 1e-9, 3, 40])
+def test_learning_times_of_all_but_rounding(depth):
+    """By the integral over the logarithm of the way, piece by piece: near the start and near the end it is steep."""
+    rng = np.random.default_rng(3)
+    for missing in (0.5, 1e-8, 1e-9, 1e-10, 1e-13, 2**-53):
+        share, level = 1 - missing, 10 ** rng.uniform(-5, 5)
+        end = (share * level) ** (1 / depth)
+        alpha = end * 10 ** -rng.uniform(0.1, 2)
+        way = np.log(end / alpha)
+        edges = way * np.r_[0, np.geomspace(1e-18, 1, 40)]
+
+        def slowness(u, share=share):  # at exp(-u) times the end
+            return np.exp((depth - 2) * u) / ((1 - share) - share * np.expm1(-depth * u))
+
+        pieces = [quad(slowness, *piece, epsabs=0, epsrel=1e-11)[0] for piece in pairwise(edges)]
+        expected = np.sum(pieces) * end ** (2 - depth) / level
+        assert learning_time(level, depth=depth, alpha=alpha, fraction=share) == pytest.approx(expected, rel=1e-9)
+    with pytest.raises(ValueError, match="eigenvalue and alpha must be larger"):
+        learning_time(1e-250, depth=3, alpha=1e-99)
+
+
+def test_plateaus_of_negative_eigenvalues_of_any_size():
+    """A step that is short enough for the largest one may take the factors of a negative one past zero, or off."""
+    refused, iterations = 0, 0
+    for seed in range(150):
+        rng = np.random.default_rng(seed)
+        depth = int(rng.integers(2, 6))
+        spectrum = np.sort(np.r_[rng.uniform(0.5, 4), rng.uniform(-3, 3, 3) * 10 ** rng.uniform(-2, 2.5, 3)])[::-1]
+        top = spectrum[0]
+        step = rng.uniform(0.05, 0.999) / (depth * top ** (2 - 2 / depth))
+        options = {"depth": depth, "alpha": (top * 10 ** rng.uniform(-4, 0.3)) ** (1 / depth), "step_size": step}
+        epsilon, delta = rng.uniform(0.01, 0.5, 2)
+        try:
+            intervals = plateau_intervals(spectrum, **options, epsilon=epsilon, delta=delta)
+        except ValueError as error:
+            assert "step_size must be at most" in str(error)
+            refused += 1
+            continue
+        path = diagonal_descent(spectrum, **options, max_iterations=500, record=500).path.x
+        for rank, (first, last) in enumerate(intervals, 1):
+            rest = path[int(min(first, 501)) : int(min(last, 500)) + 1]
+            iterations += len(rest)
+            assert np.all(rest[:, :rank] >= (1 - epsilon) * spectrum[:rank] * (1 - 1e-12)), seed
+            assert np.all(np.abs(rest[:, rank:]) <= delta * top * (1 + 1e-12)), seed
+    assert refused > 10 and iterations > 10_000
+
+
+def test_descents_on_tiny_eigenvalues_and_on_none():
+    for eigenvalues, alpha in (([1e-200], 1e-110), ([1e-163, 2e-163], 1e-100), ([0.0, 0.0], 1e-5)):
+        assert not diagonal_descent(eigenvalues, depth=2, alpha=alpha, step_size=0.1, max_iterations=5).converged
+    assert diagonal_descent([0.0, 0.0], depth=2, alpha=1.0, step_size=1.0, max_iterations=5).converged
+    np.testing.assert_allclose(effective_rank_plateaus([1.5e308, 0.75e308, 1.5e308]), [1, 2, 2.5])
+    with warnings.catch_warnings(action="error"):
+        np.testing.assert_allclose(
+            diagonal_flow([1e200, -1e200, 0], depth=2, alpha=1.0, times=[1e200]), [[1e200, 0, 5e-201]]
+        )
+
+
+# --- Zero data --------------------------------------------------------------------------------------------------------
+
+
+MAPS = [
+    Linear([1.0, -2.0, 3.0]),
+    HadamardPower(2),
+    HadamardPower(3),
+    Reparametrization(np.sinh, np.cosh, np.arcsinh, mirror_map=np.arctan, inverse_mirror_map=np.tan),
+    Reparametrization(
+        np.square,
+        lambda w: 2 * w,
+        np.sqrt,
+        mirror_map=lambda x: np.log(x) / 4,
+        inverse_mirror_map=lambda s: np.exp(4 * s),
+    ),
+]
+
+
+@pytest.mark.filterwarnings("ignore:gradient_flow", "ignore:flow_limit", "ignore:gradient_descent")
+@pytest.mark.parametrize("model", MAPS, ids=str)
+def test_zero_data_are_met_where_a_solver_has_converged(model):
+    """The start is the only size there is, of each start of a stack."""
+    converged = 0
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        size = 10.0 ** (9 * seed - 9)
+        A, alpha = size * rng.uniform(-1, 1, (rng.integers(1, 5), 3)), 10 ** rng.uniform(-1, 1)
+        first = model.value(model.start(alpha, 3))
+        y, known = np.zeros(len(A)), isinstance(model, Linear)
+        runs = [gradient_descent(A, y, model, alpha=share * alpha, max_iterations=300, record=0) for share in (1, 1e-6)]
+        runs += [] if known else [solve(A, y, model, alpha=alpha) for solve in (gradient_flow, flow_limit)]
+        for found, start in zip(runs, [first, model.value(model.start(1e-6 * alpha, 3)), first, first], strict=False):
+            converged += found.converged
+            assert not found.converged or np.linalg.norm(A @ found.x) <= 1e-7 * np.linalg.norm(A @ start)
+        stack = gradient_descent(A, y, model, alpha=[[alpha], [1e-6 * alpha]], max_iterations=300, record=0)
+        np.testing.assert_allclose(stack.optimality <= 1e-8, [run.converged for run in runs[:2]])
+    assert converged
+
+
+def test_zero_data_at_the_edge_of_a_map_end(monkeypatch):
+    """The exponential reaches zero nowhere; without a mirror map each step towards it takes longer, and there is no end."""
+    monkeypatch.setattr("implicit_bias.flow.MAX_EVALUATIONS", 500)
+    model = Reparametrization(np.exp, np.exp, np.log, nonnegative=True)
+    found = flow_limit([[1.0, 2.0]], [0.0], model, alpha=1.0)
+    assert found.converged and np.all(found.x < 1e-9)
+    with pytest.warns(RuntimeWarning, match="no progress after 50 evaluations"):
+        assert not gradient_flow([[1.0, 2.0]], [0.0], model, alpha=1.0).converged
 
 
 # --- Separators -------------------------------------------------------------------------------------------------------
