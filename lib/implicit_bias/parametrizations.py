@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike
 from scipy.integrate import solve_ivp
 
 from ._validation import (
+    NORMS,
     as_alpha,
     as_groups,
     as_integers,
@@ -34,6 +35,7 @@ from ._validation import (
     as_reals,
     as_scale,
     as_seed,
+    check_size,
 )
 
 
@@ -113,6 +115,11 @@ class Linear:
         return gradient.copy()
 
 
+NEAREST = (
+    2.000001  # depth above 2: the exponent of the dual coordinate, and rounding with it, grows like 1 / (depth - 2)
+)
+
+
 class _Power:
     """What the one-signed and the signed Hadamard power share."""
 
@@ -123,6 +130,8 @@ class _Power:
             number = np.nan
         if not (np.isfinite(number) and number >= 2):
             raise ValueError(f"depth must be a finite number that is at least 2, got {depth!r}")
+        if 2 < number < NEAREST:
+            raise ValueError(f"depth must be 2, or at least {NEAREST}, nearer to 2 it is rounding; got {depth!r}")
         self.depth = int(number) if number.is_integer() else number
 
     def __repr__(self):
@@ -164,12 +173,12 @@ class HadamardPower(_Power):
     Parameters
     ----------
     depth : float
-        The power `L`, a number that is at least 2.
+        The power `L`, 2 or at least 2.000001.
 
     Raises
     ------
     ValueError
-        If `depth` is less than 2 or not finite.
+        If `depth` is less than 2 or not finite, or so near to 2 that it is rounding.
 
     Examples
     --------
@@ -245,12 +254,12 @@ class SignedHadamardPower(_Power):
     Parameters
     ----------
     depth : float
-        The power `L`, a number that is at least 2.
+        The power `L`, 2 or at least 2.000001.
 
     Raises
     ------
     ValueError
-        If `depth` is less than 2 or not finite.
+        If `depth` is less than 2 or not finite, or so near to 2 that it is rounding.
 
     Examples
     --------
@@ -1030,6 +1039,7 @@ class WeightNormalized:
 
     def __init__(self, radius: float) -> None:
         self.radius = as_positive("radius", radius)
+        check_size("radius", self.radius, NORMS, "a value")
 
     def __repr__(self):
         return f"WeightNormalized({self.radius:g})"
@@ -1037,6 +1047,7 @@ class WeightNormalized:
     def start(self, alpha: ArrayLike, n: int) -> np.ndarray:
         """Weights that stand for ``u = v = alpha``; `alpha` is a number, or has shape (k, 1) for k starts."""
         alpha = as_scale(alpha)
+        _log_start(alpha, 2)  # which refuses what is beyond float64
         direction = np.full(2 * n, self.radius / np.sqrt(max(2 * n, 1)))
         return np.concatenate(
             [np.sqrt(2 * n) * np.atleast_1d(alpha), np.broadcast_to(direction, (*alpha.shape[:-1], 2 * n))], axis=-1

@@ -1,6 +1,7 @@
 """What the author of a problem need not think of: sizes, dtypes and ties, drawn from all that the functions admit."""
 
 import warnings
+from decimal import Decimal, localcontext
 from fractions import Fraction
 from functools import partial
 from itertools import combinations, pairwise
@@ -587,7 +588,7 @@ def test_a_descent_that_diverges_ends_at_a_finite_point(loss, stack):
 
 
 def test_a_flow_that_does_not_reach_its_limit_warns():
-    for size, radius in ((1.0, 1e25), (1e30, 1.0)):
+    for size, radius in ((1.0, 1e60), (1e30, 1.0)):
         model, alpha = WeightNormalized(radius), 1e-3 / size if radius > 1 else 1e-25
         with pytest.warns(RuntimeWarning, match="^gradient_flow: .* the limit is too far"):
             found = gradient_flow([[size, 2 * size]], [1 / size], model, alpha=alpha)
@@ -612,6 +613,56 @@ def test_flows_in_a_potential_do_not_integrate_the_map(monkeypatch):
     first[:] = 0.5
     after, _ = model.from_dual(point, first)
     np.testing.assert_allclose(np.arctanh(after) - np.arctanh(before), np.arctanh(model.value(first)))
+
+
+def weight_normalized(row, datum, radius, alpha):
+    """The limit for one equation, from its conditions in 60 digits: by bisection for the one multiplier."""
+    with localcontext() as context:
+        context.prec = 60
+        row, square, start = [Decimal(a) for a in row], Decimal(radius) ** 2, 2 * len(row) * Decimal(alpha) ** 2
+
+        def at(mu):
+            up, down = [(2 * mu * a).exp() for a in row], [(-2 * mu * a).exp() for a in row]
+            total = start + square * ((sum(up) + sum(down)) / (2 * len(row))).ln()
+            return [total * (u - v) / (sum(up) + sum(down)) for u, v in zip(up, down, strict=True)]
+
+        low, high = Decimal("1e-40"), Decimal("1e20")
+        while high / low > 1 + Decimal("1e-20"):
+            middle = (low * high).sqrt()
+            beyond = sum(a * x for a, x in zip(row, at(middle), strict=True)) > datum
+            low, high = (low, middle) if beyond else (middle, high)
+        return [float(x) for x in at(low)]
+
+
+@pytest.mark.parametrize("alpha", [1e-5, 1.0, 1e7])
+@pytest.mark.parametrize("radius", [1e-7, 1e-4, 1.0, 1e4, 1e9])
+def test_weight_normalization_at_any_radius(radius, alpha):
+    """Of radius and start one may be much larger than the other, and than the solution."""
+    if alpha < 1 and radius < 1:
+        return  # the multiplier is beyond float64
+    row = [1.0, 2.0, -0.7]
+    expected = weight_normalized(row, 1, radius, alpha)
+    model = WeightNormalized(radius)
+    limit, flow = (solve([row], [1.0], model, alpha=alpha) for solve in (flow_limit, gradient_flow))
+    assert limit.converged and flow.converged
+    np.testing.assert_allclose(limit.x, expected, rtol=1e-9)
+    np.testing.assert_allclose(flow.x, expected, rtol=1e-6)
+
+
+def test_what_of_weight_normalization_and_depth_is_beyond_float64():
+    for radius in (1e-160, 1e160):
+        with pytest.raises(ValueError, match="radius must"):
+            WeightNormalized(radius)
+    for solve in (flow_limit, gradient_flow, gradient_descent):
+        for alpha in (1e-160, 1e160):
+            with pytest.raises(ValueError, match="alpha"):
+                solve([[1.0, 2.0]], [1.0], WeightNormalized(1.0), alpha=alpha)
+    for model in (HadamardPower, SignedHadamardPower):
+        with pytest.raises(ValueError, match="depth must be 2, or at least"):
+            model(2 + 1e-10)
+        ends = [flow_limit([[1.0, 2.0]], [1.0], model(depth), alpha=0.1) for depth in (2, 2.000001, 2.000002)]
+        assert all(end.converged for end in ends)
+        np.testing.assert_allclose(ends[2].x - ends[1].x, ends[1].x - ends[0].x, rtol=1e-2)
 
 
 # --- Answers and files ------------------------------------------------------------------------------------------------
