@@ -24,7 +24,7 @@ from ._projection import Projection
 from ._types import Matrix
 from ._validation import as_alpha, as_data, as_matrix, as_parametrization, as_positive, as_reals, as_scale, narrowed
 from .baselines import minimum_norm
-from .measures import _certify, column_norms
+from .measures import _certify, _duality_gap, column_norms
 from .parametrizations import (
     DualPoint,
     GroupHadamard,
@@ -522,18 +522,6 @@ class _DecayingDual(_Dual):
         steepest = np.max(correlations if self.parametrization.nonnegative else np.abs(correlations))
         gap = _duality_gap(residual, self.decay / 2, np.abs(x), correlations * x, steepest)
         return gap / self.size_of_loss if self.size_of_loss else 0.0
-
-
-def _duality_gap(residual, level, sizes, along, steepest):
-    """The gap of ``1/2 |residual|^2 + level sum(sizes)``. The residual, made short enough, is a point of the dual problem.
-
-    `sizes` are the norms of entries or groups, `along` the inner products of `x` with the correlations there, and `steepest`
-    is the largest norm of the latter.
-    """
-    share = min(1.0, level / max(steepest, np.finfo(float).tiny))
-    # Loss and penalty minus the dual function, as a sum without cancellation.
-    gap = ((1 - share) * residual) @ ((1 - share) * residual) / 2 + np.sum(level * sizes - share * along)
-    return max(float(gap), 0.0)
 
 
 class _DecayingWeights(_Scaled):

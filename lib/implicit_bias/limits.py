@@ -379,7 +379,8 @@ def label_noise_flow(A: Matrix, y: ArrayLike, *, alpha: ArrayLike, times: ArrayL
         raise ValueError(f"alpha must be a number or have shape ({n},), got {alpha.shape}: one flow at a time")
     entries = as_entries(A)
     rates = 2 * column_norms(entries) ** 2
-    fall = rates * times[:, None]
+    with np.errstate(over="ignore"):
+        fall = rates * times[:, None]
     if np.max(fall - np.log(alpha)) > 340:
         with np.errstate(divide="ignore"):
             latest = np.min((340 + np.log(alpha)) / rates)
@@ -486,6 +487,9 @@ class Plateaus:
 
     def at(self, tau: ArrayLike) -> np.ndarray:
         """The vector at the times `tau`, shape (..., n)."""
+        tau = as_reals("tau", tau)
+        if np.any(np.isnan(tau)):
+            raise ValueError("tau must be a time, got NaN")
         return self.x[np.searchsorted(self.times, tau, side="right")]
 
     def mean(self, tau: ArrayLike) -> np.ndarray:

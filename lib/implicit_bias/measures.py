@@ -318,6 +318,18 @@ def _kkt(x, gradient, columns, data_norm, nonnegative):
     return np.abs(slack, out=slack).max(axis=-1) / (data_norm or 1.0)
 
 
+def _duality_gap(residual, level, sizes, along, steepest):
+    """The gap of ``1/2 |residual|^2 + level sum(sizes)``. The residual, made short enough, is a point of the dual problem.
+
+    `sizes` are the norms of entries or groups, `along` the inner products of `x` with the correlations there, and `steepest`
+    is the largest norm of the latter.
+    """
+    share = min(1.0, level / max(steepest, np.finfo(float).tiny))
+    # Loss and penalty minus the dual function, as a sum without cancellation.
+    gap = ((1 - share) * residual) @ ((1 - share) * residual) / 2 + np.sum(level * sizes - share * along)
+    return max(float(gap), 0.0)
+
+
 def sharpness(A: Matrix, y: ArrayLike, parametrization: Parametrization, weights: ArrayLike) -> float:
     r"""Largest eigenvalue of the Hessian of ``1/2 |A x(w) - y|^2`` with respect to the weights `w`.
 

@@ -128,7 +128,7 @@ class _Power:
             number = float(depth)
         except (TypeError, ValueError):
             number = np.nan
-        if not (np.isfinite(number) and number >= 2):
+        if not 2 <= number <= 1e100:  # whose square is beyond float64
             raise ValueError(f"depth must be a finite number that is at least 2, got {depth!r}")
         if 2 < number < NEAREST:
             raise ValueError(f"depth must be 2, or at least {NEAREST}, nearer to 2 it is rounding; got {depth!r}")
@@ -701,14 +701,20 @@ def hadamard_penalty(
         if x.shape[-1] != len(parametrization.groups):
             raise ValueError(f"x must have {len(parametrization.groups)} entries like groups, got shape {x.shape}")
         size = np.max(np.abs(x), initial=0) or 1.0  # squares may leave float64
-        return np.sum(size * np.sqrt(parametrization.sums((x / size) ** 2)), axis=-1)[()]
-    if not isinstance(parametrization, _Power):
-        raise ValueError(
-            f"parametrization must be a HadamardPower, SignedHadamardPower or GroupHadamard, got {parametrization!r}"
-        )
-    if parametrization.nonnegative and np.any(x < 0):
-        raise ValueError("x must not be negative for a HadamardPower: take SignedHadamardPower")
-    return np.sum(np.abs(x) ** (2 / parametrization.depth), axis=-1)[()] / 2
+        terms = size * np.sqrt(parametrization.sums((x / size) ** 2))
+    else:
+        if not isinstance(parametrization, _Power):
+            raise ValueError(
+                f"parametrization must be a HadamardPower, SignedHadamardPower or GroupHadamard, got {parametrization!r}"
+            )
+        if parametrization.nonnegative and np.any(x < 0):
+            raise ValueError("x must not be negative for a HadamardPower: take SignedHadamardPower")
+        terms = np.abs(x) ** (2 / parametrization.depth) / 2
+    with np.errstate(over="ignore"):
+        penalty = np.sum(terms, axis=-1)
+    if not np.all(np.isfinite(penalty)):
+        raise ValueError("x must be smaller: its penalty leaves float64")
+    return penalty[()]
 
 
 class _Product:

@@ -31,6 +31,7 @@ from implicit_bias import (
     hadamard_penalty,
     l1_bound,
     label_noise_flow,
+    lasso_path,
     learning_time,
     margin_flow,
     maximum_margin,
@@ -354,6 +355,24 @@ def test_the_spectral_norm_of_a_long_row_writes_down_no_square():
     assert spectral_norm(row) == spectral_norm(row.T.tocsr()) == spectral_norm(aslinearoperator(row)) == 6
 
 
+def test_a_lasso_with_a_penalty_that_rounding_hides_is_not_said_to_be_one():
+    """Whatever the sizes: what is not said to be vague has the value of a minimizer, by what two columns allow by hand."""
+    told = 0
+    for power in range(0, 18, 2):
+        for size in (1e-40, 1.0, 1e40):
+            A, y, penalty = size * np.array([[1.0, 2, 0], [0, 1, 1]]), np.array([2.0, -0.25]), size * 10.0**-power
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always")
+                x = size * lasso_path(A, y, [penalty])[0]
+            told += len(said)
+            assert all("lasso_path: what is found for penalties up to" in str(w.message) for w in said)
+            level = 10.0**-power
+            least = np.array([2 - level, 0, -max(0.25 - level, 0)])
+            values = [np.sum((A / size @ z - y) ** 2) / 2 + level * np.sum(np.abs(z)) for z in (x, least)]
+            assert said or values[0] <= values[1] * (1 + 2e-6)
+    assert 3 <= told <= 21
+
+
 # --- Formulas ---------------------------------------------------------------------------------------------------------
 
 
@@ -373,6 +392,14 @@ def test_formulas_beyond_float64():
         ):
             with pytest.raises(ValueError, match=name):
                 risk()
+    for model in (SignedHadamardPower(2), GroupHadamard([0, 1, 2])):
+        with pytest.raises(ValueError, match="x must be smaller"):
+            hadamard_penalty([1.5e308, 1.5e308, 1e308], model)
+    with pytest.raises(ValueError, match="depth must"):
+        saddle_to_saddle([[1.0, 2.0]], [1.0], depth=1e200)
+    for tau in (np.nan, [1.0, np.nan], "late"):
+        with pytest.raises(ValueError, match="tau must"):
+            saddle_to_saddle([[1.0, 2.0]], [1.0]).at(tau)
     features = np.array([[1.0, 0, 2, 1], [0, 1, 1, 3]])
     for size in (1e-160, 1e160):
         for name, arguments in (
