@@ -390,7 +390,7 @@ class Reparametrization:
     ------
     ValueError
         If a function is none, only one of the two mirror maps is given, or `start` is not finite; at the start of a run, if
-        `rho` does not increase there.
+        `rho` does not increase there, or `derivative` or `mirror_map` does not belong to it.
 
     Examples
     --------
@@ -426,6 +426,7 @@ class Reparametrization:
         if self.direction.ndim > 1 or not np.all(np.isfinite(self.direction)):
             raise ValueError(f"start must be a finite number, or one for each entry; got {start!r}")
         self.nonnegative = bool(nonnegative)
+        self._asked = True  # whether the derivative is compared with the map
         self._began = None  # the last weights that `from_dual` began at, and h' there
 
     def __repr__(self):
@@ -442,12 +443,27 @@ class Reparametrization:
         if self.direction.shape not in ((), (n,)):
             raise ValueError(f"start must be a number or have shape ({n},), got {self.direction.shape}")
         w = np.broadcast_to(alpha, (*alpha.shape[:-1], n)) * self.direction
+        given = w.copy()
         with np.errstate(all="ignore"):
-            back = self.inverse(self.rho(w))
+            x = self.rho(given)
+            if not (isinstance(x, np.ndarray) and x.shape == w.shape and x.dtype.kind == "f"):
+                raise ValueError("rho must return an array of real numbers, of the shape of its argument")
+            if self._asked:
+                self.derivative(given)
+            seen = x.copy()
+            back = self.inverse(seen)
+        if not (np.array_equal(given, w) and np.array_equal(seen, x, equal_nan=True)):
+            raise ValueError("rho, derivative and inverse must leave their arguments as they are")
         if not np.all(np.abs(back - w) <= 1e-6 * (1 + np.abs(w))):
             raise ValueError(
                 "start must give weights of the interval where rho increases and inverse(rho(w)) is w in float64; "
                 f"got alpha * start from {np.min(w):g} to {np.max(w):g}"
+            )
+        if self._asked and not _is_slope(self.rho, self.derivative, w):
+            raise ValueError("derivative must be that of rho, and not negative; at the start it is something else")
+        if self.mirror_map is not None and not _is_slope(self.mirror_map, self.second_derivative, x):
+            raise ValueError(
+                "mirror_map must have the derivative h'' of the map, see second_derivative; it has another"
             )
         return w
 
@@ -559,8 +575,23 @@ def from_potential(
         start=start,
         nonnegative=nonnegative,
     )
-    model.second_derivative = second_derivative
+    model.second_derivative, model._asked = second_derivative, False  # each look would integrate the map
     return model
+
+
+def _is_slope(function, slope, at):
+    """Whether `slope` is the derivative of an increasing function near the points `at`, of which differences are means.
+
+    Where one of them is no number nothing is said.
+    """
+    step = np.where(at == 0, 1e-5, 1e-5 * np.abs(at))
+    with np.errstate(all="ignore"):
+        difference = (function(at + step) - function(at - step)) / (2 * step)
+        slopes = np.array([np.broadcast_to(slope(at + share * step), at.shape) for share in (-1, 0, 1)])
+        least, largest = np.min(slopes, axis=0), np.max(slopes, axis=0)
+        rounding = 1e-3 * np.abs(largest) + 1e-14 * np.abs(function(at.copy())) / step
+        wrong = (difference < least - rounding) | (difference > largest + rounding) | (slopes[1] < 0)
+    return not np.any(wrong & np.isfinite(slopes[1]))
 
 
 def _follow(velocity, first, length, at=None):

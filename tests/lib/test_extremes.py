@@ -642,6 +642,56 @@ def test_flows_in_a_potential_do_not_integrate_the_map(monkeypatch):
     np.testing.assert_allclose(np.arctanh(after) - np.arctanh(before), np.arctanh(model.value(first)))
 
 
+@pytest.mark.parametrize(
+    "name, rho, derivative, inverse, maps",
+    [
+        ("rho", lambda w: list(np.exp(w)), np.exp, np.log, ()),
+        ("rho", lambda w: w[:1], np.ones_like, np.copy, ()),
+        ("rho", lambda w: w + 0j, np.ones_like, np.copy, ()),
+        ("rho", lambda w: 1.0, lambda w: 1.0, lambda x: 1.0, ()),
+        ("leave their arguments", lambda w: np.exp(w, out=w), np.exp, np.log, ()),
+        ("leave their arguments", np.exp, lambda w: np.exp(w, out=w), np.log, ()),
+        ("leave their arguments", np.exp, np.exp, lambda x: np.log(x, out=x), ()),
+        ("derivative", lambda w: -w, lambda w: -np.ones_like(w), np.negative, ()),
+        ("derivative", np.sinh, np.sinh, np.arcsinh, ()),
+        ("derivative", np.exp, lambda w: 1.01 * np.exp(w), np.log, ()),
+        ("mirror_map", np.sinh, np.cosh, np.arcsinh, (np.tan, np.arctan)),
+        ("mirror_map", np.sinh, np.cosh, np.arcsinh, (lambda x: 2 * np.arctan(x), lambda s: np.tan(s / 2))),
+    ],
+)
+def test_functions_that_do_not_belong_together_are_named(name, rho, derivative, inverse, maps):
+    """With a wrong derivative or mirror map each solver had converged, to another point."""
+    pair = dict(zip(("mirror_map", "inverse_mirror_map"), maps, strict=False))
+    model = Reparametrization(rho, derivative, inverse, **pair)
+    for solve in (gradient_descent, gradient_flow, flow_limit):
+        with pytest.raises(ValueError, match=name):
+            solve([[1.0, 2.0, 0.3]], [1.0], model, alpha=[0.5, 0.4, 0.3])
+
+
+@pytest.mark.parametrize("size", [1e-8, 1.0, 1e8])
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+def test_functions_that_belong_together_are_taken_in_any_unit(size, offset):
+    for start in (-1.0, 0.0, 1e-6, 2.0):
+        for rho, derivative, inverse in (
+            (lambda w: w**3, lambda w: 3 * w**2, np.cbrt),
+            (np.sinh, np.cosh, np.arcsinh),
+            (
+                lambda w: np.where(w > 0, 3 * w, w),
+                lambda w: np.where(w > 0, 3.0, 1.0),
+                lambda x: np.where(x > 0, x / 3, x),
+            ),
+        ):
+            if rho is not np.sinh and offset and abs(start) == 1e-6:
+                continue  # rounding of the offset
+            model = Reparametrization(
+                lambda w, rho=rho: size * (rho(w) + offset),
+                lambda w, derivative=derivative: size * derivative(w),
+                lambda x, inverse=inverse: inverse(x / size - offset),
+                start=[start, 0.5],
+            )
+            model.start(1.0, 2)
+
+
 def weight_normalized(row, datum, radius, alpha):
     """The limit for one equation, from its conditions in 60 digits: by bisection for the one multiplier."""
     with localcontext() as context:
