@@ -106,9 +106,9 @@ def gradient_descent(
     [0.0, 1.0]
     """
     weight_decay = as_positive("weight_decay", weight_decay, zero=True)
-    A = as_matrix(A, empty=loss == "squared" and not weight_decay)
-    if loss not in tuple(LOSSES):
+    if not isinstance(loss, str) or loss not in LOSSES:
         raise ValueError(f"loss must be {' or '.join(LOSSES)}, got {loss!r}")
+    A = as_matrix(A, empty=loss == "squared" and not weight_decay)
     objective = LOSSES[loss](A, y)
     max_iterations = as_positive("max_iterations", max_iterations, integer=True, zero=True)
     record = as_positive("record", record, integer=True, zero=True)
@@ -302,15 +302,15 @@ class _Step:
         self.given = None
         size = parametrization.size(w)
         if step_size is not None:
-            self.given = np.full(size.shape, as_positive("step_size", step_size), dtype=w.dtype)
+            self.given = np.full(size.shape, as_positive("step_size", step_size))
             return
         squared_norm = float(spectral_norm(A)) ** 2 or 1.0
         self.steepness = objective.curvature * squared_norm
         # An entry is at least |y|/|A| in norm, and about <a_j, y>/|a_j|^2 where one column explains the data alone.
-        norms = column_norms(A)
+        norms = column_norms(A).astype(float)
         correlation = np.max(np.abs(A.T @ objective.y) / np.where(norms > 0, norms, 1) ** 2)
         suggested = max(float(correlation), objective.data_norm / np.sqrt(squared_norm))
-        self.largest = np.maximum(size, suggested).astype(w.dtype)
+        self.largest = np.maximum(size, suggested, dtype=float)  # of float32, too, whose squares it may leave
 
     def length(self, w):
         if self.given is not None:
@@ -357,5 +357,5 @@ def _log_spaced(last, number):
     if last == 0 or number == 0:
         return {0}
     if number >= last:
-        return set(range(last + 1))
+        return range(last + 1)  # of which a set may be beyond memory
     return {0, *np.unique(np.rint(np.geomspace(1, last, number)).astype(np.int64)).tolist()}

@@ -124,7 +124,7 @@ def diagonal_descent(
     first = (1 - perturbation) * others if perturbation else others
     advance = _advance_two if perturbation else _advance_one
     goal = eigenvalues / unit**depth
-    kept, found = sorted(_log_spaced(max_iterations, record) | {max_iterations}), []
+    kept, found = sorted({*_log_spaced(max_iterations, record), max_iterations}), []
     with np.errstate(over="ignore", invalid="ignore"):  # divergence is found below, and reported
         for before, k in zip([0, *kept], kept, strict=False):
             advance(first, others, goal, depth, k - before)

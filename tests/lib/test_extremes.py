@@ -44,6 +44,7 @@ from implicit_bias import (
     steepest_descent,
 )
 from implicit_bias.features import fourier_features, relu_features
+from implicit_bias.images import as_image
 from implicit_bias.measures import (
     balancedness,
     best_rank,
@@ -58,6 +59,7 @@ from implicit_bias.measures import (
     spectral_norm,
 )
 from implicit_bias.networks import ReLUNetwork
+from implicit_bias.problems import Problem, linear_regression, matrix_target, sparse_recovery
 from implicit_bias.regression import ridgeless_risk, ridgeless_risk_limit, weak_feature_risk
 from implicit_bias.spectrum import effective_rank_plateaus, plateau_intervals
 from scipy.integrate import quad
@@ -441,6 +443,25 @@ def test_features_are_numbers():
             fourier_features([[0.0, 1e50]], 3, seed=0, bandwidth=bandwidth)
 
 
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_problems_have_finite_data_and_leave_arrays_as_they_are():
+    for make in (
+        lambda: linear_regression(50, 3, seed=0, signal=1e308),
+        lambda: sparse_recovery(5, 50, 1, seed=0, noise=1e308),
+        lambda: matrix_target([1.7e308, -1.7e308], seed=0),
+    ):
+        with pytest.raises(ValueError, match="y must be finite"):
+            make()
+    A, y = np.eye(2), np.ones(2)
+    problem = Problem(A, y, y, "mine")
+    A[0, 0] = y[0] = 2.0
+    with pytest.raises(ValueError, match="read-only"):
+        problem.y[0] = 1.0
+    for coefficients, shape in (([1.0, 2, 3], (2, 2)), ([1.0, 2], 2), ("a", (1, 1)), (1.0, (1, 1))):
+        with pytest.raises(ValueError, match="must"):
+            as_image(coefficients, shape)
+
+
 def test_what_is_no_sequence_or_has_other_dimensions_is_named():
     for name, make in (
         ("widths", lambda: MatrixProduct(3)),
@@ -612,6 +633,28 @@ def test_a_descent_that_diverges_ends_at_a_finite_point(loss, stack):
         diverged += "Diverged" in found.message
         assert ("Diverged" in found.message) == any("gradient_descent: Diverged" in str(w.message) for w in told)
     assert 20 <= diverged < 40
+
+
+def test_steps_in_float32_are_those_of_float64():
+    """The step is a number of its own: squares of a small or large matrix are none in float32."""
+    rng = np.random.default_rng(4)
+    A, y = rng.standard_normal((2, 4)), rng.standard_normal(2)
+    with warnings.catch_warnings(action="error"):
+        for size in (1e-25, 1e-15, 1e15):
+            for model, alpha in ((Linear(), 1.0), (SignedHadamardPower(2), 0.1 / size**0.5)):
+                single, double = (
+                    gradient_descent(size * A.astype(kind), y, model, alpha=alpha, max_iterations=30, record=0)
+                    for kind in (np.float32, float)
+                )
+                scale = np.max(np.abs(double.x))
+                np.testing.assert_allclose(single.x / scale, double.x / scale, atol=1e-4)
+
+
+def test_as_many_records_as_iterations_take_no_memory_before_they_are_made():
+    """As a set of numbers they took 60 GB."""
+    assert gradient_descent([[1.0]], [1.0], Linear(), alpha=1.0, record=10**9, max_iterations=10**9).converged
+    with pytest.raises(ValueError, match="loss must be"):
+        gradient_descent([[1.0]], [1.0], Linear(), alpha=1.0, loss=np.array(["squared", "logistic"]))
 
 
 def test_a_flow_that_does_not_reach_its_limit_warns():
