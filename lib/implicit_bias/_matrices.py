@@ -48,7 +48,7 @@ def largest_singular_value(A):
     if isinstance(A, np.ndarray):
         return np.linalg.norm(A, 2)
     # Lanczos's method takes squares, which may leave float32.
-    A = A.astype(float) if issparse(A) else operator(A.shape, A.matvec, A.rmatvec)
+    A = A.astype(float, copy=False) if issparse(A) else operator(A.shape, A.matvec, A.rmatvec)
     if min(A.shape) < 2:  # Lanczos needs room
         return np.linalg.norm(A @ np.ones(1) if A.shape[1] == 1 else A.T @ np.ones(1))
     # A fixed start vector: ARPACK's own is random and would make runs differ. No simple one: rows that sum to zero, like those
