@@ -62,13 +62,15 @@ def largest_singular_value(A):
     """The spectral norm of a matrix, sparse matrix or `LinearOperator`."""
     if isinstance(A, np.ndarray):
         return np.linalg.norm(A, 2)
+    # Lanczos's method takes squares, which may leave float32.
+    A = A.astype(float, copy=False) if issparse(A) else operator(A.shape, A.matvec, A.rmatvec)
     if min(A.shape) < 2:  # Lanczos needs room
-        return np.linalg.norm(A @ np.eye(A.shape[1], dtype=A.dtype), 2)
+        return np.linalg.norm(A @ np.ones(1) if A.shape[1] == 1 else A.T @ np.ones(1))
     # A fixed start vector: ARPACK's own is random and would make runs differ. No simple one: rows that sum to zero, like those
     # of a graph Laplacian, take a constant vector to zero.
-    start = np.random.default_rng(0).standard_normal(min(A.shape)).astype(A.dtype)
+    start = np.random.default_rng(0).standard_normal(min(A.shape))
     if not np.any((A.T if A.shape[0] < A.shape[1] else A) @ start):
-        return A.dtype.type(0)  # ARPACK takes no zero matrix
+        return 0.0  # ARPACK takes no zero matrix
     return svds(A, k=1, return_singular_vectors=False, v0=start)[0]
 
 

@@ -484,7 +484,7 @@ def _newton(B, b, parametrization, log_start, rates, point, solve, *, tolerance=
     point = point or DualPoint.at(np.zeros(B.shape[1]))
     z, slope = parametrization.from_dual(point, log_start)
     sizes = abs(B)
-    data = np.linalg.norm(b)
+    data = np.linalg.norm(b) or np.linalg.norm(sizes @ np.abs(z))  # of zero data the start is the only size there is
     residual = b - B @ z
     steps, before = 0, np.inf
     # exp may overflow in trial points, which the line search then refuses

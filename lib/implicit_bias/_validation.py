@@ -185,7 +185,17 @@ def as_finite_matrix(name, W):
     W = W.astype(np.result_type(W.dtype, np.float32), copy=False)
     if W.ndim < 2 or not W.size or not np.all(np.isfinite(W)):
         raise ValueError(f"{name} must be a non-empty matrix of finite numbers, got shape {W.shape}")
+    _check_range(name, W)
     return W
+
+
+def as_matrices(name, values):
+    """Return `values` as a list of finite matrices."""
+    try:
+        values = list(values)
+    except TypeError:
+        raise ValueError(f"{name} must be a sequence of matrices, got {values!r}") from None
+    return [as_finite_matrix(name, W) for W in values]
 
 
 def as_alpha(alpha, n):
@@ -201,6 +211,14 @@ def as_alpha(alpha, n):
     if not ((alpha.size or n == 0) and np.all(np.isfinite(alpha)) and np.all(alpha > 0)):
         raise ValueError(f"alpha must be positive and finite, got {alpha}")
     return alpha
+
+
+def as_integers(name, values):
+    """Return `values` as a tuple of positive integers."""
+    try:
+        return tuple(as_positive(name, value, integer=True) for value in values)
+    except TypeError:
+        raise ValueError(f"{name} must be a sequence of positive integers, got {values!r}") from None
 
 
 def as_scale(alpha):

@@ -14,12 +14,11 @@ from ._extras import extra
 from ._matrices import as_entries, dense, largest_entry
 from ._projection import EVEN, Projection, _nonnegative_solution, equal_rows, equilibrated, orthonormal_rows
 from ._types import Matrix
-from ._validation import as_data, as_groups, as_labels, as_matrix, as_norm, as_positive, as_reals, narrowed
-from .measures import EPSILON, _norm_of, column_norms, spectral_norm
+from ._validation import as_data, as_groups, as_integers, as_labels, as_matrix, as_norm, as_positive, as_reals, narrowed
+from .measures import EPSILON, TIGHT, _duality_gap, _norm_of, column_norms, spectral_norm
 from .parametrizations import Linear
 from .results import NOTHING, Result
 
-TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}  # the least that HiGHS takes
 CERTIFIED = 1e-8
 CONIC = 1e-6  # what the interior-point solver reaches
 LOST = 1e-6  # of the largest entry of the data: what is smaller is lost to it
@@ -178,10 +177,10 @@ def nuclear_norm(A: Matrix, y: ArrayLike, shape: tuple[int, int]) -> Result:
     """
     A = as_matrix(A)
     y = as_data(y, A, float)
-    try:
-        rows, columns = (as_positive("shape", size, integer=True) for size in shape)
-    except (TypeError, ValueError):
-        raise ValueError(f"shape must be the numbers of rows and columns of a matrix, got {shape!r}") from None
+    shape = as_integers("shape", shape)
+    if len(shape) != 2:
+        raise ValueError(f"shape must be the numbers of rows and columns of a matrix, got {shape!r}")
+    rows, columns = shape
     if rows * columns != A.shape[1]:
         raise ValueError(f"shape must have as many entries as A has columns, {A.shape[1]}; got {shape}")
     # The tolerances of the solver are absolute: rows of size 1, or orthonormal ones where these do not suffice.
@@ -329,6 +328,11 @@ def lasso_path(A: Matrix, y: ArrayLike, penalties: ArrayLike) -> np.ndarray:
     -------
     ndarray, shape (k, n)
 
+    Warns
+    -----
+    RuntimeWarning
+        When a penalty is so small that the value of a minimizer is not proved to a millionth, by the duality gap.
+
     Examples
     --------
     Soft thresholding, for orthonormal columns:
@@ -349,9 +353,23 @@ def lasso_path(A: Matrix, y: ArrayLike, penalties: ArrayLike) -> np.ndarray:
     if 0 in A.shape:
         return found
     model = Lasso(fit_intercept=False, tol=1e-13, max_iter=1_000_000, warm_start=True)
+    vague = []
     for k in np.argsort(-penalties):
-        # scikit-learn divides the loss by the number of rows.
-        found[k] = model.set_params(alpha=penalties[k] / A.shape[0]).fit(A, y).coef_
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the gap says more
+            # scikit-learn divides the loss by the number of rows.
+            x = found[k] = model.set_params(alpha=penalties[k] / A.shape[0]).fit(A, y).coef_
+        residual = y - A @ x
+        slopes, penalty = A.T @ residual, penalties[k]
+        gap = _duality_gap(residual, penalty, np.abs(x), slopes * x, np.max(np.abs(slopes)))
+        if gap > CONIC * (np.sum(residual**2) / 2 + penalty * np.sum(np.abs(x))):
+            vague.append(penalty)
+    if vague:
+        warnings.warn(
+            f"lasso_path: what is found for penalties up to {max(vague):.3g} could not be proved to a millionth",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     return found
 
 

@@ -77,10 +77,10 @@ def gradient_descent(
     max_iterations : int
     tol : float
         Stop when the KKT residual of every start is at most `tol`, and so is the optimality of its certificate, see
-        `implicit_bias.measures.Certificate`; for the logistic loss, when the gradient with respect to
-        `x` is at most `tol` times as long as at the start. With `weight_decay`, for both losses, when the gradient with
-        respect to the weights is at most `tol` times as long as `weight_decay` times the weights, or the weights at the
-        start if these are longer.
+        `implicit_bias.measures.Certificate` (where `y` is zero, both relative to ``A x(0)``); for the logistic loss, when
+        the gradient with respect to `x` is at most `tol` times as long as at the start. With `weight_decay`, for both losses,
+        when the gradient with respect to the weights is at most `tol` times as long as `weight_decay` times the weights, or
+        the weights at the start if these are longer.
     record : int
         How many iterates to keep, at iterations spaced evenly in the logarithm (0: no path; `max_iterations`: all).
 
@@ -106,9 +106,9 @@ def gradient_descent(
     [0.0, 1.0]
     """
     weight_decay = as_positive("weight_decay", weight_decay, zero=True)
-    A = as_matrix(A, empty=loss == "squared" and not weight_decay)
-    if loss not in tuple(LOSSES):
+    if not isinstance(loss, str) or loss not in LOSSES:
         raise ValueError(f"loss must be {' or '.join(LOSSES)}, got {loss!r}")
+    A = as_matrix(A, empty=loss == "squared" and not weight_decay)
     objective = LOSSES[loss](A, y)
     max_iterations = as_positive("max_iterations", max_iterations, integer=True, zero=True)
     record = as_positive("record", record, integer=True, zero=True)
@@ -216,6 +216,7 @@ class _Squared:
         self.y = as_data(y, A)
         self.columns = None if 0 in A.shape else column_norms(A)
         self.data_norm = float(np.linalg.norm(self.y.astype(float)))
+        self.unit = None  # of zero data: the size of the first predictions
 
     def slope(self, predictions, rows=slice(None)):
         """Derivative with respect to the predictions, of these rows."""
@@ -226,6 +227,11 @@ class _Squared:
 
     def optimality(self, x, slope, gradient, nonnegative, tol, goes_on):
         """The numbers above `tol` are above it for certain; the others only where the loop does not go on for one of them."""
+        if not self.data_norm:
+            if self.unit is None:
+                first = np.linalg.norm(slope.astype(float), axis=-1, keepdims=True)
+                self.unit = np.where(first > 0, first, 1)
+            x, slope, gradient = x / self.unit, slope / self.unit, gradient / self.unit
         kkt = _kkt(x, gradient, self.columns, self.data_norm, nonnegative)
         above = kkt > tol
         if above.any() if goes_on else above.all():
@@ -296,15 +302,15 @@ class _Step:
         self.given = None
         size = parametrization.size(w)
         if step_size is not None:
-            self.given = np.full(size.shape, as_positive("step_size", step_size), dtype=w.dtype)
+            self.given = np.full(size.shape, as_positive("step_size", step_size))
             return
         squared_norm = float(spectral_norm(A)) ** 2 or 1.0
         self.steepness = objective.curvature * squared_norm
         # An entry is at least |y|/|A| in norm, and about <a_j, y>/|a_j|^2 where one column explains the data alone.
-        norms = column_norms(A)
+        norms = column_norms(A).astype(float)
         correlation = np.max(np.abs(A.T @ objective.y) / np.where(norms > 0, norms, 1) ** 2)
         suggested = max(float(correlation), objective.data_norm / np.sqrt(squared_norm))
-        self.largest = np.maximum(size, suggested).astype(w.dtype)
+        self.largest = np.maximum(size, suggested, dtype=float)  # of float32, too, whose squares it may leave
 
     def length(self, w):
         if self.given is not None:
@@ -351,5 +357,5 @@ def _log_spaced(last, number):
     if last == 0 or number == 0:
         return {0}
     if number >= last:
-        return set(range(last + 1))
+        return range(last + 1)  # of which a set may be beyond memory
     return {0, *np.unique(np.rint(np.geomspace(1, last, number)).astype(np.int64)).tolist()}

@@ -86,6 +86,9 @@ def fourier_features(inputs: ArrayLike, p: int, *, seed: int, bandwidth: float) 
     p = as_positive("p", p, integer=True)
     bandwidth = as_positive("bandwidth", bandwidth)
     for_frequencies, for_phases = np.random.default_rng(as_seed(seed)).spawn(2)
-    angles = inputs @ (for_frequencies.standard_normal((p, inputs.shape[1])).T / bandwidth)
+    with np.errstate(over="ignore", invalid="ignore"):
+        angles = inputs @ (for_frequencies.standard_normal((p, inputs.shape[1])).T / bandwidth)
+    if not np.all(np.isfinite(angles)):
+        raise ValueError(f"bandwidth must be larger for these inputs, whose angles leave float64; got {bandwidth:g}")
     angles += for_phases.uniform(0, 2 * np.pi, p)
     return np.sqrt(2) * np.cos(angles, out=angles)

@@ -24,7 +24,7 @@ from ._projection import Projection
 from ._types import Matrix
 from ._validation import as_alpha, as_data, as_matrix, as_parametrization, as_positive, as_reals, as_scale, narrowed
 from .baselines import minimum_norm
-from .measures import _certify, column_norms
+from .measures import _certify, _duality_gap, column_norms
 from .parametrizations import (
     DualPoint,
     GroupHadamard,
@@ -524,18 +524,6 @@ class _DecayingDual(_Dual):
         return gap / self.size_of_loss if self.size_of_loss else 0.0
 
 
-def _duality_gap(residual, level, sizes, along, steepest):
-    """The gap of ``1/2 |residual|^2 + level sum(sizes)``. The residual, made short enough, is a point of the dual problem.
-
-    `sizes` are the norms of entries or groups, `along` the inner products of `x` with the correlations there, and `steepest`
-    is the largest norm of the latter.
-    """
-    share = min(1.0, level / max(steepest, np.finfo(float).tiny))
-    # Loss and penalty minus the dual function, as a sum without cancellation.
-    gap = ((1 - share) * residual) @ ((1 - share) * residual) / 2 + np.sum(level * sizes - share * along)
-    return max(float(gap), 0.0)
-
-
 class _DecayingWeights(_Scaled):
     """The flow with weight decay in the logarithms of the weights, `u` and then `v`: small ones shrink without end."""
 
@@ -604,15 +592,17 @@ class _Certified:
 
     def count(self):
         self.evaluations += 1
-        if self.evaluations > MAX_EVALUATIONS:
-            raise _NoProgressError(f"no progress after {MAX_EVALUATIONS} evaluations")
+        # To integrate the map takes as long as a hundred evaluations.
+        most = MAX_EVALUATIONS // 10 if getattr(self.parametrization, "mirror_map", self) is None else MAX_EVALUATIONS
+        if self.evaluations > most:
+            raise _NoProgressError(f"no progress after {most} evaluations")
 
     def optimality(self, x, state):
         residual = self.A @ x - self.data
         norm = np.linalg.norm(self.data)
         nonnegative = self.parametrization.nonnegative
         certificate = _certify(x, residual, self.transposed @ residual, self.columns, norm, nonnegative)
-        return 0.0 if certificate.at_floor or not norm else float(certificate.optimality)
+        return 0.0 if certificate.at_floor else float(certificate.optimality)
 
 
 class _Mirror(_Certified):
@@ -645,37 +635,42 @@ class _Mirror(_Certified):
 class _Normalized(_Certified):
     """With weight normalization: ``theta = theta(0) + (A.T mu, -A.T mu)``, and `mu` moves ``2 S / c^2`` times as fast."""
 
-    tolerances: ClassVar = {"rtol": 1e-9, "atol": 1e-10}
-
     def __init__(self, A, y, parametrization, alpha):
         n = A.shape[1]
+        parametrization.start(alpha, n)  # which refuses what leaves float64
         super().__init__(A, y, parametrization, 2 * n * float(alpha) ** 2)
         self.square = parametrization.radius**2  # c^2
         self.clock *= 2 / self.unit  # x is in its unit, and mu multiplies A of size 1
-        self.start = float(alpha) ** 2 * n / self.square - np.log(2 * n) / 2
+        self.start = 2 * n * float(alpha) ** 2
+        # How far mu goes, where an entry is about (start + c^2 mu^2) mu for small ones.
+        reach = min(1.0, self.unit / self.start, (self.unit / self.square) ** (1 / 3))
+        self.tolerances = {"rtol": 1e-9, "atol": 1e-10 * reach}
 
     def _total(self, mu):
-        """The total `S` and the shares of the squares of `u` and `v`."""
+        """The total `S`, its growth in units of `c^2`, and the differences and sums of the shares of ``u^2`` and ``v^2``."""
         along = 2 * (self.transposed @ mu)
-        logs = np.concatenate([along, -along]) + 2 * self.start
-        largest = np.max(logs)
-        shares = np.exp(logs - largest)
-        total = np.sum(shares)
-        return self.square * (largest + np.log(total)), shares / total
+        largest = np.max(np.abs(along))
+        up, down = np.exp(along - largest), np.exp(-along - largest)
+        mass = np.sum(up) + np.sum(down)
+        # The logarithm of the mean of cosh(along); where that is near 1, and in differences, large terms would cancel.
+        growth = largest + np.log(mass / (2 * len(along)))
+        if largest < 1:
+            growth = np.log1p(np.mean(2 * np.sinh(along / 2) ** 2))
+        small = 2 * np.sinh(np.clip(along, -1, 1)) * np.exp(-largest)
+        difference = np.where(np.abs(along) < 1, small, up - down)
+        return self.start + self.square * growth, growth, difference / mass, (up + down) / mass
 
     def x(self, mu, t=0.0):
-        total, shares = self._total(mu)
-        first, second = np.split(shares, 2)
-        return total / self.unit * (first - second)
+        total, _, difference, _ = self._total(mu)
+        return total / self.unit * difference
 
     def dual(self, mu):
-        """The convex function of `mu` whose gradient is ``A x - y``: its value, gradient and second derivative."""
-        total, shares = self._total(mu)
-        first, second = np.split(shares, 2)
-        seen = self.A @ (first - second)
+        """The convex function of `mu`, zero at zero, whose gradient is ``A x - y``; gradient and second derivative."""
+        total, growth, difference, shares = self._total(mu)
+        seen = self.A @ difference
         gradient = total / self.unit * seen - self.y
-        bend = 2 * (self.square - total) * np.outer(seen, seen) + 2 * total * gram(self.A, first + second)
-        return total**2 / (4 * self.square * self.unit) - mu @ self.y, gradient, bend / self.unit, seen
+        bend = 2 * (self.square - total) * np.outer(seen, seen) + 2 * total * gram(self.A, shares)
+        return growth * (self.start + total) / (4 * self.unit) - mu @ self.y, gradient, bend / self.unit, seen
 
     def velocity(self, t, mu):
         self.count()

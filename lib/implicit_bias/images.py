@@ -6,7 +6,7 @@ from scipy.fft import dctn, idctn
 from scipy.sparse import csr_array, diags_array, kron, vstack
 from scipy.sparse.linalg import LinearOperator
 
-from ._validation import as_positive, as_reals, as_seed
+from ._validation import as_integers, as_positive, as_reals, as_seed
 from .problems import Problem
 
 # The ten ellipses of `phantom`: brightness, half axes, centre, and degrees of rotation, in a square from -1 to 1.
@@ -87,7 +87,10 @@ def as_image(coefficients: ArrayLike, shape: tuple[int, int]) -> np.ndarray:
     >>> as_image(np.array([2.0, 0.0, 0.0, 0.0]), (2, 2)).round(12).tolist()
     [[1.0, 1.0], [1.0, 1.0]]
     """
-    return idctn(np.reshape(coefficients, (*np.shape(coefficients)[:-1], *shape)), norm="ortho", axes=(-2, -1))
+    coefficients, shape = as_reals("coefficients", coefficients), as_integers("shape", shape)
+    if len(shape) != 2 or coefficients.shape[-1:] != (shape[0] * shape[1],):
+        raise ValueError(f"coefficients must have shape (..., rows * columns) for {shape}, got {coefficients.shape}")
+    return idctn(coefficients.reshape(*coefficients.shape[:-1], *shape), norm="ortho", axes=(-2, -1))
 
 
 def deblurring(image: ArrayLike, width: float, *, seed: int, noise: float = 0.0) -> Problem:

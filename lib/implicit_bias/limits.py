@@ -19,6 +19,7 @@ from ._projection import (
     ACCEPTED,
     FEASIBLE,
     QR,
+    TOLERANCE,
     Projection,
     _newton,
     _nonnegative_solution,
@@ -176,7 +177,8 @@ def _in_any_geometry(A, y, parametrization, stack):
                 near = parametrization.mirror_map(near) - parametrization.mirror_map(parametrization.value(first))
             guess = DualPoint.at(G.T @ (G @ near))
         ones = np.ones(len(first))
-        limit = _newton(G, c, parametrization, first, ones, guess, QR(G), tolerance=0.0)
+        tolerance = 0.0 if np.any(c) else TOLERANCE  # zero is not reached: it may be at the edge of the range
+        limit = _newton(G, c, parametrization, first, ones, guess, QR(G), tolerance=tolerance)
         limit = problem.certified(replace(limit, condition=condition))
         # Where columns differ much, the orthonormal rows may leave out one that says something else.
         if limit.certificate is None and (missed := problem.missed_here(limit.x)) > FEASIBLE:
@@ -377,7 +379,8 @@ def label_noise_flow(A: Matrix, y: ArrayLike, *, alpha: ArrayLike, times: ArrayL
         raise ValueError(f"alpha must be a number or have shape ({n},), got {alpha.shape}: one flow at a time")
     entries = as_entries(A)
     rates = 2 * column_norms(entries) ** 2
-    fall = rates * times[:, None]
+    with np.errstate(over="ignore"):
+        fall = rates * times[:, None]
     if np.max(fall - np.log(alpha)) > 340:
         with np.errstate(divide="ignore"):
             latest = np.min((340 + np.log(alpha)) / rates)
@@ -484,6 +487,9 @@ class Plateaus:
 
     def at(self, tau: ArrayLike) -> np.ndarray:
         """The vector at the times `tau`, shape (..., n)."""
+        tau = as_reals("tau", tau)
+        if np.any(np.isnan(tau)):
+            raise ValueError("tau must be a time, got NaN")
         return self.x[np.searchsorted(self.times, tau, side="right")]
 
     def mean(self, tau: ArrayLike) -> np.ndarray:

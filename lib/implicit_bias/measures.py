@@ -14,11 +14,14 @@ from scipy.sparse.linalg import norm as sparse_norm
 from ._matrices import as_entries, dense, largest_singular_value, operator_column_norms
 from ._types import Matrix, Parametrization
 from ._validation import (
+    NORMS,
     as_data,
     as_finite_matrix,
     as_labels,
+    as_matrices,
     as_matrix,
     as_norm,
+    as_numbers,
     as_parametrization,
     as_positive,
     as_reals,
@@ -33,6 +36,7 @@ REACH = 10  # a certificate is about vectors up to so many times the size of the
 SLACK = 8  # times its floor: what a gap may be that is nothing but rounding, for sums of many terms
 SMALL_GAP = 1e-8  # of the loss: a gap that is small enough for any tolerance
 LARGEST_FLOOR = 1e-6  # of the loss: what rounding hides must be less
+TIGHT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}  # the least that HiGHS takes
 SMALL_HESSIAN = 300  # weights, up to which a Hessian is written down and its eigenvalues are computed by LAPACK
 
 
@@ -53,14 +57,21 @@ def recovery_error(x: ArrayLike, x_true: ArrayLike) -> float | np.ndarray:
     >>> float(recovery_error([3.0, 4.5], [3.0, 4.0]))
     0.1
     """
-    x_true = as_reals("x_true", x_true).astype(float)
-    size = np.linalg.norm(x_true)
-    if not size > 0:
+    x_true = as_numbers("x_true", x_true)
+    size = np.max(np.abs(x_true))
+    if size == 0:
         raise ValueError("x_true must not be zero: the error is relative to it")
     x = as_reals("x", x).astype(float)
-    if x.shape[-1:] != x_true.shape:
-        raise ValueError(f"x must have shape (..., {x_true.size}) like x_true, got {x.shape}")
-    return np.linalg.norm(x - x_true, axis=-1) / size
+    if x.shape[-1:] != x_true.shape or not np.all(np.isfinite(x)):
+        raise ValueError(f"x must be finite and have shape (..., {x_true.size}) like x_true, got {x.shape}")
+    with np.errstate(over="ignore", invalid="ignore"):
+        difference = x / size - x_true / size  # whose squares may leave float64
+        farthest = np.max(np.abs(difference), axis=-1, keepdims=True)
+        lengths = np.linalg.norm(difference / np.where(farthest > 0, farthest, 1), axis=-1)
+        error = farthest[..., 0] * lengths / np.linalg.norm(x_true / size)
+    if not np.all(np.isfinite(error)):
+        raise ValueError("x must be smaller: its distance to x_true, relative to it, leaves float64")
+    return error
 
 
 def spectral_norm(A: Matrix) -> float:
@@ -237,6 +248,9 @@ def certificate(A: Matrix, y: ArrayLike, x: ArrayLike, *, nonnegative: bool = Fa
     y = as_data(y, A, float)
     x = as_vector("x", x, A.shape[1], "one entry for each column of A").astype(float)
     residual = A @ x - y
+    size = float(np.max(np.abs(residual)))
+    if size > NORMS[1]:
+        raise ValueError(f"x must be smaller: the square of the residual {size:g} leaves float64; rescale the problem")
     return _certify(x, residual, A.T @ residual, column_norms(A), np.linalg.norm(y), nonnegative)
 
 
@@ -304,6 +318,18 @@ def _kkt(x, gradient, columns, data_norm, nonnegative):
     return np.abs(slack, out=slack).max(axis=-1) / (data_norm or 1.0)
 
 
+def _duality_gap(residual, level, sizes, along, steepest):
+    """The gap of ``1/2 |residual|^2 + level sum(sizes)``. The residual, made short enough, is a point of the dual problem.
+
+    `sizes` are the norms of entries or groups, `along` the inner products of `x` with the correlations there, and `steepest`
+    is the largest norm of the latter.
+    """
+    share = min(1.0, level / max(steepest, np.finfo(float).tiny))
+    # Loss and penalty minus the dual function, as a sum without cancellation.
+    gap = ((1 - share) * residual) @ ((1 - share) * residual) / 2 + np.sum(level * sizes - share * along)
+    return max(float(gap), 0.0)
+
+
 def sharpness(A: Matrix, y: ArrayLike, parametrization: Parametrization, weights: ArrayLike) -> float:
     r"""Largest eigenvalue of the Hessian of ``1/2 |A x(w) - y|^2`` with respect to the weights `w`.
 
@@ -354,11 +380,16 @@ def sharpness(A: Matrix, y: ArrayLike, parametrization: Parametrization, weights
         raise ValueError(f"weights must have shape {expected}, one point of {parametrization!r}; got {w.shape}")
     if not np.all(np.isfinite(w)):
         raise ValueError("weights must be finite, they have a NaN or an infinity: has the descent diverged?")
-    push, bend = _derivatives(parametrization, w, A.T @ (A @ parametrization.value(w) - y))
+    with np.errstate(over="ignore", invalid="ignore"):  # which is found below
+        push, bend = _derivatives(parametrization, w, A.T @ (A @ parametrization.value(w) - y))
 
     def product(v):
         v = v.reshape(w.shape)
-        return (parametrization.pullback(w, A.T @ (A @ push(v))) + bend(v)).ravel()
+        with np.errstate(over="ignore", invalid="ignore"):
+            image = (parametrization.pullback(w, A.T @ (A @ push(v))) + bend(v)).ravel()
+        if not np.all(np.isfinite(image)):
+            raise ValueError("weights must be smaller: the second derivatives there leave float64")
+        return image
 
     if w.size <= SMALL_HESSIAN:
         H = np.array([product(unit) for unit in np.eye(w.size)])
@@ -441,6 +472,8 @@ def margin(
     x = as_reals("x", x).astype(float)
     if x.shape[-1:] != A.shape[1:] or not np.all(np.isfinite(x)):
         raise ValueError(f"x must be finite and have shape (..., {A.shape[1]}), got {x.shape}")
+    largest = np.max(np.abs(x), axis=-1, keepdims=True)
+    x = x / np.where(largest > 0, largest, 1)  # its length counts for nothing, and may leave float64
     norms = _norm_of(x, norm, shape)
     signed = y * (A @ x.reshape(-1, A.shape[1]).T).T
     return np.min(signed, axis=-1).reshape(norms.shape)[()] / np.where(norms > 0, norms, 1)
@@ -498,7 +531,7 @@ def balancedness(factors: Sequence[ArrayLike]) -> float | np.ndarray:
     >>> float(balancedness([[[1.0, 0.0]], [[1.0], [0.0]]]))
     0.0
     """
-    factors = [as_finite_matrix("factors", W) for W in factors]
+    factors = as_matrices("factors", factors)
     if len(factors) < 2:
         raise ValueError(f"factors must be at least two matrices, got {len(factors)}")
     for W, V in pairwise(factors):
@@ -552,7 +585,7 @@ def null_space_constant(A: Matrix, s: int) -> float:
     Returns
     -------
     float
-        `inf` if some kernel vector vanishes off a set of size `s`.
+        `inf` if some kernel vector vanishes off a set of size `s`, or is below about 1e-9 of its size there.
 
     Examples
     --------
@@ -564,6 +597,10 @@ def null_space_constant(A: Matrix, s: int) -> float:
     s = as_positive("s", s, integer=True)
     if s >= n:
         raise ValueError(f"s must be less than the number of columns {n}, got {s}")
+    # The same kernel in orthonormal rows, whatever the sizes of those of A: the tolerances of HiGHS are absolute.
+    rows = np.max(np.abs(A), axis=1)
+    _, values, right = np.linalg.svd(A[rows > 0] / rows[rows > 0, None], full_matrices=False)
+    A = right[values > max(A.shape) * EPSILON * np.max(values, initial=0)]
     worst = 0.0
     for support in combinations(range(n), s):
         on = np.zeros(n, dtype=bool)
@@ -579,8 +616,11 @@ def null_space_constant(A: Matrix, s: int) -> float:
                 b_ub=[1.0],
                 A_eq=np.hstack([A, -A]),
                 b_eq=np.zeros(A.shape[0]),
+                options=TIGHT,
             )
             if program.status == 3:
                 return np.inf
+            if program.fun is None:
+                raise RuntimeError(f"null_space_constant: HiGHS stopped: {program.message}")
             worst = max(worst, -program.fun)
     return worst

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._validation import as_finite_matrix, as_positive, as_seed
+from ._validation import as_finite_matrix, as_integers, as_positive, as_seed
 
 
 class ReLUNetwork:
@@ -43,8 +43,10 @@ class ReLUNetwork:
     nonnegative = False
 
     def __init__(self, inputs: ArrayLike, widths: Sequence[int], *, seed: int, activation: bool = True) -> None:
-        self.inputs = as_finite_matrix("inputs", inputs)
-        self.widths = (self.inputs.shape[0], *(as_positive("widths", width, integer=True) for width in widths))
+        self.inputs = as_finite_matrix("inputs", inputs).copy()  # what is remembered belongs to them
+        if self.inputs.ndim != 2:
+            raise ValueError(f"inputs must have two dimensions, one column for each input; got {self.inputs.shape}")
+        self.widths = (self.inputs.shape[0], *as_integers("widths", widths))
         if len(self.widths) < 3:
             raise ValueError(f"widths must name at least two layers after the input, got {widths!r}")
         self.seed = as_seed(seed)

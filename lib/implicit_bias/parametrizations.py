@@ -24,7 +24,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import solve_ivp
 
-from ._validation import as_alpha, as_groups, as_numbers, as_positive, as_reals, as_scale, as_seed
+from ._validation import (
+    NORMS,
+    as_alpha,
+    as_groups,
+    as_integers,
+    as_matrices,
+    as_numbers,
+    as_positive,
+    as_reals,
+    as_scale,
+    as_seed,
+    check_size,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +115,11 @@ class Linear:
         return gradient.copy()
 
 
+NEAREST = (
+    2.000001  # depth above 2: the exponent of the dual coordinate, and rounding with it, grows like 1 / (depth - 2)
+)
+
+
 class _Power:
     """What the one-signed and the signed Hadamard power share."""
 
@@ -111,8 +128,10 @@ class _Power:
             number = float(depth)
         except (TypeError, ValueError):
             number = np.nan
-        if not (np.isfinite(number) and number >= 2):
+        if not 2 <= number <= 1e100:  # whose square is beyond float64
             raise ValueError(f"depth must be a finite number that is at least 2, got {depth!r}")
+        if 2 < number < NEAREST:
+            raise ValueError(f"depth must be 2, or at least {NEAREST}, nearer to 2 it is rounding; got {depth!r}")
         self.depth = int(number) if number.is_integer() else number
 
     def __repr__(self):
@@ -154,12 +173,12 @@ class HadamardPower(_Power):
     Parameters
     ----------
     depth : float
-        The power `L`, a number that is at least 2.
+        The power `L`, 2 or at least 2.000001.
 
     Raises
     ------
     ValueError
-        If `depth` is less than 2 or not finite.
+        If `depth` is less than 2 or not finite, or so near to 2 that it is rounding.
 
     Examples
     --------
@@ -235,12 +254,12 @@ class SignedHadamardPower(_Power):
     Parameters
     ----------
     depth : float
-        The power `L`, a number that is at least 2.
+        The power `L`, 2 or at least 2.000001.
 
     Raises
     ------
     ValueError
-        If `depth` is less than 2 or not finite.
+        If `depth` is less than 2 or not finite, or so near to 2 that it is rounding.
 
     Examples
     --------
@@ -371,7 +390,7 @@ class Reparametrization:
     ------
     ValueError
         If a function is none, only one of the two mirror maps is given, or `start` is not finite; at the start of a run, if
-        `rho` does not increase there.
+        `rho` does not increase there, or `derivative` or `mirror_map` does not belong to it.
 
     Examples
     --------
@@ -407,6 +426,7 @@ class Reparametrization:
         if self.direction.ndim > 1 or not np.all(np.isfinite(self.direction)):
             raise ValueError(f"start must be a finite number, or one for each entry; got {start!r}")
         self.nonnegative = bool(nonnegative)
+        self._asked = True  # whether the derivative is compared with the map
         self._began = None  # the last weights that `from_dual` began at, and h' there
 
     def __repr__(self):
@@ -423,12 +443,27 @@ class Reparametrization:
         if self.direction.shape not in ((), (n,)):
             raise ValueError(f"start must be a number or have shape ({n},), got {self.direction.shape}")
         w = np.broadcast_to(alpha, (*alpha.shape[:-1], n)) * self.direction
+        given = w.copy()
         with np.errstate(all="ignore"):
-            back = self.inverse(self.rho(w))
+            x = self.rho(given)
+            if not (isinstance(x, np.ndarray) and x.shape == w.shape and x.dtype.kind == "f"):
+                raise ValueError("rho must return an array of real numbers, of the shape of its argument")
+            if self._asked:
+                self.derivative(given)
+            seen = x.copy()
+            back = self.inverse(seen)
+        if not (np.array_equal(given, w) and np.array_equal(seen, x, equal_nan=True)):
+            raise ValueError("rho, derivative and inverse must leave their arguments as they are")
         if not np.all(np.abs(back - w) <= 1e-6 * (1 + np.abs(w))):
             raise ValueError(
                 "start must give weights of the interval where rho increases and inverse(rho(w)) is w in float64; "
                 f"got alpha * start from {np.min(w):g} to {np.max(w):g}"
+            )
+        if self._asked and not _is_slope(self.rho, self.derivative, w):
+            raise ValueError("derivative must be that of rho, and not negative; at the start it is something else")
+        if self.mirror_map is not None and not _is_slope(self.mirror_map, self.second_derivative, x):
+            raise ValueError(
+                "mirror_map must have the derivative h'' of the map, see second_derivative; it has another"
             )
         return w
 
@@ -540,8 +575,23 @@ def from_potential(
         start=start,
         nonnegative=nonnegative,
     )
-    model.second_derivative = second_derivative
+    model.second_derivative, model._asked = second_derivative, False  # each look would integrate the map
     return model
+
+
+def _is_slope(function, slope, at):
+    """Whether `slope` is the derivative of an increasing function near the points `at`, of which differences are means.
+
+    Where one of them is no number nothing is said.
+    """
+    step = np.where(at == 0, 1e-5, 1e-5 * np.abs(at))
+    with np.errstate(all="ignore"):
+        difference = (function(at + step) - function(at - step)) / (2 * step)
+        slopes = np.array([np.broadcast_to(slope(at + share * step), at.shape) for share in (-1, 0, 1)])
+        least, largest = np.min(slopes, axis=0), np.max(slopes, axis=0)
+        rounding = 1e-3 * np.abs(largest) + 1e-14 * np.abs(function(at.copy())) / step
+        wrong = (difference < least - rounding) | (difference > largest + rounding) | (slopes[1] < 0)
+    return not np.any(wrong & np.isfinite(slopes[1]))
 
 
 def _follow(velocity, first, length, at=None):
@@ -682,14 +732,20 @@ def hadamard_penalty(
         if x.shape[-1] != len(parametrization.groups):
             raise ValueError(f"x must have {len(parametrization.groups)} entries like groups, got shape {x.shape}")
         size = np.max(np.abs(x), initial=0) or 1.0  # squares may leave float64
-        return np.sum(size * np.sqrt(parametrization.sums((x / size) ** 2)), axis=-1)[()]
-    if not isinstance(parametrization, _Power):
-        raise ValueError(
-            f"parametrization must be a HadamardPower, SignedHadamardPower or GroupHadamard, got {parametrization!r}"
-        )
-    if parametrization.nonnegative and np.any(x < 0):
-        raise ValueError("x must not be negative for a HadamardPower: take SignedHadamardPower")
-    return np.sum(np.abs(x) ** (2 / parametrization.depth), axis=-1)[()] / 2
+        terms = size * np.sqrt(parametrization.sums((x / size) ** 2))
+    else:
+        if not isinstance(parametrization, _Power):
+            raise ValueError(
+                f"parametrization must be a HadamardPower, SignedHadamardPower or GroupHadamard, got {parametrization!r}"
+            )
+        if parametrization.nonnegative and np.any(x < 0):
+            raise ValueError("x must not be negative for a HadamardPower: take SignedHadamardPower")
+        terms = np.abs(x) ** (2 / parametrization.depth) / 2
+    with np.errstate(over="ignore"):
+        penalty = np.sum(terms, axis=-1)
+    if not np.all(np.isfinite(penalty)):
+        raise ValueError("x must be smaller: its penalty leaves float64")
+    return penalty[()]
 
 
 class _Product:
@@ -770,17 +826,14 @@ class MatrixProduct(_Product):
     def __init__(
         self,
         widths: Sequence[int],
-        start: str | Sequence[ArrayLike] = "identical",
+        start: str = "identical",
         seed: int | None = None,
         perturbation: float = 0.5,
     ) -> None:
-        try:
-            self.widths = tuple(as_positive("widths", width, integer=True) for width in widths)
-        except TypeError:
-            raise ValueError(f"widths must be a sequence of positive integers, got {widths!r}") from None
+        self.widths = as_integers("widths", widths)
         if len(self.widths) < 3:
             raise ValueError(f"widths must be (d_0, d_1, ..., d_N) for at least two factors, got {widths!r}")
-        if start not in ("identical", "perturbed", "balanced", "gaussian"):
+        if not isinstance(start, str) or start not in ("identical", "perturbed", "balanced", "gaussian"):
             raise ValueError(f"start must be identical, perturbed, balanced or gaussian, got {start!r}")
         if start in ("balanced", "gaussian") and seed is None:
             raise ValueError(f"seed must be given for a {start} start, so that the run can be repeated")
@@ -941,7 +994,7 @@ class TensorProduct(_Product):
     def __init__(
         self, shape: Sequence[int], rank: int, start: Sequence[ArrayLike] | None = None, seed: int | None = None
     ) -> None:
-        self.shape = tuple(as_positive("shape", size, integer=True) for size in shape)
+        self.shape = as_integers("shape", shape)
         if len(self.shape) < 2:
             raise ValueError(f"shape must have at least two modes, got {shape!r}")
         self.rank = as_positive("rank", rank, integer=True)
@@ -950,7 +1003,7 @@ class TensorProduct(_Product):
         if start is None and seed is None:
             raise ValueError("seed must be given for a Gaussian start, so that the run can be repeated")
         self.seed = None if seed is None else as_seed(seed)
-        self.given = None if start is None else [as_reals("start", factor).astype(float) for factor in start]
+        self.given = None if start is None else [W.astype(float) for W in as_matrices("start", start)]
         if self.given is not None and [factor.shape for factor in self.given] != self.shapes:
             raise ValueError(f"start must be matrices of the shapes {self.shapes}")
 
@@ -1023,6 +1076,7 @@ class WeightNormalized:
 
     def __init__(self, radius: float) -> None:
         self.radius = as_positive("radius", radius)
+        check_size("radius", self.radius, NORMS, "a value")
 
     def __repr__(self):
         return f"WeightNormalized({self.radius:g})"
@@ -1030,6 +1084,7 @@ class WeightNormalized:
     def start(self, alpha: ArrayLike, n: int) -> np.ndarray:
         """Weights that stand for ``u = v = alpha``; `alpha` is a number, or has shape (k, 1) for k starts."""
         alpha = as_scale(alpha)
+        _log_start(alpha, 2)  # which refuses what is beyond float64
         direction = np.full(2 * n, self.radius / np.sqrt(max(2 * n, 1)))
         return np.concatenate(
             [np.sqrt(2 * n) * np.atleast_1d(alpha), np.broadcast_to(direction, (*alpha.shape[:-1], 2 * n))], axis=-1

@@ -35,10 +35,15 @@ class Problem:
     drawn: str
 
     def __post_init__(self):
-        entries = self.A.data if issparse(self.A) else self.A
-        for array in (entries, self.y, self.x_true):
-            if isinstance(array, np.ndarray):
+        if not np.all(np.isfinite(self.y)):
+            raise ValueError("y must be finite: take smaller entries, a smaller signal or less noise")
+        for name in ("A", "y", "x_true"):
+            if isinstance(array := getattr(self, name), np.ndarray):
+                array = array.view()  # that of the caller is left as it is
                 array.flags.writeable = False
+                object.__setattr__(self, name, array)
+        if issparse(self.A):
+            self.A.data.flags.writeable = False
 
 
 def sparse_recovery(n: int, m: int, s: int, *, seed: int, signed: bool = True, noise: float = 0.0) -> Problem:

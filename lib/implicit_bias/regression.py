@@ -22,6 +22,7 @@ from ._validation import (
     as_numbers,
     as_outputs,
     as_positive,
+    as_reals,
     as_sizes,
     as_vector,
     check_size,
@@ -64,6 +65,7 @@ def spectral_path(
     Returns
     -------
     ndarray, shape (k, p)
+        A direction whose singular value rounding of the largest hides does not move.
 
     Raises
     ------
@@ -91,11 +93,13 @@ def spectral_path(
         times = as_numbers("times", times)
         if np.any(times < 0):
             raise ValueError("times must not be negative")
-        covered = -np.expm1(-np.multiply.outer(times, s**2))
+        with np.errstate(over="ignore"):  # infinite times
+            covered = -np.expm1(-np.multiply.outer(times, s**2))
     else:
         iterations = as_sizes("iterations", iterations, zero=True)
         step_size = 1 / max(s, default=1.0) ** 2 if step_size is None else as_positive("step_size", step_size)
-        covered = _covered(step_size * s**2, iterations[:, None])
+        with np.errstate(over="ignore"):
+            covered = _covered(step_size * s**2, iterations[:, None])
     with np.errstate(over="ignore", invalid="ignore"):
         path = origin + (covered * (left.T @ (y - A @ origin)) / s) @ right
     if not np.all(np.isfinite(path)):
@@ -337,12 +341,11 @@ def ridgeless_risk_limit(gamma: ArrayLike, *, signal: float, noise: float) -> fl
     >>> ridgeless_risk_limit([0.5, 1.0, 2.0], signal=2.0, noise=1.0).tolist()
     [1.0, inf, 3.0]
     """
-    gamma = np.asarray(gamma)
-    as_numbers("gamma", gamma.ravel())
-    if np.any(gamma <= 0):
-        raise ValueError("gamma must be positive")
+    gamma = as_reals("gamma", gamma).astype(float)
+    if not (gamma.size and np.all(np.isfinite(gamma)) and np.all(gamma > 0)):
+        raise ValueError("gamma must be positive and finite")
     signal, noise = _as_deviation("signal", signal), _as_deviation("noise", noise)
-    bias = signal**2 * np.maximum(1 - 1 / gamma, 0)
+    bias = signal**2 * (1 - 1 / np.maximum(gamma, 1))
     if noise == 0:
         return bias[()]
     with np.errstate(divide="ignore"):
@@ -415,5 +418,4 @@ def _nonzero_svd(A):
 def _covered(rates, iterations):
     """``1 - (1 - rates)^iterations``, without cancellation for small rates."""
     small = np.minimum(rates, 0.5)
-    with np.errstate(over="ignore"):
-        return np.where(rates < 0.5, -np.expm1(iterations * np.log1p(-small)), 1 - (1 - rates) ** iterations)
+    return np.where(rates < 0.5, -np.expm1(iterations * np.log1p(-small)), 1 - (1 - rates) ** iterations)

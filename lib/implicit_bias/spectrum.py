@@ -17,7 +17,7 @@ import warnings
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import solve_ivp
-from scipy.special import hyp2f1
+from scipy.special import hyp2f1, psi
 
 from ._validation import as_finite_matrix, as_numbers, as_positive, as_reals
 from .descent import _log_spaced
@@ -92,7 +92,8 @@ def diagonal_descent(
     -------
     Result
         ``path.x`` of shape (k, n) holds the eigenvalues of the product, in the order of `eigenvalues`; `weights` of shape
-        (2, n) those of `W_1` and of every other factor at the end. `converged` says whether all are within 1e-8.
+        (2, n) those of `W_1` and of every other factor at the end. `converged` says whether all are within 1e-8 of the norm
+        of the target; where that is zero, of the start.
 
     Raises
     ------
@@ -123,7 +124,7 @@ def diagonal_descent(
     first = (1 - perturbation) * others if perturbation else others
     advance = _advance_two if perturbation else _advance_one
     goal = eigenvalues / unit**depth
-    kept, found = sorted(_log_spaced(max_iterations, record) | {max_iterations}), []
+    kept, found = sorted({*_log_spaced(max_iterations, record), max_iterations}), []
     with np.errstate(over="ignore", invalid="ignore"):  # divergence is found below, and reported
         for before, k in zip([0, *kept], kept, strict=False):
             advance(first, others, goal, depth, k - before)
@@ -136,7 +137,9 @@ def diagonal_descent(
         raise ValueError(f"alpha or eigenvalues must be smaller: the first loss leaves float64, got alpha {alpha:g}")
     x, weights, iterations = x[finite], weights[finite], np.array(kept)[finite]
     path = Path(step_size * iterations, x, loss[finite], iterations)
-    error = float(np.max(np.abs(x[-1] - eigenvalues)) / (np.linalg.norm(eigenvalues) or 1.0))
+    # Of zero eigenvalues the start is the only size there is; squares may leave float64.
+    size = np.max(np.abs(eigenvalues)) or np.max(np.abs(x[0])) or 1.0
+    error = float(np.max(np.abs(x[-1] - eigenvalues)) / size / (np.linalg.norm(eigenvalues / size) or 1.0))
     converged = bool(np.all(finite)) and error <= TOLERANCE
     if not np.all(finite):
         message = f"Diverged after iteration {iterations[-1]}: the step size is too large."
@@ -249,8 +252,8 @@ def diagonal_flow(eigenvalues: ArrayLike, *, depth: float, alpha: float, times: 
 
 def _logistic(s, eigenvalues, depth, w0):
     """The solution of ``w' = N w (lambda - w)``, ``w(0) = w0``, also for `lambda` = 0, where it is ``1/(1/w0 + N s)``."""
-    exponent = depth * eigenvalues * s
     with np.errstate(over="ignore"):  # e^(-x) is infinite where w has decayed to 0
+        exponent = depth * eigenvalues * s
         decay = np.exp(-exponent)
         # (1 - e^(-x)) / lambda, which tends to N s
         gained = np.where(exponent == 0, depth * s, -np.expm1(-exponent) / np.where(eigenvalues == 0, 1, eigenvalues))
@@ -305,11 +308,21 @@ def learning_time(
 
     # 1 / (x^(N-1) (lambda - x^N)) = (x^(1-N) + x / (lambda - x^N)) / lambda, and the last term is a hypergeometric series.
     def rest(x, share):  # of the level, which x^N is
-        return x**2 / (2 * level) * hyp2f1(1, 2 / depth, 1 + 2 / depth, share)
+        with np.errstate(divide="ignore"):
+            near = (
+                2 / depth * (psi(1) - psi(2 / depth) - np.log(1 - share))
+            )  # its limit, where SciPy's function is wrong
+        return x**2 / (2 * level) * np.where(share > 1 - 1e-9, near, hyp2f1(1, 2 / depth, 1 + 2 / depth, share))
 
-    start = np.log(b / a) if depth == 2 else (a ** (2 - depth) - b ** (2 - depth)) / (depth - 2)
+    away = np.log(b) - np.log(a)
+    with np.errstate(over="ignore"):
+        start = away if depth == 2 else b ** (2 - depth) * np.expm1((depth - 2) * away) / (depth - 2)
     begun = np.where(a < b, a**depth / level, fraction)
-    return np.where(positive, (start + rest(b, fraction) - rest(a, begun)) / level, np.inf)[()]
+    with np.errstate(over="ignore", invalid="ignore"):
+        times = np.where(positive, (start + rest(b, fraction) - rest(a, begun)) / level, np.inf)
+    if not np.all(np.isfinite(times) | ~positive):
+        raise ValueError(f"eigenvalue and alpha must be larger: a learning time leaves float64, got alpha {alpha:g}")
+    return times[()]
 
 
 def effective_rank_plateaus(eigenvalues: ArrayLike) -> np.ndarray:
@@ -338,7 +351,7 @@ def effective_rank_plateaus(eigenvalues: ArrayLike) -> np.ndarray:
     [1.0, 1.5, 1.75]
     """
     levels = _positive_levels(eigenvalues)
-    return np.cumsum(levels) / levels[0]
+    return np.cumsum(levels / levels[0])
 
 
 def plateau_intervals(
@@ -362,7 +375,8 @@ def plateau_intervals(
     depth : int
     alpha : float
     step_size : float
-        Less than ``1 / (N lambda^(2-2/N))`` for the largest eigenvalue.
+        Less than ``1 / (N lambda^(2-2/N))`` for the largest eigenvalue, and at most
+        ``1 / (alpha^(N-2) (alpha^N - lambda))`` for the smallest one, if it is negative.
     epsilon, delta : float
         In (0, 1).
 
@@ -383,6 +397,7 @@ def plateau_intervals(
     >>> plateau_intervals([4.0, 1.0], depth=3, alpha=0.01, step_size=0.01).tolist()
     [[2832.0, 9552.0], [10224.0, inf]]
     """
+    eigenvalues = as_numbers("eigenvalues", eigenvalues)
     levels = _positive_levels(eigenvalues)
     depth, step_size = _as_depth(depth), as_positive("step_size", step_size)
     epsilon, delta = as_positive("epsilon", epsilon), as_positive("delta", delta)
@@ -392,12 +407,21 @@ def plateau_intervals(
     rates = step_size * levels ** (2 - 2 / depth)
     if depth * rates[0] >= 1:
         raise ValueError(f"step_size must be less than 1 / (N lambda^(2-2/N)) = {step_size / (depth * rates[0]):.3g}")
+    alpha = as_positive("alpha", alpha)
+    _log_start(alpha, depth)
+    lowest = np.min(eigenvalues)
+    shrinks = 1 / (alpha ** (depth - 2) * (alpha**depth + max(-lowest, 0)))  # a longer step takes a factor past zero
+    if lowest < 0 and step_size > shrinks:
+        raise ValueError(f"step_size must be at most {shrinks:.3g} for the eigenvalue {lowest:g}, which is not learned")
+    if not 0 < 1 - epsilon < 1:
+        raise ValueError(f"epsilon must be larger: 1 - epsilon is 1 in float64, got {epsilon:g}")
     learned = learning_time(levels, depth=depth, alpha=alpha, fraction=1 - epsilon)
     first = np.floor(np.maximum.accumulate((1 + rates) ** (depth - 1) * learned) / step_size + 1)
     last = np.full(levels.size, np.inf)
     for i, (level, rate) in enumerate(zip(levels[1:], rates[1:], strict=True)):
-        if level > delta * levels[0]:
-            begun = learning_time(level, depth=depth, alpha=alpha, fraction=delta * levels[0] / level)
+        share = delta * levels[0] / level
+        if share < 1:
+            begun = learning_time(level, depth=depth, alpha=alpha, fraction=share)
             last[i] = np.ceil((1 - depth * rate) * begun / step_size) - 1
     last[alpha**depth > np.minimum(levels, delta * levels[0])] = -1
     return np.stack([first, last], axis=1)
