@@ -103,6 +103,20 @@ def test_each_method_is_that_of_a_matrix_in_memory():
     np.testing.assert_allclose(Chunks(array.from_array(A, chunks=1)).column_norms(), [5e200, 5e-200, 0])
 
 
+def test_a_product_and_that_with_the_transpose_read_each_chunk_once():
+    A, reads = np.random.default_rng(2).standard_normal((800, 30)), []
+
+    def rows(start):
+        reads.append(start)
+        return A[start : start + 100]
+
+    parts = [array.from_delayed(dask.delayed(rows, pure=True)(start), (100, 30), float) for start in range(0, 800, 100)]
+    for chunks in (parts, [part.rechunk((100, 7)) for part in parts]):
+        reads.clear()
+        Chunks(array.concatenate(chunks)).normal(np.ones(30))
+        assert sorted(reads) == list(range(0, 800, 100))
+
+
 def test_bad_chunks_are_refused():
     A = array.ones((600, 500), chunks=100)
     y = np.ones(600)
