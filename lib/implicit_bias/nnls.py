@@ -445,7 +445,10 @@ def _combination(r, along, image):
         rest = along - share * image
         if (length := rest @ rest) > INDEPENDENT * (along @ along):
             t = max(-(rest @ r) / length, 0.0)
-            if share > -1:
-                t = min(t, (1 - fit) / (1 + share))
-            return t, -fit - t * share
+            c = -fit - t * share
+            if 1 + c < t:  # then a multiple of the new point is the best one
+                after = image + along
+                t = max((image - r) @ after / (after @ after), 0.0)
+                c = t - 1
+            return t, c
     return min(1.0, -(r @ along) / (along @ along)), 0.0

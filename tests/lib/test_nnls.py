@@ -1,6 +1,7 @@
 """The solver for non-negative least squares against certificates, SciPy, and everything that can be wrong with a matrix."""
 
 import functools
+import itertools
 import warnings
 from fractions import Fraction
 
@@ -22,6 +23,10 @@ from scipy.sparse import coo_array, csr_array, diags_array, random_array
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from tests.lib.trials import draw, exact_loss
+
+_combination, _default_start, _inverse, _quasi_newton = (
+    nnls.__globals__[name] for name in ("_combination", "_default_start", "_inverse", "_quasi_newton")
+)
 
 LARGE = sparse_recovery(800, 1200, 300, seed=1, signed=False, noise=0.5)
 ITERATED = {"callback": lambda state: None}  # a small problem is not left to SciPy if somebody wants to watch
@@ -385,6 +390,85 @@ def test_a_column_whose_entry_of_x_would_leave_float64_is_missed(form):
         result = nnls(form(np.diag([1.0, 1e-160])), [1.0, 1e149])
     assert not result.converged and result.x.tolist() == [1.0, 0.0]
     assert nnls(form(np.diag([1.0, 1e-160])), [1.0, 0.0]).converged
+
+
+class TestSteps:
+    """The quasi-Newton steps, by themselves: of matrices of many kinds, with rows of large weight and columns of any size."""
+
+    @staticmethod
+    def problem(seed):
+        rng = np.random.default_rng(seed)
+        m, n = rng.integers(5, 60, 2)
+        kinds = rng.standard_normal, rng.random, lambda size: rng.integers(0, 2, size).astype(float)
+        A = kinds[seed % 3]((m, n))
+        if seed % 4 == 0:
+            A = np.vstack([A, np.full(n, 10.0 ** rng.integers(1, 4))])
+        A = A * 10.0 ** rng.uniform(-3, 3, n)
+        y = A @ (rng.random(n) * (rng.random(n) < 0.5) / np.maximum(np.linalg.norm(A, axis=0), 1e-300))
+        return NormalizedProblem(A, y + 0.1 * np.linalg.norm(y) * rng.standard_normal(len(A)))
+
+    @pytest.mark.parametrize("seed", range(24))
+    def test_each_is_what_it_says_and_loses_nothing(self, seed):
+        problem = self.problem(seed)
+        if np.min(-problem.correlation) >= 0:
+            return  # zero is the solution
+        B = problem.columns(np.arange(problem.n))
+        before = np.inf
+        for point in itertools.islice(_quasi_newton(problem, _default_start(problem)), 60):
+            assert np.all(point.x >= 0)
+            assert_allclose(point.r, B @ point.x - problem.b, atol=1e-13)
+            assert_allclose(point.g, B.T @ point.r, atol=1e-13)
+            assert abs(point.r @ (B @ point.x)) < 1e-12, "another multiple of x would be better"
+            assert point.loss <= before * (1 + 1e-13) + 1e-28
+            before = point.loss
+
+    @pytest.mark.parametrize("seed", range(24))
+    def test_they_lead_to_the_solution(self, seed):
+        problem = self.problem(seed)
+        if np.min(-problem.correlation) >= 0:
+            return
+        least = lawson_hanson(problem.columns(np.arange(problem.n)), problem.b)[1]
+        *_, last = itertools.islice(_quasi_newton(problem, _default_start(problem)), 1500)
+        assert last.loss**0.5 <= least * (1 + 1e-9) + 1e-9
+
+    @pytest.mark.parametrize("known", [1, 3, 5])
+    def test_the_inverse_knows_the_last_step_and_is_definite(self, known):
+        rng = np.random.default_rng(known)
+        H = conditioned(rng, 30, 30, 1e2)
+        H = H @ H.T
+        pairs = [(s, H @ s) for s in rng.standard_normal((known, 30))]
+        step, change = pairs[-1]
+        assert_allclose(_inverse(change, pairs), step, rtol=1e-9, atol=1e-11)
+        for v in rng.standard_normal((20, 30)):
+            assert v @ _inverse(v, pairs) > 0
+        wrong = [*pairs, (step, -change)]  # a negative curvature is no news
+        assert_allclose(_inverse(change, wrong), step, rtol=1e-9, atol=1e-11)
+        assert np.array_equal(_inverse(change, []), change)
+
+    def test_the_best_combination_is_that_of_a_problem_with_two_unknowns(self):
+        """Against the active-set method; images that are nearly parallel, opposite, or zero."""
+        rng = np.random.default_rng(0)
+        for k in range(300):
+            image, target = rng.standard_normal((2, 8))
+            image *= 0.0 if k % 10 == 9 else 1.0
+            reached = [
+                rng.standard_normal(8),
+                image + 1e-6 * rng.standard_normal(8),
+                -image + 0.1 * rng.standard_normal(8),
+            ]
+            after = reached[k % 3]
+            if image @ target < 0 and image.any():
+                continue  # the multiple of a point of the iteration is the best one already
+            image = image * ((image @ target) / (image @ image) if image.any() else 0.0)
+            along, r = after - image, image - target
+            if not r @ along < 0:
+                continue
+            t, c = _combination(r, along, image)
+            assert t >= 0 and 1 + c - t >= -1e-12
+            least = lawson_hanson(np.stack([image, after], axis=1), target)[1] if image.any() else np.inf
+            assert np.linalg.norm(r + t * along + c * image) <= least * (1 + 1e-9)
+            if not image.any():
+                assert 0 < t <= 1 and np.linalg.norm(r + t * along) < np.linalg.norm(r)
 
 
 class TestFinish:
