@@ -431,6 +431,30 @@ class TestSteps:
         *_, last = itertools.islice(_quasi_newton(problem, _default_start(problem)), 1500)
         assert last.loss**0.5 <= least * (1 + 1e-9) + 1e-9
 
+    @pytest.mark.parametrize("seed", range(3))
+    @pytest.mark.parametrize("kind", ["uniform", "bernoulli", "gaussian"])
+    def test_they_are_few(self, monkeypatch, kind, seed):
+        """Some thirty at most. With the scale of `x` as it was, or without memory, they are more than twice as many."""
+        rng = np.random.default_rng(seed)
+        A = {"uniform": rng.random, "gaussian": rng.standard_normal, "bernoulli": lambda size: rng.integers(0, 2, size)}
+        A = A[kind]((400, 200)).astype(float)
+        y = A @ (rng.random(200) * (rng.random(200) < 0.3))
+        y += 0.05 * np.linalg.norm(y) / 20 * rng.standard_normal(400)
+        problem = NormalizedProblem(A, y)
+
+        def steps():
+            path = itertools.islice(_quasi_newton(problem, _default_start(problem)), 70)
+            return next((k for k, point in enumerate(path) if point.near < 1e-8), 70)
+
+        assert steps() <= 33
+        wrong = {"_inverse": lambda v, pairs: v}
+        if kind != "gaussian":
+            wrong["_combination"] = lambda r, along, image: (min(1.0, -(r @ along) / (along @ along)), 0.0)
+        for name, function in wrong.items():
+            with monkeypatch.context() as patch:
+                patch.setitem(nnls.__globals__, name, function)
+                assert steps() == 70
+
     @pytest.mark.parametrize("known", [1, 3, 5])
     def test_the_inverse_knows_the_last_step_and_is_definite(self, known):
         rng = np.random.default_rng(known)
@@ -544,6 +568,36 @@ class TestFinish:
             assert_allclose(result.x, expected, atol=1e-10)
             assert result.residual_norm == pytest.approx(least, rel=1e-13)
             assert np.array_equal(result.active, expected == 0)
+
+    def test_the_iteration_ends_by_itself_where_that_takes_less(self):
+        """To few digits; to many the inner products of the columns are the shorter way."""
+        rng = np.random.default_rng(0)
+        A = rng.standard_normal((1500, 700))
+        y = A @ np.maximum(rng.standard_normal(700), 0) + 0.5 * rng.standard_normal(1500)
+        assert nnls(A, y, tol=1e-2).message.startswith("The iteration converged")
+        assert nnls(A, y, tol=1e-8).message.startswith("Solved on the support")
+
+    @pytest.mark.parametrize("seed", [1, 7, 19])
+    def test_the_finish_comes_where_rounding_ends_the_iteration(self, seed):
+        """A sum to one by a row of large weight: the slopes that tell the others apart are rounding."""
+        rng = np.random.default_rng(seed)
+        n, weight = int(rng.integers(300, 700)), 10.0 ** rng.uniform(2, 9)
+        A = np.vstack([np.diag(rng.random(n) + 0.1), np.full((1, n), weight)])
+        x = rng.random(n)
+        y = A @ (x / x.sum())
+        y[:-1] += 1e-3 * rng.standard_normal(n)
+        result = nnls(A, y)
+        assert result.converged
+        d, target = A.diagonal(), y[:-1]  # the solution for an infinite weight, by its one multiplier
+
+        def sum_of(multiplier):
+            return np.maximum(target / d - multiplier / d**2, 0)
+
+        low, high = -1e3, 1e3
+        for _ in range(200):
+            middle = (low + high) / 2
+            low, high = (middle, high) if sum_of(middle).sum() > 1 else (low, middle)
+        assert_allclose(result.x, sum_of(low), atol=1e-6)
 
     def test_what_an_unfinished_finish_has_found_is_not_lost(self, monkeypatch):
         better = nnls(LARGE.A, LARGE.y, tol=1e-10).x * (1 + 1e-4 * np.cos(np.arange(800)))  # not quite the solution
