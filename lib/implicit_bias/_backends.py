@@ -165,11 +165,7 @@ class Operator(Dense):
         for j in chosen:
             if j not in self.known:
                 self.known[j] = self.forward(np.eye(1, self.shape[1], j)[0])
-        return (
-            np.reshape([self.known[j] for j in chosen], (len(chosen), -1)).T
-            if len(chosen)
-            else np.empty((self.shape[0], 0))
-        )
+        return np.reshape([self.known[j] for j in chosen], (len(chosen), self.shape[0])).T
 
     def price_of_gram(self, k):
         return super().price_of_gram(k) + k

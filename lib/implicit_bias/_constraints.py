@@ -13,13 +13,15 @@ from ._backends import Dense, as_backend, as_known
 from ._columns import PER_COLUMN, joined
 from ._extras import watched
 from ._matrices import as_entries, dense, gram, norm, operator
-from ._normalized import HIDDEN, MET, SMALL, reported
+from ._normalized import MET, SMALL, holds, reported
 from ._support import LARGEST_ACTIVE_SET
-from ._validation import NORMS, as_data, as_matrix, as_outputs, as_positive, as_reals
+from ._validation import NORMS, as_data, as_matrix, as_outputs, as_point, as_positive, as_reals
 from .measures import EPSILON, REACH, SLACK, Certificate
 
-SHARPER = 4  # times as small is the tolerance of the plain problem,
-ROUNDS = 10
+SHARPER = (
+    4  # times as small is the tolerance of the plain problem, and ten times smaller in each of the next two rounds
+)
+ROUNDS = 10  # in which another entry is left out of the sum: one is usual
 STEPS = 30  # from inside the bounds to where the data are met,
 INSIDE = 0.9  # of the way to the bounds at most
 FLIPS = 100  # rounds of upper bounds: five are usual
@@ -137,7 +139,7 @@ class Admissible:
     certificate: Certificate
 
     def holds(self, tol):
-        return bool(self.certificate.holds(tol, max(tol**1.5, MET), HIDDEN))
+        return bool(holds(self.certificate, tol))
 
 
 def _admissible(A, y, x, columns, tol, **constraint):
@@ -224,9 +226,7 @@ def _simplex(solve, A, y, total, *, tol, x0=None, callback=None, **options):
         )
     if m * n <= SMALL:
         A = dense(as_entries(A))
-    x = np.zeros(n) if x0 is None else as_reals("x0", x0).astype(float)
-    if x.shape != (n,) or not np.all(np.isfinite(x)) or np.any(x < 0):
-        raise ValueError(f"x0 must be non-negative and finite with shape ({n},), got shape {x.shape}")
+    x = np.zeros(n) if x0 is None else as_point("x0", x0, n)
     if np.any(x):
         x = x / np.max(x)
         x *= total / np.sum(x)

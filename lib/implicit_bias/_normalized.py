@@ -22,6 +22,18 @@ CHEAP = 20  # products that a Gram matrix of all columns may cost
 SMALL = 250_000  # entries of A that are cheap to have at hand, whatever the matrix is
 
 
+def holds(certificate, tol):
+    """Whether a certificate does, of many columns, too.
+
+    A small residual alone is no reason: that of rows of little weight is always small. It has to be smaller than `tol`.
+    """
+    return certificate.holds(tol, _met(tol), HIDDEN)
+
+
+def _met(tol):
+    return max(tol**1.5, MET)
+
+
 @dataclass(eq=False)
 class Point:
     """A non-negative vector `x` with the residual ``r = B x - b`` and the gradient ``g = B.T r``."""
@@ -70,18 +82,15 @@ class Point:
         return self.precision < EPSILON and self.certificate.gap <= SLACK * self.certificate.floor
 
     def holds(self, tol):
-        """Whether the certificate does.
-
-        A small residual alone is no reason: that of rows of little weight is always small. It has to be smaller than `tol`.
-        """
-        return self.certificate.holds(tol, max(tol**1.5, MET), HIDDEN)
+        """Whether the certificate does."""
+        return holds(self.certificate, tol)
 
     def missing(self, tol):
         """By what factor the certificate has to become better for that; none is missing where rounding is in the way."""
         certificate = self.certificate
         gap = certificate.gap / (max(tol, SMALL_GAP) * certificate.loss) if certificate.loss else 0.0
         relative = max(gap, certificate.kkt_residual / tol)
-        return min(relative, certificate.relative_residual / max(tol**1.5, MET))
+        return min(relative, certificate.relative_residual / _met(tol))
 
     @cached_property
     def loss(self):

@@ -150,11 +150,10 @@ class WorkingSet:
 
         Of all columns, where they are not too many: the active-set method leaves those at once that are not needed.
         """
-        m, n = len(self.problem.b), self.problem.n
-        chosen = np.arange(n) if m * n <= LARGEST_ACTIVE_SET else self.chosen
-        if m * len(chosen) > LARGEST_ACTIVE_SET:
+        if not self.small:
             return best
-        point = one_by_one(self.problem, best, 0.0, chosen)
+        every = len(self.problem.b) * self.problem.n <= LARGEST_ACTIVE_SET
+        point = one_by_one(self.problem, best, 0.0, None if every else self.chosen)
         return point if point.beats(best) else best
 
     def sharper(self, point):

@@ -198,6 +198,14 @@ def as_matrices(name, values):
     return [as_finite_matrix(name, W) for W in values]
 
 
+def as_point(name, x, n):
+    """Return `x` as a float vector of shape (n,) that is finite and not negative."""
+    x = as_reals(name, x).astype(float)
+    if x.shape != (n,) or not np.all(np.isfinite(x)) or np.any(x < 0):
+        raise ValueError(f"{name} must be non-negative and finite with shape ({n},), got shape {x.shape}")
+    return x
+
+
 def as_alpha(alpha, n):
     """Return the scale of the start as a positive float array that broadcasts to (..., n)."""
     alpha = as_reals("alpha", alpha).astype(float)

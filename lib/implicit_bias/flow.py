@@ -588,14 +588,14 @@ class _Certified:
             column_norms(self.A),
             np.zeros(A.shape[0]),
         )
-        self.evaluations = 0
+        # To integrate a map without a mirror map takes as long as a hundred evaluations.
+        integrated = getattr(parametrization, "mirror_map", parametrization) is None
+        self.evaluations, self.most = 0, MAX_EVALUATIONS // (10 if integrated else 1)
 
     def count(self):
         self.evaluations += 1
-        # To integrate the map takes as long as a hundred evaluations.
-        most = MAX_EVALUATIONS // 10 if getattr(self.parametrization, "mirror_map", self) is None else MAX_EVALUATIONS
-        if self.evaluations > most:
-            raise _NoProgressError(f"no progress after {most} evaluations")
+        if self.evaluations > self.most:
+            raise _NoProgressError(f"no progress after {self.most} evaluations")
 
     def optimality(self, x, state):
         residual = self.A @ x - self.data

@@ -23,7 +23,7 @@ from ._constraints import constrained
 from ._normalized import MET, SIMILAR, SMALL, NormalizedProblem, OrdinaryProblem, Point, reported
 from ._support import LARGEST_ACTIVE_SET, by_active_set, by_block_pivoting, finish, meet, one_by_one
 from ._types import Matrix, Multiplies
-from ._validation import as_positive, as_real_matrix, as_reals
+from ._validation import as_point, as_positive, as_real_matrix
 from .measures import EPSILON
 from .results import NonnegativeResult
 
@@ -79,10 +79,10 @@ def nnls(
 
     Projected quasi-Newton steps, in variables for which the columns of `A` have length 1, each with the best scale of `x`. As
     soon as that is cheaper than going on, the problem is solved exactly on the present support, by the method that fits it;
-    what comes out has to pass the same test. Unless `x0`, `alpha` or `callback` is given, arrays whose
-    columns, no more than rows, have cheap inner products are tried by block pivoting from the start. Other small matrices (up
-    to 250000 entries, whatever they are) are left to the active-set method of SciPy, and where that leaves more than
-    rounding, to one of our own with residuals in twice the precision.
+    what comes out has to pass the same test. Unless `x0`, `alpha` or `callback` is given, arrays whose columns, no more than
+    rows, have cheap inner products are tried by block pivoting from the start. Other small matrices (up to 250000 entries,
+    whatever they are) are left to the active-set method of SciPy, and where that leaves more than rounding, to one of our
+    own with residuals in twice the precision.
 
     Among several solutions this method does not prefer the one of least l1-norm, as gradient flow does; for that there is
     `implicit_bias.flow_limit`.
@@ -252,10 +252,7 @@ def _given_start(problem, x0, alpha):
         if alpha is not None:
             name, start = "alpha", np.full(problem.n, np.square(as_positive("alpha", alpha)))
         else:
-            x0 = as_reals("x0", x0).astype(float)
-            if x0.shape != (problem.n,) or not np.all(np.isfinite(x0)) or np.any(x0 < 0):
-                raise ValueError(f"x0 must be non-negative and finite with shape ({problem.n},), got shape {x0.shape}")
-            name, start = "x0", x0 * problem.d / problem.unit
+            name, start = "x0", as_point("x0", x0, problem.n) * problem.d / problem.unit
     if not np.max(start, initial=0.0) < LARGEST_START:
         raise ValueError(f"{name} must not be {LARGEST_START:g} times a solution or more: give it the size of one")
     return np.where(problem.empty, 0.0, start)
@@ -396,6 +393,8 @@ def _quasi_newton(problem, x):
 
     Source: Bertsekas (1982) for the projection, Nocedal (1980) for the memory.
     """
+    # The products with `x` and the residual are carried along each by itself: of a tiny start, and later of a small residual,
+    # the difference would be rounding.
     image, back = problem.normal(x)
     r, g, pairs = image - problem.b, back - problem.correlation, []
     while True:

@@ -115,9 +115,8 @@ class Linear:
         return gradient.copy()
 
 
-NEAREST = (
-    2.000001  # depth above 2: the exponent of the dual coordinate, and rounding with it, grows like 1 / (depth - 2)
-)
+# A depth above 2: the exponent of the dual coordinate, and rounding with it, grows like 1 / (depth - 2).
+NEAREST = 2.000001
 
 
 class _Power:

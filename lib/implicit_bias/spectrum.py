@@ -309,9 +309,8 @@ def learning_time(
     # 1 / (x^(N-1) (lambda - x^N)) = (x^(1-N) + x / (lambda - x^N)) / lambda, and the last term is a hypergeometric series.
     def rest(x, share):  # of the level, which x^N is
         with np.errstate(divide="ignore"):
-            near = (
-                2 / depth * (psi(1) - psi(2 / depth) - np.log(1 - share))
-            )  # its limit, where SciPy's function is wrong
+            # Its limit, where SciPy's function is wrong.
+            near = 2 / depth * (psi(1) - psi(2 / depth) - np.log(1 - share))
         return x**2 / (2 * level) * np.where(share > 1 - 1e-9, near, hyp2f1(1, 2 / depth, 1 + 2 / depth, share))
 
     away = np.log(b) - np.log(a)
