@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from implicit_bias import _accurate, _backends, flow_limit, nnls
 from implicit_bias._accurate import residual
-from implicit_bias._normalized import NormalizedProblem
+from implicit_bias._normalized import NormalizedProblem, holds
 from implicit_bias.images import deblurring, star_field
-from implicit_bias.measures import kkt_residual
+from implicit_bias.measures import Certificate, kkt_residual
 from implicit_bias.parametrizations import HadamardPower
 from implicit_bias.problems import nonnegative_regression, sparse_recovery
 from numpy.testing import assert_allclose
@@ -390,6 +390,24 @@ def test_a_column_whose_entry_of_x_would_leave_float64_is_missed(form):
         result = nnls(form(np.diag([1.0, 1e-160])), [1.0, 1e149])
     assert not result.converged and result.x.tolist() == [1.0, 0.0]
     assert nnls(form(np.diag([1.0, 1e-160])), [1.0, 0.0]).converged
+
+
+@pytest.mark.parametrize("tol", [1e-4, 1e-8, 1e-12])
+def test_what_a_certificate_has_to_say(tol):
+    """A small gap and KKT residual, unless rounding hides more than a thousandth; or data that are met far below `tol`."""
+    small = {
+        "loss": 1.0,
+        "gap": max(tol, 1e-8),
+        "reach": 1.0,
+        "floor": 0.9e-3,
+        "kkt_residual": tol,
+        "relative_residual": 1.0,
+    }
+    assert holds(Certificate(**small), tol)
+    for wrong in ({"gap": 1.1 * max(tol, 1e-8)}, {"kkt_residual": 1.1 * tol}, {"floor": 1.1e-3}):
+        assert not holds(Certificate(**small | wrong), tol)
+        assert not holds(Certificate(**small | wrong | {"relative_residual": max(1.1 * tol**1.5, 1.1e-12)}), tol)
+        assert holds(Certificate(**small | wrong | {"relative_residual": max(0.9 * tol**1.5, 0.9e-12)}), tol)
 
 
 class TestSteps:
