@@ -13,6 +13,7 @@ from ._validation import NORMS, as_reals, check_size
 from .measures import EPSILON, REACH, SLACK, SMALL_GAP, Certificate, _certify, _least
 from .results import NonnegativeResult
 
+FLOAT = np.dtype(float)
 MET = 1e-12  # of the norm of y: a residual that is none
 HIDDEN = 1e-3  # of the loss: what rounding may hide in the worst case, where the gap of many columns is small
 NO_GAP = 1e-11  # of the loss: a gap that is none, even for vectors far beyond reach
@@ -60,7 +61,7 @@ class Point:
         """Nearly `optimality`, from below, for a fraction of its price."""
         return min(np.max(np.abs(np.minimum(self.x, self.g))), np.sqrt(self.loss)) / 2
 
-    @cached_property
+    @property
     def settled(self):
         """Whether only rounding is left: in the gap, or in the residual where the data are met."""
         certificate, problem = self.certificate, self.problem
@@ -121,7 +122,7 @@ class OrdinaryProblem:
         """The problem, or None if it is another one."""
         if not type(A) is type(y) is np.ndarray:
             return None
-        if not A.dtype == y.dtype == float:
+        if not A.dtype == y.dtype == FLOAT:
             if A.size > SMALL or not (np.can_cast(A.dtype, float) and np.can_cast(y.dtype, float)):
                 return None
             A, y = A.astype(float), y.astype(float)
@@ -149,6 +150,8 @@ class OrdinaryProblem:
 
     def in_units(self, x):
         return x
+
+    slopes = in_units
 
     def residual_norm(self, point):
         return (2 * point.certificate.loss) ** 0.5
@@ -246,6 +249,10 @@ class NormalizedProblem:
         if not np.isfinite(x).all():
             raise ValueError("A and y must have sizes whose quotient is below 1e308: rescale the problem")
         return x
+
+    def slopes(self, g):
+        """The gradient in the units of `A` and `y`."""
+        return g * (self.d * self.unit)
 
     def residual_norm(self, point):
         """``|A x - y|``, of the vector in the units of `A` and `y`."""

@@ -212,7 +212,7 @@ def _normalized_limit(A, y, parametrization, alpha):
     return Result(narrowed(x * flow.unit, A.dtype), converged, int(run.nit), message, optimality, "|A x - y| / |y|")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class DescentLimit(Result):
     r"""Where descent ends: a `Result` with what its steps did to the geometry.
 

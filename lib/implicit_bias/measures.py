@@ -144,7 +144,7 @@ def kkt_residual(A: Matrix, y: ArrayLike, x: ArrayLike, *, nonnegative: bool = F
     return float(_kkt(x, A.T @ (A @ x - y), column_norms(A), np.linalg.norm(y), nonnegative))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Certificate:
     r"""What is known about a point `x` of a least-squares problem: how far its loss can be from the least one.
 
@@ -272,7 +272,7 @@ def _certify(x, residual, gradient, columns, data_norm, nonnegative, precision=E
         wrong = -_least(slack)
         least = scaled if lengths is columns else np.where((columns > 0) | (x < 0), lengths * x, slack)
         least = np.minimum(least, slack)
-        kkt = larger(-_least(least), _largest(least))
+        kkt = _largest(np.abs(least))
     else:
         wrong = kkt = np.abs(slack).max(axis=-1)
     squares, along = inner(residual, residual), inner(gradient, x)

@@ -193,7 +193,7 @@ def nnls(
             point, how = problem.point(by_active_set(problem.A, problem.b)), "Found by an active-set method"
         if point is not None:
             if point.settled:
-                return _report(problem, point, tol, 0, how)
+                return _report(problem, point, tol, 0, how, True)
             x = point.x
     if np.ndim(y) == 2 and np.shape(y)[1] != 1:
         for name, value in (("x0", x0), ("alpha", alpha), ("callback", callback)):
@@ -216,14 +216,14 @@ def nnls(
                     best, how = point, "Found by an active-set method"
     if best.loss > problem.b @ problem.b:
         best, how = problem.zero(), "Nothing better than x = 0 was found"
-    return _report(problem, best, tol, iterations, how)
-
-
-def _report(problem, point, tol, iterations, how):
-    x, certificate = problem.in_units(point.x), point.certificate
     # A small problem is solved to rounding, whatever the tolerance is.
-    converged = bool(point.settled or (not problem.small and point.holds(tol)))
-    converged &= not problem.lost or bool(certificate.relative_residual <= MET)
+    converged = best.settled or (not problem.small and best.holds(tol))
+    return _report(problem, best, tol, iterations, how, converged)
+
+
+def _report(problem, point, tol, iterations, how, converged):
+    x, certificate = problem.in_units(point.x), point.certificate
+    converged = bool(converged and (not problem.lost or certificate.relative_residual <= MET))
     advice = "; without columns so small that their entries of x would leave float64: rescale the problem"
     return reported(
         certificate,
@@ -236,7 +236,7 @@ def _report(problem, point, tol, iterations, how):
         iterations=iterations,
         residual_norm=problem.residual_norm(point),
         gap=float(certificate.gap) * problem.unit**2,
-        dual=point.g * (problem.d * problem.unit),
+        dual=problem.slopes(point.g),
         active=point.x == 0.0,
         products=problem.products,
     )

@@ -10,7 +10,7 @@ import numpy as np
 NOTHING = "A has no entries: there is nothing to fit, and nothing moves."
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Path:
     """The recorded iterates of a descent or a flow.
 
@@ -32,7 +32,7 @@ class Path:
     iterations: np.ndarray | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Result:
     """What a solver found and how far it can be trusted.
 
@@ -67,7 +67,7 @@ class Result:
     weights: np.ndarray | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class NonnegativeResult(Result):
     """What `nnls` found: a `Result` with what one asks of a least-squares solver.
 
