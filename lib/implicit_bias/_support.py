@@ -20,9 +20,10 @@ PARALLEL = 0.999  # mean cosine between columns of which each nearly depends on 
 PATIENCE = 5  # rounds of pivoting without so much
 FEWER = 0.9  # times as many wrong signs
 MOST = 0.8  # of the columns: then all are taken at once
-FEW = 0.25  # of the columns: if no more turn out to be independent, they are found one by one
-RIDGE = 1e-12  # makes a Gram matrix of dependent columns definite;
-DEPENDENT = 1e-5  # then their pivots are not above this
+SAMPLE = 64  # of the columns: as many
+DEPENDENT = 1e-10  # times the square of their length: an eigenvalue of their Gram matrix that is nearly none
+FEW = 0.5  # of the columns: if no more are independent, they are found one by one
+RIDGE = 1e-12  # makes a Gram matrix of dependent columns definite
 AGREED = 0.04  # of the columns: where two guesses of the support may differ when pivoting begins from it
 
 
@@ -90,19 +91,17 @@ class WorkingSet:
             matrix.ravel()[:: len(on) + 1] += added[on]
             factor, failed = dpotrf(matrix.T, lower=1, overwrite_a=1, clean=0)
             pivots, solve = factor.diagonal(), dpotrs
-        self.few = False  # independent columns
         if diagonal is None and (failed or np.min(pivots, initial=1.0) < 1e-7):
             if not self.small and np.all(positive):
                 return None  # far from the solution: the interior point is as well
             return self.factor(positive, np.full(len(positive), RIDGE))
-        self.few = self.small and np.count_nonzero(pivots > DEPENDENT) < FEW * len(on)
-        self.last = None if failed or self.few else _solution(on, factor, solve)
+        self.last = None if failed else _solution(on, factor, solve)
         return self.last
 
     def solve(self, guess):
         """The solution from the Gram matrix, `guess` having about its support; None where pivoting cycles twice."""
         found = self.pivot(guess > 0)
-        if found is None and not self.few:
+        if found is None:
             found = next(filter(lambda x: x is not None, map(self.pivot, self.interior_point(guess))), None)
         return found
 
@@ -183,7 +182,10 @@ def finish(problem, near, tol):
     support = near.used
     if np.mean(support) > MOST:
         support[:] = True
-    working = WorkingSet(problem, np.flatnonzero(support))
+    chosen = np.flatnonzero(support)
+    if len(problem.b) * len(chosen) <= LARGEST_ACTIVE_SET and _few(problem, chosen):
+        return one_by_one(problem, near, tol)
+    working = WorkingSet(problem, chosen)
     best, guess, least, failures = near, near.x[working.chosen], np.inf, 0
     budget = ALLOWANCE + 10 * problem.matrix.price_of_gram(len(guess))
     for _ in range(20):
@@ -220,10 +222,19 @@ def finish(problem, near, tol):
     return best
 
 
+def _few(problem, chosen):
+    """Whether only some of these columns are independent: as many as there are rows, or as a sample of them has."""
+    some = chosen[:: -(-len(chosen) // SAMPLE)]
+    columns = problem.columns(some) / problem.lengths[some]
+    independent = np.count_nonzero(np.linalg.eigvalsh(columns.T @ columns) > DEPENDENT)
+    return min(independent / len(some), len(columns) / len(chosen)) < FEW
+
+
 def one_by_one(problem, near, tol, chosen=None):
     """The solution by the active-set method of SciPy, where a Gram matrix would be of low rank."""
     chosen, x = np.arange(problem.n) if chosen is None else chosen, np.zeros(problem.n)
-    x[chosen] = by_active_set(problem.columns(chosen), problem.b)
+    lengths = np.where(problem.empty, 1.0, problem.lengths)[chosen]  # the columns that fit best are to enter first
+    x[chosen] = by_active_set(problem.columns(chosen) / lengths, problem.b) / lengths
     return _sharper(problem, problem.point(x))
 
 
