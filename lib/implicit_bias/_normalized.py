@@ -195,7 +195,8 @@ class NormalizedProblem:
         if self.empty.any():
             self.d[self.empty] = self.d[~self.empty].max() if not self.empty.all() else 1.0
         self.lengths, self.size = norms / self.d, self.data_norm / self.unit
-        self.squares, self.b = self.lengths**2, y / self.unit
+        self.units = np.where(self.empty, 1.0, self.lengths)
+        self.squares, self.b = self.units**2, y / self.unit
 
     @property
     def products(self):

@@ -21,7 +21,7 @@ PATIENCE = 5  # rounds of pivoting without so much
 FEWER = 0.9  # times as many wrong signs
 MOST = 0.8  # of the columns: then all are taken at once
 SAMPLE = 64  # of the columns: as many
-DEPENDENT = 1e-10  # times the square of their length: an eigenvalue of their Gram matrix that is nearly none
+DEPENDENT = 1e-10  # an eigenvalue of their Gram matrix that is nearly none
 FEW = 0.5  # of the columns: if no more are independent, they are found one by one
 RIDGE = 1e-12  # makes a Gram matrix of dependent columns definite
 AGREED = 0.04  # of the columns: where two guesses of the support may differ when pivoting begins from it
@@ -225,16 +225,15 @@ def finish(problem, near, tol):
 def _few(problem, chosen):
     """Whether only some of these columns are independent: as many as there are rows, or as a sample of them has."""
     some = chosen[:: -(-len(chosen) // SAMPLE)]
-    columns = problem.columns(some) / problem.lengths[some]
-    independent = np.count_nonzero(np.linalg.eigvalsh(columns.T @ columns) > DEPENDENT)
-    return min(independent / len(some), len(columns) / len(chosen)) < FEW
+    independent = np.count_nonzero(np.linalg.eigvalsh(WorkingSet(problem, some).G) > DEPENDENT)
+    return min(independent / len(some), len(problem.b) / len(chosen)) < FEW
 
 
 def one_by_one(problem, near, tol, chosen=None):
     """The solution by the active-set method of SciPy, where a Gram matrix would be of low rank."""
     chosen, x = np.arange(problem.n) if chosen is None else chosen, np.zeros(problem.n)
-    lengths = np.where(problem.empty, 1.0, problem.lengths)[chosen]  # the columns that fit best are to enter first
-    x[chosen] = by_active_set(problem.columns(chosen) / lengths, problem.b) / lengths
+    units = problem.units[chosen]  # the columns that fit best are to enter first
+    x[chosen] = by_active_set(problem.columns(chosen) / units, problem.b) / units
     return _sharper(problem, problem.point(x))
 
 

@@ -30,7 +30,7 @@ from .results import NonnegativeResult
 SMALLEST_TOLERANCE = 1e-14  # float64 cannot resolve less
 CANCELLED = 1e-2  # of the squared length that the sum of as many columns of length 1 has, were they orthogonal
 EARLY = 0.5  # of the price of a finish is spent before it is tried,
-PATIENT = 2.0  # times its price, if the iteration would take as much or more
+PATIENT = 3.0  # times its price, if the iteration would take as much or more
 ONE_BY_ONE = 1  # products for each column that an active-set method lets in
 MEMORY = 5  # steps that tell the curvature
 FRESH = 1e-12  # slopes below which what was carried along has too much rounding in it
@@ -250,7 +250,7 @@ def _given_start(problem, x0, alpha):
         return None
     with np.errstate(over="ignore"):
         if alpha is not None:
-            name, start = "alpha", np.full(problem.n, np.square(as_positive("alpha", alpha)))
+            name, start = "alpha", np.square(as_positive("alpha", alpha)) * problem.size / problem.units
         else:
             name, start = "x0", as_point("x0", x0, problem.n) * problem.d / problem.unit
     if not np.max(start, initial=0.0) < LARGEST_START:
@@ -264,10 +264,10 @@ def _default_start(problem):
     The second one where the first is not positive, or where the columns nearly cancel: then the constant that fits best is
     huge, in a direction of which `B` sees nothing but rounding.
     """
-    for x in (np.where(problem.empty, 0.0, 1.0), np.maximum(problem.correlation, 0)):
+    for x in (np.where(problem.empty, 0.0, 1 / problem.units), np.maximum(problem.correlation, 0)):
         image = problem.forward(x)
         fit = image @ problem.b
-        if fit > 0 and image @ image > CANCELLED * np.sum(x):
+        if fit > 0 and image @ image > CANCELLED * np.count_nonzero(x):
             break
     return x * (fit / (image @ image))
 
@@ -368,13 +368,16 @@ class _Due:
         return None
 
     def left(self, point):
-        """What the iteration would still cost, if each doubling of its products gains as much as the last one."""
+        """What the iteration would still cost: a mean of two forecasts.
+
+        The slow one is that each doubling of its products gains as much as the last one, the fast one that as many products do.
+        """
         (spent, near), (_, before) = self.seen[-1], self.seen[self.half]
         missing = point.missing(self.tol)
         if missing <= 1 or not 0 < near < before:  # rounding is in the way, or nothing was gained
             return np.inf
-        times = np.log2(missing) / np.log2(before / near)
-        return self.problem.matrix.pace * spent * (2 ** min(times, 100.0) - 1)
+        times = min(np.log2(missing) / np.log2(before / near), 100.0)
+        return self.problem.matrix.pace * spent * ((2**times - 1) * times / 2) ** 0.5
 
     def run(self, method, point):
         """What it finds. The products it takes do not count as spent."""
@@ -405,9 +408,9 @@ def _quasi_newton(problem, x):
         yield point
         free = (x > 0) | (g < 0)
         slope = np.where(free, g, 0.0)
-        step = np.maximum(x - _inverse(slope, [(s, y * free) for s, y in pairs]) * free, 0.0) - x
+        step = np.maximum(x - _inverse(slope, [(s, y * free) for s, y in pairs], problem.squares) * free, 0.0) - x
         if not g @ step < 0:
-            step, pairs = np.maximum(x - slope, 0.0) - x, []
+            step, pairs = np.maximum(x - slope / problem.squares, 0.0) - x, []
         along, change = problem.normal(step)
         if not (g @ step < 0 < along @ along):
             return
@@ -417,8 +420,8 @@ def _quasi_newton(problem, x):
         x, image, back, r, g = np.maximum(x + step, 0.0), image + along, back + change, r + along, g + change
 
 
-def _inverse(v, pairs):
-    """An approximate inverse of the Hessian times `v`, from steps and the changes of the gradient along them."""
+def _inverse(v, pairs, diagonal):
+    """An approximate inverse of the Hessian times `v`, from its diagonal, steps, and changes of the gradient along them."""
     v, used = v.copy(), []
     for s, y in reversed(pairs):
         if (curvature := s @ y) > EPSILON * (s @ s):
@@ -427,7 +430,8 @@ def _inverse(v, pairs):
             used.append((s, y, curvature, share))
     if used:
         s, y, curvature, _ = used[0]
-        v *= curvature / (y @ y)
+        v *= curvature / (y @ (y / diagonal))
+    v /= diagonal
     for s, y, curvature, share in reversed(used):
         v += (share - y @ v / curvature) * s
     return v
