@@ -264,7 +264,7 @@ def _default_start(problem):
     The second one where the first is not positive, or where the columns nearly cancel: then the constant that fits best is
     huge, in a direction of which `B` sees nothing but rounding.
     """
-    for x in (np.where(problem.empty, 0.0, 1 / problem.units), np.maximum(problem.correlation, 0)):
+    for x in (np.where(problem.empty, 0.0, 1 / problem.units), np.maximum(problem.correlation, 0) / problem.squares):
         image = problem.forward(x)
         fit = image @ problem.b
         if fit > 0 and image @ image > CANCELLED * np.count_nonzero(x):
@@ -408,16 +408,18 @@ def _quasi_newton(problem, x):
         yield point
         free = (x > 0) | (g < 0)
         slope = np.where(free, g, 0.0)
-        step = np.maximum(x - _inverse(slope, [(s, y * free) for s, y in pairs], problem.squares) * free, 0.0) - x
-        if not g @ step < 0:
-            step, pairs = np.maximum(x - slope / problem.squares, 0.0) - x, []
+        after = np.maximum(x - _inverse(slope, [(s, y * free) for s, y in pairs], problem.squares) * free, 0.0)
+        if not g @ (after - x) < 0:
+            after, pairs = np.maximum(x - slope / problem.squares, 0.0), []
+        step = after - x
         along, change = problem.normal(step)
         if not (g @ step < 0 < along @ along):
             return
-        t, c = _combination(r, along, image)
+        t, c, kept = _combination(r, along, image)
         step, along, change = t * step + c * x, t * along + c * image, t * change + c * back
         pairs = [*pairs[1 - MEMORY :], (step, change)]
-        x, image, back, r, g = np.maximum(x + step, 0.0), image + along, back + change, r + along, g + change
+        # Entries that vanish do so exactly: else rounding would say which of them are free.
+        x, image, back, r, g = t * after + kept * x, image + along, back + change, r + along, g + change
 
 
 def _inverse(v, pairs, diagonal):
@@ -438,9 +440,9 @@ def _inverse(v, pairs, diagonal):
 
 
 def _combination(r, along, image):
-    """The `t` and `c` with ``t >= 0`` and ``1 + c - t >= 0`` that minimize ``|r + t along + c image|``.
+    """The `t` and `c` with ``t >= 0`` and ``kept = 1 + c - t >= 0`` that minimize ``|r + t along + c image|``, and `kept`.
 
-    So ``(1 + c) x + t step`` is a combination of ``x`` and ``x + step`` with coefficients that are not negative.
+    So ``(1 + c) x + t step = kept x + t (x + step)`` is a combination with coefficients that are not negative.
     """
     if (square := image @ image) > 0:
         # All images may be nearly parallel, by rows of large weight: what they differ in is taken first.
@@ -449,9 +451,10 @@ def _combination(r, along, image):
         if (length := rest @ rest) > INDEPENDENT * (along @ along):
             t = max(-(rest @ r) / length, 0.0)
             c = -fit - t * share
-            if 1 + c < t:  # then a multiple of the new point is the best one
-                after = image + along
-                t = max((image - r) @ after / (after @ after), 0.0)
-                c = t - 1
-            return t, c
-    return min(1.0, -(r @ along) / (along @ along)), 0.0
+            if 1 + c > t:
+                return t, c, 1 + c - t
+            after = image + along  # a multiple of the new point is the best one
+            t = max((image - r) @ after / (after @ after), 0.0)
+            return t, t - 1, 0.0
+    t = min(1.0, -(r @ along) / (along @ along))
+    return t, 0.0, 1 - t

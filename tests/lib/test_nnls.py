@@ -263,8 +263,8 @@ def test_the_scale_of_the_start_is_where_it_begins_and_does_not_change_a_unique_
     for alpha in (1e-8, 1e-1, 1e6):
         seen = []
         result = nnls(LARGE.A, LARGE.y, tol=1e-10, alpha=alpha, callback=lambda state, seen=seen: seen.append(state.x))
-        first = seen[0] * 2.0 ** np.frexp(np.linalg.norm(LARGE.A, axis=0))[1]  # columns and data of a length near 1
-        assert_allclose(first, alpha**2 * 2.0 ** np.frexp(np.linalg.norm(LARGE.y))[1])
+        first = seen[0] * np.linalg.norm(LARGE.A, axis=0) / np.linalg.norm(LARGE.y)  # columns and data of length 1
+        assert_allclose(first, alpha**2)
         assert result.converged
         assert_allclose(result.x, expected, atol=1e-8)
 
@@ -452,7 +452,7 @@ class TestSteps:
     @pytest.mark.parametrize("seed", range(3))
     @pytest.mark.parametrize("kind", ["uniform", "bernoulli", "gaussian"])
     def test_they_are_few(self, monkeypatch, kind, seed):
-        """Some thirty at most. With the scale of `x` as it was, or without memory, they are more than twice as many."""
+        """Less than thirty. With the scale of `x` as it was, or without memory, they are more than twice as many."""
         rng = np.random.default_rng(seed)
         A = {"uniform": rng.random, "gaussian": rng.standard_normal, "bernoulli": lambda size: rng.integers(0, 2, size)}
         A = A[kind]((400, 200)).astype(float)
@@ -464,14 +464,32 @@ class TestSteps:
             path = itertools.islice(_quasi_newton(problem, _default_start(problem)), 70)
             return next((k for k, point in enumerate(path) if point.near < 1e-8), 70)
 
-        assert steps() <= 33
-        wrong = {"_inverse": lambda v, pairs: v}
+        assert steps() <= 29
+        wrong = {"_inverse": lambda v, pairs, diagonal: v}
         if kind != "gaussian":
-            wrong["_combination"] = lambda r, along, image: (min(1.0, -(r @ along) / (along @ along)), 0.0)
+            wrong["_combination"] = lambda r, along, image: (t := min(1.0, -(r @ along) / (along @ along)), 0.0, 1 - t)
         for name, function in wrong.items():
             with monkeypatch.context() as patch:
                 patch.setitem(nnls.__globals__, name, function)
                 assert steps() == 70
+
+    @pytest.mark.parametrize("seed", range(12))
+    def test_units_of_columns_change_nothing(self, monkeypatch, seed):
+        """Powers of two leave lengths between 1/2 and 1: the diagonal of the Hessian makes up for that."""
+        A, y = conditioned(np.random.default_rng(seed), 60, 30, 30.0), np.random.default_rng(seed + 100).standard_normal(60)
+        units = 2 ** np.random.default_rng(seed + 200).uniform(-3, 3, 30)
+
+        def path(units):
+            problem = NormalizedProblem(A / units, y)
+            steps = itertools.islice(_quasi_newton(problem, _default_start(problem)), 12)
+            return [problem.in_units(point.x) / units for point in steps]
+
+        def furthest():
+            return max(np.max(np.abs(x - other)) for x, other in zip(path(np.ones(30)), path(units), strict=True))
+
+        assert furthest() < 1e-11
+        monkeypatch.setitem(nnls.__globals__, "_inverse", lambda v, pairs, diagonal: _inverse(v, pairs, np.ones(30)))
+        assert furthest() > 1e-4
 
     @pytest.mark.parametrize("known", [1, 3, 5])
     def test_the_inverse_knows_the_last_step_and_is_definite(self, known):
@@ -479,13 +497,13 @@ class TestSteps:
         H = conditioned(rng, 30, 30, 1e2)
         H = H @ H.T
         pairs = [(s, H @ s) for s in rng.standard_normal((known, 30))]
-        step, change = pairs[-1]
-        assert_allclose(_inverse(change, pairs), step, rtol=1e-9, atol=1e-11)
+        (step, change), diagonal = pairs[-1], 0.25 + rng.random(30)
+        assert_allclose(_inverse(change, pairs, diagonal), step, rtol=1e-9, atol=1e-11)
         for v in rng.standard_normal((20, 30)):
-            assert v @ _inverse(v, pairs) > 0
+            assert v @ _inverse(v, pairs, diagonal) > 0
         wrong = [*pairs, (step, -change)]  # a negative curvature is no news
-        assert_allclose(_inverse(change, wrong), step, rtol=1e-9, atol=1e-11)
-        assert np.array_equal(_inverse(change, []), change)
+        assert_allclose(_inverse(change, wrong, diagonal), step, rtol=1e-9, atol=1e-11)
+        assert np.array_equal(_inverse(change, [], diagonal), change / diagonal)
 
     def test_the_best_combination_is_that_of_a_problem_with_two_unknowns(self):
         """Against the active-set method; images that are nearly parallel, opposite, or zero."""
@@ -505,8 +523,8 @@ class TestSteps:
             along, r = after - image, image - target
             if not r @ along < 0:
                 continue
-            t, c = _combination(r, along, image)
-            assert t >= 0 and 1 + c - t >= -1e-12
+            t, c, kept = _combination(r, along, image)
+            assert t >= 0 and kept >= 0 and abs(kept - (1 + c - t)) <= 1e-15 * (1 + t)
             least = lawson_hanson(np.stack([image, after], axis=1), target)[1] if image.any() else np.inf
             assert np.linalg.norm(r + t * along + c * image) <= least * (1 + 1e-9)
             if not image.any():
