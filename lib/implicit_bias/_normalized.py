@@ -133,8 +133,7 @@ class OrdinaryProblem:
         tall = n <= m and m * n * n > CALLS and (A.size <= SMALL or Dense.price_of_gram(A, n) <= CHEAP)
         if A.size > SMALL and not tall:
             return None
-        with np.errstate(over="ignore"):
-            squares, size = np.vecdot(A, A, axis=0), float(y.dot(y))
+        squares, size = np.einsum("ij,ij->j", A, A), float(y.dot(y))
         least, largest = float(squares[squares.argmin()]), float(squares[squares.argmax()])
         if least == 0 < largest and not A[:, squares == 0].any():
             least = float(squares[squares > 0].min())

@@ -28,7 +28,7 @@ from .measures import EPSILON
 from .results import NonnegativeResult
 
 SMALLEST_TOLERANCE = 1e-14  # float64 cannot resolve less
-CANCELLED = 1e-2  # of the squared length that the sum of as many columns of length 1 has, were they orthogonal
+CANCELLED = 0.5  # of the squared length that the sum of as many columns of length 1 has, were they orthogonal
 EARLY = 0.5  # of the price of a finish is spent before it is tried,
 PATIENT = 3.0  # times its price, if the iteration would take as much or more
 ONE_BY_ONE = 1  # products for each column that an active-set method lets in
