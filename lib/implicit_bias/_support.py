@@ -144,17 +144,6 @@ class WorkingSet:
             x, z = x + step * dx, z + step * dz
         yield larger
 
-    def one_by_one(self, best):
-        """The solution from the columns themselves, which a condition number above 1e8 does not hide, unless `best` is better.
-
-        Of all columns, where they are not too many: the active-set method leaves those at once that are not needed.
-        """
-        if not self.small:
-            return best
-        every = len(self.problem.b) * self.problem.n <= LARGEST_ACTIVE_SET
-        point = one_by_one(self.problem, best, 0.0, None if every else self.chosen)
-        return point if point.beats(best) else best
-
     def sharper(self, point):
         """The last solution with multipliers that do not suffer from the rounding of `x`.
 
@@ -184,14 +173,14 @@ def finish(problem, near, tol):
         support[:] = True
     chosen = np.flatnonzero(support)
     if len(problem.b) * len(chosen) <= LARGEST_ACTIVE_SET and _few(problem, chosen):
-        return one_by_one(problem, near, tol)
+        return one_by_one(problem, near, tol, chosen)
     working = WorkingSet(problem, chosen)
     best, guess, least, failures = near, near.x[working.chosen], np.inf, 0
     budget = ALLOWANCE + 10 * problem.matrix.price_of_gram(len(guess))
     for _ in range(20):
         x = working.solve(guess)
         if x is None:
-            return working.one_by_one(best)
+            return one_by_one(problem, best, tol, working.chosen)
         guess = x
         point = problem.point(working.full(guess), working.image(guess))
         if point.certificate.kkt_residual <= tol and not point.holds(tol):
@@ -210,7 +199,7 @@ def finish(problem, near, tol):
             if len(missing):
                 break
             best = _sharper(problem, best)
-            return best if best.holds(tol) else working.one_by_one(best)
+            return best if best.holds(tol) else one_by_one(problem, best, tol, working.chosen)
         if len(missing):
             missing = missing[np.argsort(outside[missing], kind="stable")[: max(50, len(guess) // 2)]]
             if problem.matrix.price_of_gram(len(guess) + len(missing)) > budget:
@@ -230,11 +219,18 @@ def _few(problem, chosen):
 
 
 def one_by_one(problem, near, tol, chosen=None):
-    """The solution by the active-set method of SciPy, where a Gram matrix would be of low rank."""
-    chosen, x = np.arange(problem.n) if chosen is None else chosen, np.zeros(problem.n)
-    units = problem.units[chosen]  # the columns that fit best are to enter first
+    """The point of the active-set method of SciPy, which a condition number above 1e8 does not hide, unless `near` is better.
+
+    Of all columns, where they are not too many: those that are not needed never enter. Else of the chosen ones.
+    """
+    if chosen is None or len(problem.b) * problem.n <= LARGEST_ACTIVE_SET:
+        chosen = np.arange(problem.n)
+    if len(problem.b) * len(chosen) > LARGEST_ACTIVE_SET:
+        return near
+    x, units = np.zeros(problem.n), problem.units[chosen]  # the columns that fit best are to enter first
     x[chosen] = by_active_set(problem.columns(chosen) / units, problem.b) / units
-    return _sharper(problem, problem.point(x))
+    point = _sharper(problem, problem.point(x))
+    return point if point.beats(near) else near
 
 
 def by_active_set(B, b):

@@ -307,7 +307,7 @@ def _minimize(problem, start, tol, limit, callback):
     if np.min(zero.g, initial=0.0) >= 0:
         return zero, 0, "No column has a positive product with y: x = 0 is the solution"
     path = _quasi_newton(problem, _default_start(problem) if start is None else start)
-    due, point, kept, how = _Due(problem, tol), zero, zero, f"Stopped after {limit} iterations"
+    due, point, how = _Due(problem, tol), zero, f"Stopped after {limit} iterations"
     for iterations in range(limit + 1):
         before, point = point, next(path, None)
         if ended := point is None:
@@ -327,13 +327,11 @@ def _minimize(problem, start, tol, limit, callback):
             finished = due.run(method, point)
             if problem.small or finished.holds(tol) or finished.rounded:
                 return finished, iterations, "Solved on the support"
-            kept = finished if finished.beats(kept) else kept
             if finished.beats(point):
                 path, ended = _quasi_newton(problem, finished.x), False
         if ended:
             break
-    point = problem.point(point.x)
-    return kept if kept.beats(point) else point, iterations, how
+    return problem.point(point.x), iterations, how
 
 
 class _Due:
