@@ -561,15 +561,21 @@ class TestFinish:
         least = lawson_hanson(columns, y, maxiter=10**5)[1]
         assert result.converged and np.linalg.norm(A @ result.x - y) <= (1 + 1e-7) * least
 
-    def test_a_gram_matrix_without_digits_needs_the_columns(self, monkeypatch):
-        calls = []
-        method = support.one_by_one
-        monkeypatch.setattr(support, "one_by_one", lambda *args: calls.append(1) or method(*args))
+    @pytest.mark.parametrize("largest", [420_000, 300_000, 100_000])
+    def test_a_gram_matrix_without_digits_needs_the_columns(self, monkeypatch, largest):
+        """All columns or those in use: as many as the active-set method can take, of length 1."""
+        taken = []
+        method = support.by_active_set
+        monkeypatch.setattr(support, "LARGEST_ACTIVE_SET", largest)
+        monkeypatch.setattr(support, "by_active_set", lambda B, b: taken.append(B) or method(B, b))
         times, rates = np.geomspace(1e-3, 10, 700), np.geomspace(1e-2, 1e3, 600)
         A = np.exp(-np.outer(times, rates))
         y = A @ np.exp(-(np.log(rates) ** 2)) + 1e-3 * np.random.default_rng(0).standard_normal(700)
-        assert nnls(A, y, tol=1e-10).converged
-        assert calls
+        found = nnls(A, y, tol=1e-10)
+        assert taken and (found.converged or largest < A.size)
+        for B in taken:
+            assert B.size == largest if largest == A.size else B.size <= largest
+            assert_allclose(np.linalg.norm(B, axis=0), 1)
 
     @pytest.mark.parametrize("noise", [1e-2, 1e-3, 1e-4])
     def test_rounding_of_x_is_no_part_of_the_gap(self, monkeypatch, noise):
