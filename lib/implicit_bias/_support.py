@@ -219,9 +219,9 @@ def _few(problem, chosen):
 
 
 def one_by_one(problem, near, tol, chosen=None):
-    """The point of the active-set method of SciPy, which a condition number above 1e8 does not hide, unless `near` is better.
+    """The point of the active-set method of SciPy, from which a condition number above 1e8 hides nothing.
 
-    Of all columns, where they are not too many: those that are not needed never enter. Else of the chosen ones.
+    Of all columns, where they are not too many, since those that are not needed never enter; else of the chosen ones.
     """
     if chosen is None or len(problem.b) * problem.n <= LARGEST_ACTIVE_SET:
         chosen = np.arange(problem.n)
@@ -229,8 +229,7 @@ def one_by_one(problem, near, tol, chosen=None):
         return near
     x, units = np.zeros(problem.n), problem.units[chosen]  # the columns that fit best are to enter first
     x[chosen] = by_active_set(problem.columns(chosen) / units, problem.b) / units
-    point = _sharper(problem, problem.point(x))
-    return point if point.beats(near) else near
+    return _sharper(problem, problem.point(x))
 
 
 def by_active_set(B, b):
