@@ -407,9 +407,9 @@ def _quasi_newton(problem, x):
         free = (x > 0) | (g < 0)
         slope = np.where(free, g, 0.0)
         after = np.maximum(x - _inverse(slope, [(s, y * free) for s, y in pairs], problem.squares) * free, 0.0)
-        if not g @ (after - x) < 0:
+        if not g @ (step := after - x) < 0:
             after, pairs = np.maximum(x - slope / problem.squares, 0.0), []
-        step = after - x
+            step = after - x
         along, change = problem.normal(step)
         if not (g @ step < 0 < along @ along):
             return
