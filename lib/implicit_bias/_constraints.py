@@ -35,7 +35,8 @@ def constrained(solve, A, y, *, weights, tikhonov, sum_to, upper, progress, **op
     A = as_known(A)
     if hasattr(A, "dask") and A.size <= SMALL:
         A = as_matrix(as_entries(A))
-    several = np.ndim(y) == 2 and np.shape(y)[1] != 1
+    y = as_reals("y", y)
+    several = y.ndim == 2 and y.shape[1] != 1
     A, y = _with_rows(A, as_outputs("y", y, A.shape[0]) if several else as_data(y, A, float), weights, tikhonov)
     if sum_to is upper is None:
         return solve(A, y, progress=progress, **options)

@@ -1118,7 +1118,8 @@ class WeightNormalized:
 
 
 def _log_start(alpha, depth):
-    log_start = depth * np.log(alpha)
+    with np.errstate(over="ignore"):
+        log_start = depth * np.log(alpha)
     if np.any(np.abs(log_start) > 690):
         raise ValueError(f"alpha ** depth must be between 1e-299 and 1e299, got alpha {alpha} at depth {depth}")
     return log_start

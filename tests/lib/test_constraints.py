@@ -427,6 +427,8 @@ WRONG = [
     ("y", {"y": [1.0, np.nan, 1.0], "upper": 1.0}),
     ("y", {"y": np.ones(4), "sum_to": 1.0}),
     ("y", {"y": np.ones((2, 2)), "sum_to": 1.0}),
+    ("y", {"y": [[1.0], [1.0, 2.0], [3.0]], "sum_to": 1.0}),
+    ("sum_to", {"sum_to": np.longdouble("1e-400")}),
     ("tol", {"tol": 0, "upper": 1.0}),
 ]
 

@@ -5,6 +5,7 @@ import re
 import warnings
 from decimal import Decimal
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -33,13 +34,14 @@ from implicit_bias import (
     saddle_to_saddle,
     spectral_path,
 )
-from implicit_bias.images import missing_pixels
+from implicit_bias.images import as_image, deblurring, missing_pixels
 from implicit_bias.measures import (
     balancedness,
     best_rank,
     column_norms,
     effective_rank,
     kkt_residual,
+    margin,
     null_space_constant,
     recovery_error,
     spectral_norm,
@@ -166,6 +168,10 @@ def test_wrong_data(wrong, function):
 
 
 INTEGERS = np.array([[1, -2, 0, 3], [2, 1, -1, 0], [0, 1, 2, -1]])
+LONG_INDICES = csr_array(A)
+LONG_INDICES.indices, LONG_INDICES.indptr = (
+    part.astype(np.int64) for part in (LONG_INDICES.indices, LONG_INDICES.indptr)
+)
 RIGHT_MATRICES = {
     "lists": A.tolist(),
     "tuples": tuple(map(tuple, A)),
@@ -175,6 +181,7 @@ RIGHT_MATRICES = {
     "read-only": np.broadcast_to(A, A.shape),
     "objects": A.astype(object),
     "CSR": csr_array(A),
+    "CSR with long indices": LONG_INDICES,
     "CSC": csc_array(A),
     "COO": coo_array(A),
     "operator": aslinearoperator(A),
@@ -396,7 +403,7 @@ def test_wrong_depth(depth, power):
     refuses("depth", lambda: power(depth))
 
 
-@pytest.mark.parametrize("wrong", [HadamardPower, "signed", 2, None])
+@pytest.mark.parametrize("wrong", [HadamardPower, "signed", 2, None, SimpleNamespace(value=abs)])
 @pytest.mark.parametrize("solver", [gradient_descent, gradient_flow, flow_limit])
 def test_wrong_parametrization(wrong, solver):
     refuses("parametrization", lambda: solver(A, y, wrong, alpha=0.1))
@@ -518,6 +525,17 @@ WRONG_OPTIONS = [
     ("image", lambda: missing_pixels("picture", 0.5, seed=0)),
     ("image", lambda: missing_pixels(np.zeros((0, 3)), 0.5, seed=0)),
     ("seed", lambda: missing_pixels(np.eye(4), 0.5, seed=None)),
+    ("tol", descent(tol=np.timedelta64(3, "s"))),
+    ("tol", descent(tol=[[1], [1, 2]])),
+    ("step_size", descent(step_size=np.longdouble("1e-400"))),
+    ("weight_decay", descent(weight_decay=np.ma.masked)),
+    ("weight_decay", descent(weight_decay=np.longdouble("1e400"))),
+    ("times", flow(np.array([1.0, np.longdouble("1e400")]))),
+    ("times", lambda: diagonal_flow([1e-300], depth=3, alpha=0.1, times=[0.0, 1.0])),
+    ("norm", lambda: margin(A, [1, -1, 1], A[0], norm=np.array(["l1", "l2"]))),
+    ("coefficients", lambda: as_image([1.0, np.nan], (1, 2))),
+    ("coefficients", lambda: as_image([1.7e308, 1.7e308], (1, 2))),
+    ("width", lambda: deblurring(np.eye(4), 1e300, seed=0)),
 ]
 
 
@@ -581,6 +599,8 @@ WRONG_MATRIX_ARGUMENTS = [
     ("eigenvalues", lambda: matrix_target([], seed=0)),
     ("eigenvalues", lambda: matrix_target([1.0, np.nan], seed=0)),
     ("eigenvalues", lambda: matrix_target(np.eye(2), seed=0)),
+    ("eigenvalues", along(eigenvalues=[1e-320])),
+    ("depth", flow_along(depth=np.longdouble("1e400"))),
     ("noise", lambda: matrix_target([1.0], seed=0, noise=-1)),
     ("seed", lambda: matrix_target([1.0], seed=None)),
     ("n", lambda: matrix_sensing(0, 1, 1, seed=0)),
