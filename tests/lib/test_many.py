@@ -167,12 +167,11 @@ def test_a_stream_is_prepared_once(monkeypatch):
     np.testing.assert_allclose(np.hstack([part.x for part in parts]), nnls(A, Y).x, atol=1e-14)
 
 
-@pytest.mark.parametrize("shape", [(40, 20), (5, 9)])
-def test_what_is_prepared_can_be_sent_to_another_process(shape, monkeypatch):
+def test_what_is_prepared_can_be_sent_to_another_process(monkeypatch):
     """It had kept the function of numba, which cannot."""
     solver = columns._equations
     monkeypatch.setattr(columns, "solver_of_equations", lambda number, n: lambda *arguments: solver(*arguments))
-    A, Y = pixels(*shape, 5, 3)
+    A, Y = pixels(40, 20, 5, 3)
     unmix = NNLS(A)
     before = unmix.solve(Y)
     for again in (pickle.loads(pickle.dumps(unmix)), copy.deepcopy(unmix)):
