@@ -125,7 +125,7 @@ class _Power:
     def __init__(self, depth: float) -> None:
         try:
             number = float(depth)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = np.nan
         if not 2 <= number <= 1e100:  # whose square is beyond float64
             raise ValueError(f"depth must be a finite number that is at least 2, got {depth!r}")

@@ -397,7 +397,7 @@ def test_alpha_out_of_range(case):
 # --- Depths and parametrizations ---
 
 
-@pytest.mark.parametrize("depth", [1.9, 1, 0, -2, np.nan, np.inf, "deep", None, 3j, [2, 3]])
+@pytest.mark.parametrize("depth", [1.9, 1, 0, -2, np.nan, np.inf, "deep", None, 3j, [2, 3], 10**400])
 @pytest.mark.parametrize("power", [HadamardPower, SignedHadamardPower])
 def test_wrong_depth(depth, power):
     refuses("depth", lambda: power(depth))
