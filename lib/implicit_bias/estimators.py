@@ -85,7 +85,7 @@ class NonnegativeRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=float, y_numeric=True, multi_output=True)
         Y = y.astype(float).reshape(len(y), -1)
         if sample_weight is not None:
-            if np.ndim(sample_weight) == 0:  # of which scikit-learn checks nothing
+            if np.isscalar(sample_weight):  # of which scikit-learn checks nothing
                 sample_weight = as_positive("sample_weight", sample_weight)
             sample_weight = _check_sample_weight(sample_weight, X, dtype=float, ensure_non_negative=True)
             if not np.any(sample_weight):
