@@ -208,6 +208,46 @@ def test_any_form_of_a_matrix(form, function):
     np.testing.assert_allclose(result, of_an_array(function), atol=tolerance)
 
 
+def operator_of(**products):
+    """An operator with wrong products, which the first one, with ones, does not tell."""
+    right = {"matvec": lambda v: A @ v.ravel(), "rmatvec": lambda r: A.T @ r.ravel()}
+    return LinearOperator(A.shape, **right | products, dtype=float)
+
+
+WRONG_OPERATORS = {
+    "wrong sign": operator_of(rmatvec=lambda r: -A.T @ r),
+    "of other rows": operator_of(rmatvec=lambda r: A[::-1].T @ r),
+    "of other columns": operator_of(rmatvec=lambda r: A[:, ::-1].T @ r),
+    "complex": operator_of(rmatvec=lambda r: A.T @ r + 0j),
+    "none": LinearOperator(A.shape, matvec=lambda v: A @ v, dtype=float),
+    "NaN": operator_of(rmatvec=lambda r: A.T @ np.where(r == 1, np.nan, r)),
+}
+OF_PRODUCTS = {
+    "gradient_descent",
+    "descent with decay",
+    "logistic descent",
+    "kkt_residual",
+    "column_norms",
+    "spectral_norm",
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_OPERATORS)
+@pytest.mark.parametrize("function", [name for name in OF_THE_DATA if name not in OF_PRODUCTS])
+def test_an_operator_whose_products_do_not_belong_together(wrong, function):
+    """Written down by its transpose, it was another matrix, of which the answer was right and converged."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        refuses("A", lambda: OF_THE_DATA[function](WRONG_OPERATORS[wrong], y))
+
+
+def test_only_what_is_used_of_an_operator_is_asked_for():
+    forward = LinearOperator((4, 2), matvec=lambda v: A.T[:, :2] @ v, dtype=float)
+    np.testing.assert_allclose(minimum_norm(forward, A[0]), minimum_norm(A.T[:, :2], A[0]))
+    np.testing.assert_allclose(column_norms(forward), column_norms(A.T[:, :2]))
+    refuses("A", lambda: column_norms(operator_of(matvec=lambda v: A @ np.where(np.sum(v) == 1, np.nan, v))))
+
+
 @pytest.mark.parametrize("function", OF_THE_DATA)
 @pytest.mark.parametrize("dtype", [int, np.int8, np.uint8, bool])
 def test_integers_are_numbers(function, dtype):
