@@ -164,6 +164,8 @@ def test_learning_time_is_the_integral(level, depth, share, fraction):
 def test_a_matrix_of_long_doubles():
     values, _ = eigendecomposition(np.array([[0.0, 2.0], [2.0, 0.0]], np.longdouble))
     np.testing.assert_allclose(values, [2.0, -2.0])
+    with np.errstate(over="raise"), pytest.raises(ValueError, match=r"^target must be .* finite"):
+        eigendecomposition(np.array([[np.longdouble("1e400")]]))
 
 
 def test_numbers_at_the_ends_of_float64():
