@@ -36,10 +36,24 @@ def as_matrix(A, *, empty=False):
         return np.zeros(A.shape, A.dtype)
     if isinstance(A, LinearOperator):
         # Its entries are not at hand, but a NaN or an infinity among them shows in one product.
-        _check_range("A", A @ np.ones(A.shape[1], dtype=A.dtype))
+        z, w = (np.random.default_rng(0).uniform(1, 2, size).astype(A.dtype) for size in A.shape[::-1])
+        _check_range("A", image := A @ z)
+        if isinstance(A, Copied):
+            _check_transpose(A, z, w, image)
     else:
         _check_range("A", A.data if issparse(A) else A)
     return A
+
+
+def _check_transpose(A, z, w, image):
+    """Whether the transpose, which is easily got wrong, belongs to an operator, as far as two products tell."""
+    try:
+        back = np.ravel(A.given.rmatvec(w))
+    except NotImplementedError:  # whoever needs it will say so
+        return
+    rounding = np.finfo(A.dtype).eps ** 0.375  # 1.3e-6 in float64: products in less precision pass
+    if back.shape != z.shape or not abs(image @ w - z @ back) <= rounding * np.linalg.norm(image) * np.linalg.norm(w):
+        raise ValueError("A must be a LinearOperator whose rmatvec is the product with the transpose of its matvec")
 
 
 def as_real_matrix(A):

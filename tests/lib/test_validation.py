@@ -241,6 +241,12 @@ def test_an_operator_whose_products_do_not_belong_together(wrong, function):
         refuses("A", lambda: OF_THE_DATA[function](WRONG_OPERATORS[wrong], y))
 
 
+@pytest.mark.parametrize("wrong", ["wrong sign", "of other rows", "of other columns"])
+@pytest.mark.parametrize("function", sorted(OF_PRODUCTS & set(OF_THE_DATA)))
+def test_nor_where_only_products_are_taken(wrong, function):
+    refuses("A", lambda: OF_THE_DATA[function](WRONG_OPERATORS[wrong], y))
+
+
 def test_only_what_is_used_of_an_operator_is_asked_for():
     forward = LinearOperator((4, 2), matvec=lambda v: A.T[:, :2] @ v, dtype=float)
     np.testing.assert_allclose(minimum_norm(forward, A[0]), minimum_norm(A.T[:, :2], A[0]))
