@@ -97,7 +97,7 @@ def active_set(problem, start):
     """
     B, heavy = _by_size(problem.columns(np.arange(problem.n)))
     b, least, positive, g = problem.b[heavy], np.inf, start.x > 0, None
-    best = start.x, np.zeros(problem.n), (start.r[heavy], 0.0), None
+    best = start.x, np.zeros(problem.n), (start.r[heavy], np.zeros(len(b))), None
     while True:
         found = _solve(B, b, *best[:3], positive)
         loss = float(found[2][0] @ found[2][0])

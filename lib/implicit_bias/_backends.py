@@ -12,7 +12,7 @@ from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator
 
 from ._matrices import dense, operator, operator_column_norms
-from ._validation import _check_range, as_matrix, as_real_matrix, as_reals
+from ._validation import _check_range, as_matrix, as_real_matrix, as_reals, check_transpose
 
 BLOCK = 2**17  # entries of a dense matrix that stay in the cache while they are used twice
 CACHED = 4_000_000  # entries of a dense matrix that is read from a cache, not from the memory
@@ -144,7 +144,9 @@ class Operator(Dense):
     """A `LinearOperator`: each column takes a product, and the norms of many are estimates."""
 
     def __init__(self, A):
-        self.A, self.shape, self.products, self.known = A, A.shape, 0, {}
+        self.A, self.shape, self.products, self.known = A, A.shape, 2, {}
+        if all(A.shape):
+            check_transpose(A)  # by two products
 
     normal = Sparse.normal
 

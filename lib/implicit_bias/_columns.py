@@ -1,7 +1,7 @@
 """Non-negative least squares for many right-hand sides: what depends on the matrix alone is computed once."""
 
 import warnings
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from scipy.optimize import nnls as lawson_hanson
@@ -74,20 +74,20 @@ class Columns:
         sizes = Dense(Y).column_norms()
         for size in (np.max(sizes), np.min(sizes, where=sizes > 0, initial=1.0)):
             check_size("y", size, NORMS, "a size")
-        self.equations = solver_of_equations(len(sizes), self.A.shape[1]) or _equations
+        equations = solver_of_equations(len(sizes), self.A.shape[1]) or _equations
         together = self.small or self.gram is not None
         step, parts, last = (TOGETHER if together else 1), [], None
         starts = range(0, len(sizes), step)
         for start in watched(starts, len(sizes), step, "nnls") if progress else starts:
             part = slice(start, start + step)
             if together:
-                parts.append(self._together(Y[:, part], np.where(sizes[part] > 0, sizes[part], 1), tol))
+                parts.append(self._together(Y[:, part], np.where(sizes[part] > 0, sizes[part], 1), tol, equations))
             else:
                 parts.append(self._alone(Y[:, part], tol, last))
                 last = parts[-1]["x"][:, -1]
         return joined(parts)
 
-    def _together(self, Y, sizes, tol):
+    def _together(self, Y, sizes, tol, equations):
         """The fields of the result: by pivoting, by the method of SciPy or one by one, until the certificate holds."""
         data = Y / sizes
         x, fields = np.zeros((len(sizes), len(self.d))), {}
@@ -99,12 +99,12 @@ class Columns:
             return np.flatnonzero(~fields["good"])
 
         if self.gram is not None:
-            x, done = _pivot(self.gram, np.ascontiguousarray((self.A.T @ data).T) / self.d, self.equations)
+            x, done = _pivot(self.gram, np.ascontiguousarray((self.A.T @ data).T) / self.d, equations)
             left = measure(np.arange(len(x)))
             if len(left):
                 r = self.A @ (x[left] / self.d).T - data[:, left]
-                x[left] = np.maximum(x[left] - self._coefficients(r, x[left] > 0), 0)
-                measure(left, self._without_by_gram)
+                x[left] = np.maximum(x[left] - self._coefficients(r, x[left] > 0, equations), 0)
+                measure(left, partial(self._without_by_gram, equations))
             left = np.flatnonzero(~(done & fields["good"]))
         else:
             left = np.arange(len(x))
@@ -150,13 +150,13 @@ class Columns:
             "good": holds(certificate, tol),
         }
 
-    def _coefficients(self, r, on):
+    def _coefficients(self, r, on, equations):
         """Of the part of each column of `r` in the span of the columns of the matrix that are `on`."""
-        return _on_supports(self.gram, (self.A.T @ r).T / self.d, on, self.equations)
+        return _on_supports(self.gram, (self.A.T @ r).T / self.d, on, equations)
 
-    def _without_by_gram(self, r, on):
+    def _without_by_gram(self, equations, r, on):
         for _ in range(2):
-            r = r - self.A @ (self._coefficients(r, on) / self.d).T
+            r = r - self.A @ (self._coefficients(r, on, equations) / self.d).T
         return r
 
     def _without(self, r, on):

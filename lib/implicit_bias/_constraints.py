@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.sparse import diags_array, issparse, vstack
-from scipy.sparse.linalg import LinearOperator
+from scipy.sparse.linalg import LinearOperator, lsmr
 
 from ._accurate import _factor, _without
 from ._backends import Dense, as_backend, as_known
@@ -22,6 +22,8 @@ SHARPER = (
     4  # times as small is the tolerance of the plain problem, and ten times smaller in each of the next two rounds
 )
 ROUNDS = 10  # in which another entry is left out of the sum: one is usual
+NEARLY_MET = 1e-10  # of the norm of y: a residual from which the data are met by LSMR,
+LSMR = 100  # in so many steps at most
 STEPS = 30  # from inside the bounds to where the data are met,
 INSIDE = 0.9  # of the way to the bounds at most
 FLIPS = 100  # rounds of upper bounds: five are usual
@@ -33,7 +35,8 @@ def constrained(solve, A, y, *, weights, tikhonov, sum_to, upper, progress, **op
     A = as_known(A)
     if hasattr(A, "dask") and A.size <= SMALL:
         A = as_matrix(as_entries(A))
-    several = np.ndim(y) == 2 and np.shape(y)[1] != 1
+    y = as_reals("y", y)
+    several = y.ndim == 2 and y.shape[1] != 1
     A, y = _with_rows(A, as_outputs("y", y, A.shape[0]) if several else as_data(y, A, float), weights, tikhonov)
     if sum_to is upper is None:
         return solve(A, y, progress=progress, **options)
@@ -252,6 +255,9 @@ def _simplex(solve, A, y, total, *, tol, x0=None, callback=None, **options):
             z[k] = 0
         x = _completed(z, k, total)
         point = _admissible(A, y, x, columns, tol, sum_to=total)
+        if not point.holds(tol) and point.certificate.relative_residual <= NEARLY_MET:
+            x, steps = _nearer(A, y, x, columns)
+            point, counts[1] = _admissible(A, y, x, columns, tol, sum_to=total), counts[1] + 2 * steps
         better = best is None or point.holds(tol) or point.certificate.optimality < best.certificate.optimality
         best = point if better else best
         if best.holds(tol) or (not better and sharper > 1):
@@ -286,6 +292,25 @@ def _toward(A, y, x, total):
     way = np.asarray(A @ (vertex - x))
     step = -(r @ way) / ((way @ way) or 1.0)
     return x + np.clip(step, 0.0, 1.0) * (vertex - x)
+
+
+def _nearer(A, y, x, columns):
+    """The data met closer from near by, with the same sum, by changes of the positive entries; and the steps of LSMR.
+
+    The plain problem meets its own data, which may be larger than `y`. Where the largest entries may change no more than the
+    typical one, the steps are few.
+    """
+    on, lengths, r = x > 0, np.where(columns > 0, columns, 1), y - np.asarray(A @ x)
+    weights = np.minimum(x, np.median((lengths * x)[on]) / lengths)
+    shares = weights / np.sum(weights)
+    image = np.asarray(A @ shares)
+    changes = operator(
+        A.shape,
+        lambda u: np.asarray(A @ (weights * u)) - (weights @ u) * image,
+        lambda v: weights * (np.asarray(A.T @ v) - image @ v),
+    )
+    u, _, steps = lsmr(changes, r, atol=0, btol=MET / 2 * norm(y) / norm(r), conlim=0, maxiter=LSMR)[:3]
+    return np.maximum(x + weights * u - (weights @ u) * shares, 0), steps
 
 
 def _met(A, y, x, upper):

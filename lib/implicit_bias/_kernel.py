@@ -45,6 +45,13 @@ def call(number: int, arguments: str) -> str:
 
 def encode(value):
     """The value in the types of JSON: what a check takes stays what it is, the rest is told by its type."""
+    try:
+        return _encoded(value)
+    except Exception:  # the number of another library is beyond float64, or a list is in itself
+        return {"other": type(value).__name__}
+
+
+def _encoded(value):
     if value is None or value is ...:
         return None
     if isinstance(value, np.ndarray | np.generic):
@@ -56,7 +63,7 @@ def encode(value):
     if isinstance(value, complex):
         return {"complex": [value.real, value.imag]}
     if isinstance(value, list | tuple):
-        return [encode(entry) for entry in value] if len(value) <= MOST_NUMBERS else {"other": "a long list"}
+        return [_encoded(entry) for entry in value] if len(value) <= MOST_NUMBERS else {"other": "a long list"}
     if callable(value):
         functions.append(value)
         return {"function": len(functions) - 1}

@@ -5,6 +5,7 @@ from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator, svds
 
 PROBES = 16
+ADJOINT = 1e-3  # of the sizes of the terms: by which a product may differ from that with the entries of the transpose
 OF_ENTRIES = type(aslinearoperator(np.zeros((1, 1))))  # the class of an operator that SciPy makes of a matrix
 
 
@@ -16,10 +17,20 @@ class Copied(LinearOperator):
         self.given = A
 
     def _matvec(self, v):
-        return np.array(self.given.matvec(v))
+        return _real(self.given.matvec(v))
 
     def _rmatvec(self, r):
-        return np.array(self.given.rmatvec(r))
+        try:
+            return _real(self.given.rmatvec(r))
+        except NotImplementedError:
+            raise ValueError("A must be a LinearOperator with rmatvec, the product with its transpose") from None
+
+
+def _real(product):
+    product = np.array(product)
+    if product.dtype.kind == "c":
+        raise ValueError("A must be a LinearOperator with real products, they are complex: return the real part")
+    return product
 
 
 def as_entries(A):
@@ -28,8 +39,24 @@ def as_entries(A):
         A = A.compute()
     if isinstance(A, LinearOperator):
         m, n = A.shape
-        A = (A.T @ np.eye(m, dtype=A.dtype)).T if m <= n else A @ np.eye(n, dtype=A.dtype)
+        A = _finite(_by_transpose(A) if m <= n else A @ np.eye(n, dtype=A.dtype))
     return A.astype(np.float64)
+
+
+def _finite(products):
+    if not np.all(np.isfinite(products)):
+        raise ValueError("A must be a LinearOperator with finite products, they have a NaN or an infinity")
+    return products
+
+
+def _by_transpose(A):
+    """The entries of an operator with few rows. One product tells whether the transpose, easily got wrong, belongs to it."""
+    m, n = A.shape
+    entries = (A.T @ np.eye(m, dtype=A.dtype)).T
+    z = np.random.default_rng(0).uniform(1, 2, n).astype(A.dtype)
+    if np.any(np.abs(A @ z - entries @ z) > ADJOINT * (np.abs(entries) @ z)):
+        raise ValueError("A must have rmatvec that is the product with the transpose of its matvec")
+    return entries
 
 
 def dense(A):
@@ -96,7 +123,7 @@ def operator_column_norms(A):
         rng = np.random.default_rng(0)
         probes = rng.choice([-1.0, 1.0], (PROBES, m)) * rng.uniform(0.95, 1.05, (PROBES, m))
         images, number = np.stack([A.T @ z for z in probes.astype(A.dtype)]), PROBES
-    images = images.astype(float)
+    images = _finite(images.astype(float))
     largest = np.max(np.abs(images), axis=0)
     largest[largest == 0] = 1.0
     return largest * np.linalg.norm(images / largest, axis=0) / np.sqrt(number), min(n, PROBES)

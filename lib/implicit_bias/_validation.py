@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator
 
-from ._matrices import OF_ENTRIES, Copied
+from ._matrices import OF_ENTRIES, Copied, norm
 
 # Squares beyond these bounds leave the range of float64 (10^+-308) in the solvers: of entries, and of norms where the problem
 # is scaled first.
@@ -36,10 +36,26 @@ def as_matrix(A, *, empty=False):
         return np.zeros(A.shape, A.dtype)
     if isinstance(A, LinearOperator):
         # Its entries are not at hand, but a NaN or an infinity among them shows in one product.
-        _check_range("A", A @ np.ones(A.shape[1], dtype=A.dtype))
+        _check_range("A", check_transpose(A))
     else:
         _check_range("A", A.data if issparse(A) else A)
     return A
+
+
+def check_transpose(A):
+    """Whether the transpose, which is easily got wrong, belongs to an operator, as far as two products tell; the first one."""
+    z, w = (np.random.default_rng(0).uniform(1, 2, size).astype(A.dtype) for size in A.shape[::-1])
+    image = A @ z
+    if isinstance(A, OF_ENTRIES) or not np.all(np.isfinite(image)):
+        return image
+    try:
+        back = np.ravel(getattr(A, "given", A).rmatvec(w))
+    except NotImplementedError:  # whoever needs it will say so
+        return image
+    rounding = np.finfo(A.dtype).eps ** 0.375  # 1.3e-6 in float64: products in less precision pass
+    if back.shape != z.shape or not abs(image @ w - z @ back) <= rounding * norm(image) * norm(w):
+        raise ValueError("A must have rmatvec that is the product with the transpose of its matvec")
+    return image
 
 
 def as_real_matrix(A):
@@ -77,6 +93,9 @@ def as_reals(name, values):
         array = _from_objects(name, array)
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{name} must have real entries, got dtype {array.dtype}{REMEDIES.get(array.dtype.kind, '')}")
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:  # LAPACK has no routines for a long double
+        with np.errstate(over="ignore"):  # an infinity is refused by whoever asks
+            array = array.astype(float)
     return array
 
 
@@ -242,7 +261,8 @@ def as_parametrization(parametrization, *, potential=False):
 
     With `potential`, it must also have one: products of matrices do not move as mirror descent.
     """
-    if isinstance(parametrization, type) or not hasattr(parametrization, "value"):
+    needed = ("start", "value", "pullback")
+    if isinstance(parametrization, type) or not all(hasattr(parametrization, name) for name in needed):
         raise ValueError(f"parametrization must be one like HadamardPower(2), got {parametrization!r}")
     if potential and not hasattr(parametrization, "potential"):
         raise ValueError(f"parametrization must be a Hadamard power, which has a potential; got {parametrization!r}")
@@ -251,7 +271,7 @@ def as_parametrization(parametrization, *, potential=False):
 
 def as_norm(norm, shape, n):
     """Return the name of a norm and, for the spectral one, the shape of the matrix that a vector stands for (None else)."""
-    if norm not in ("l1", "l2", "linf", "spectral"):
+    if not isinstance(norm, str) or norm not in ("l1", "l2", "linf", "spectral"):
         raise ValueError(f"norm must be l1, l2, linf or spectral, got {norm!r}")
     if norm != "spectral":
         if shape is not None:
@@ -274,14 +294,18 @@ def as_positive(name, value, *, zero=False, integer=False):
     if type(value) is float and 0 < value < np.inf and not integer:  # most often, and in a tenth of the time
         return value
     expected = ("a non-negative " if zero else "a positive ") + ("integer" if integer else "number")
-    number = np.asarray(value)
-    if isinstance(value, int | np.integer) and value >= 2**63:
+    if isinstance(value, int | np.unsignedinteger) and value >= 2**63:
         raise ValueError(f"{name} must be below 2**63, got {value!r}")
-    if number.ndim or number.dtype.kind not in ("iu" if integer else "iuf") or not np.isfinite(number):
+    try:
+        number = np.asarray(None if isinstance(value, np.ma.MaskedArray) else value)
+    except ValueError:  # lists of different lengths
+        number = np.asarray(None)
+    if number.ndim or number.dtype.kind not in ("iu" if integer else "iuf"):
         raise ValueError(f"{name} must be {expected}, got {value!r}")
-    if number < 0 or (number == 0 and not zero):
+    number = int(number) if integer else float(number)  # in which a long double may be infinite or zero
+    if not isfinite(number) or number < 0 or (number == 0 and not zero):
         raise ValueError(f"{name} must be {expected}, got {value!r}")
-    return int(number) if integer else float(number)
+    return number
 
 
 def _check_range(name, entries):

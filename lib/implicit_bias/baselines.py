@@ -345,6 +345,8 @@ def lasso_path(A: Matrix, y: ArrayLike, penalties: ArrayLike) -> np.ndarray:
         from sklearn.linear_model import Lasso
 
     A = as_entries(as_matrix(A, empty=True))
+    if issparse(A):  # scikit-learn takes no longer indices
+        A.indices, A.indptr = A.indices.astype(np.int32), A.indptr.astype(np.int32)
     y = as_data(y, A)
     penalties = as_reals("penalties", penalties).astype(float)
     if penalties.ndim != 1 or not (penalties.size and np.all(np.isfinite(penalties)) and np.all(penalties > 0)):

@@ -410,7 +410,7 @@ def not_lasso(seed: object) -> Verdict:
     """
     if _is_missing(seed):
         return MISSING
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+    if isinstance(seed, bool | np.timedelta64) or not isinstance(seed, int | np.integer) or seed < 0:
         return Verdict("type", "The answer should be a non-negative integer.")
     if seed >= 2**63:
         return Verdict("finite", "The answer should be below 2^63.")
@@ -898,7 +898,7 @@ def _is_missing(answer):
     """Whether the answer, or one of its entries, is the three dots of the empty cell or None."""
     try:
         entries = np.asarray(answer, dtype=object).flat
-    except ValueError:  # lists of different lengths
+    except Exception:  # lists of different lengths, or what else may not become an array: of that `_array` tells
         return False
     return any(entry is ... or entry is None for entry in entries)
 
@@ -908,7 +908,8 @@ def _as_floats(answer):
     array = np.asarray(answer)
     if any(isinstance(entry, str | bytes | bool) for entry in array.astype(object).flat):
         raise TypeError("a number is expected, not text or a truth value")
-    return array.astype(float, casting="unsafe" if array.dtype == object else "same_kind")
+    with np.errstate(over="ignore"):  # an infinity is found later
+        return array.astype(float, casting="unsafe" if array.dtype == object else "same_kind")
 
 
 def _array(answer, shape):
@@ -917,10 +918,10 @@ def _array(answer, shape):
         return None, MISSING
     try:
         array = _as_floats(answer)
-    except (TypeError, ValueError):
-        return None, Verdict("type", f"The answer should be {_shape_in_words(shape)}.")
     except OverflowError:
         return None, Verdict("finite", "An entry is too large for a number.")
+    except Exception:  # an object of another library may raise anything when it is asked for numbers
+        return None, Verdict("type", f"The answer should be {_shape_in_words(shape)}.")
     if array.shape != shape and not array.size == 1 == np.prod(shape):
         yours = f"has the shape {array.shape}" if array.ndim else "is a single number"
         turned = ": it may be transposed" if array.shape == shape[::-1] and shape != shape[::-1] else ""

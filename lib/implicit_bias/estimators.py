@@ -9,6 +9,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from ._extras import extra
 from ._types import Matrix
+from ._validation import as_positive
 from .nnls import nnls
 
 with extra("baselines"):
@@ -84,6 +85,8 @@ class NonnegativeRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=float, y_numeric=True, multi_output=True)
         Y = y.astype(float).reshape(len(y), -1)
         if sample_weight is not None:
+            if np.isscalar(sample_weight):  # of which scikit-learn checks nothing
+                sample_weight = as_positive("sample_weight", sample_weight)
             sample_weight = _check_sample_weight(sample_weight, X, dtype=float, ensure_non_negative=True)
             if not np.any(sample_weight):
                 raise ValueError("sample_weight must not be zero for all samples")

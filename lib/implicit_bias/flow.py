@@ -321,11 +321,16 @@ def _until_settled(dual, method, start, **tolerances):
 def _integrate(dual, span, start, **options):
     with _quiet():
         try:
-            return solve_ivp(dual.velocity, span, start, jac=dual.jacobian, **options)
-        except BROKEN as error:  # all that is left is the start
-            return OptimizeResult(
-                t=np.array(span[:1]), y=start[:, None], sol=None, status=-1, message=str(error), nfev=dual.evaluations
-            )
+            run = solve_ivp(dual.velocity, span, start, jac=dual.jacobian, **options)
+            if len(run.t):
+                return run
+            message = run.message  # it stopped before the first of the times
+        except BROKEN as error:
+            message = str(error)
+        # All that is left is the start.
+        return OptimizeResult(
+            t=np.array(span[:1]), y=start[:, None], sol=None, status=-1, message=message, nfev=dual.evaluations
+        )
 
 
 def _result(name, A, y, dual, run, times, x, states):
@@ -338,7 +343,8 @@ def _result(name, A, y, dual, run, times, x, states):
     path = Path(times, x, np.sum(residuals**2, axis=-1) / 2)
     converged = optimality <= dual.tolerance
     if run.status < 0 or not np.all(finite):
-        message = f"The integrator stopped at time {path.times[-1]:.3g}: {run.message}"
+        reason = run.message if run.status < 0 else "the state left float64."
+        message = f"The integrator stopped at time {path.times[-1]:.3g}: {reason}"
         warnings.warn(f"{name}: {message}", RuntimeWarning, stacklevel=3)
     elif converged:
         message = f"The limit was reached to {dual.tolerance:g} at time {path.times[-1]:.3g}."

@@ -9,6 +9,7 @@ from scipy.sparse.linalg import LinearOperator
 from ._validation import as_integers, as_positive, as_reals, as_seed
 from .problems import Problem
 
+WIDEST = 1e6  # pixels: a blur
 # The ten ellipses of `phantom`: brightness, half axes, centre, and degrees of rotation, in a square from -1 to 1.
 ELLIPSES = (
     (1.0, 0.69, 0.92, 0.0, 0.0, 0),
@@ -60,7 +61,7 @@ def missing_pixels(image: ArrayLike, fraction: float, *, seed: int) -> Problem:
     seen = np.sort(np.random.default_rng(as_seed(seed)).choice(n, m, replace=False))
 
     def pixels(coefficients):
-        return as_image(coefficients.T, image.shape).reshape(-1, n)[:, seen].T
+        return _picture(coefficients.T, image.shape).reshape(-1, n)[:, seen].T
 
     def coefficients(values):
         full = np.zeros((values.shape[1], n))
@@ -90,6 +91,13 @@ def as_image(coefficients: ArrayLike, shape: tuple[int, int]) -> np.ndarray:
     coefficients, shape = as_reals("coefficients", coefficients), as_integers("shape", shape)
     if len(shape) != 2 or coefficients.shape[-1:] != (shape[0] * shape[1],):
         raise ValueError(f"coefficients must have shape (..., rows * columns) for {shape}, got {coefficients.shape}")
+    image = _picture(coefficients, shape)
+    if not np.all(np.isfinite(image)):
+        raise ValueError("coefficients must be finite, and so small that the picture is, too")
+    return image
+
+
+def _picture(coefficients, shape):
     return idctn(coefficients.reshape(*coefficients.shape[:-1], *shape), norm="ortho", axes=(-2, -1))
 
 
@@ -126,8 +134,11 @@ def deblurring(image: ArrayLike, width: float, *, seed: int, noise: float = 0.0)
     """
     image = _as_picture(image, nonnegative=True)
     width, noise = as_positive("width", width), as_positive("noise", noise, zero=True)
+    if width > WIDEST:
+        raise ValueError(f"width must be at most {WIDEST:g} pixels, got {width:g}")
     reach = np.arange(-int(np.ceil(4 * width)), int(np.ceil(4 * width)) + 1)
-    kernel = np.exp(-((reach / width) ** 2) / 2)
+    with np.errstate(over="ignore"):
+        kernel = np.exp(-((reach / width) ** 2) / 2)
     kernel /= kernel.sum()
 
     def along(size):

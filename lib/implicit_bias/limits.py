@@ -465,7 +465,8 @@ def l1_bound(
     if not needed < Q:
         return np.inf
     if L == 2:
-        return float(np.log(total / least) / np.log(Q / total))
+        # Ratios of numbers may leave float64, those of their roots do not.
+        return float(np.log(total**0.5 / least**0.5) / np.log(Q**0.5 / total**0.5))
     denominator = (1.0 if sharp else 2 / L) * Q**s - total**s
     return float((total**s - least**s) / denominator)
 

@@ -324,7 +324,7 @@ def _duality_gap(residual, level, sizes, along, steepest):
     `sizes` are the norms of entries or groups, `along` the inner products of `x` with the correlations there, and `steepest`
     is the largest norm of the latter.
     """
-    share = min(1.0, level / max(steepest, np.finfo(float).tiny))
+    share = level / steepest if steepest > level else 1.0
     # Loss and penalty minus the dual function, as a sum without cancellation.
     gap = ((1 - share) * residual) @ ((1 - share) * residual) / 2 + np.sum(level * sizes - share * along)
     return max(float(gap), 0.0)

@@ -23,7 +23,7 @@ from ._constraints import constrained
 from ._normalized import MET, SIMILAR, SMALL, NormalizedProblem, OrdinaryProblem, Point, reported
 from ._support import LARGEST_ACTIVE_SET, by_active_set, by_block_pivoting, finish, meet, one_by_one
 from ._types import Matrix, Multiplies
-from ._validation import as_point, as_positive, as_real_matrix
+from ._validation import as_point, as_positive, as_real_matrix, as_reals
 from .measures import EPSILON
 from .results import NonnegativeResult
 
@@ -195,7 +195,8 @@ def nnls(
             if point.settled:
                 return _report(problem, point, tol, 0, how, True)
             x = point.x
-    if np.ndim(y) == 2 and np.shape(y)[1] != 1:
+    y = as_reals("y", y)
+    if y.ndim == 2 and y.shape[1] != 1:
         for name, value in (("x0", x0), ("alpha", alpha), ("callback", callback)):
             if value is not None:
                 raise ValueError(f"{name} must not be given with several columns of y: call once for each column")

@@ -125,7 +125,7 @@ class _Power:
     def __init__(self, depth: float) -> None:
         try:
             number = float(depth)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = np.nan
         if not 2 <= number <= 1e100:  # whose square is beyond float64
             raise ValueError(f"depth must be a finite number that is at least 2, got {depth!r}")
@@ -1118,7 +1118,8 @@ class WeightNormalized:
 
 
 def _log_start(alpha, depth):
-    log_start = depth * np.log(alpha)
+    with np.errstate(over="ignore"):
+        log_start = depth * np.log(alpha)
     if np.any(np.abs(log_start) > 690):
         raise ValueError(f"alpha ** depth must be between 1e-299 and 1e299, got alpha {alpha} at depth {depth}")
     return log_start

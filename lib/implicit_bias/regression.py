@@ -209,13 +209,14 @@ def nested_fits(features: ArrayLike, y: ArrayLike, sizes: ArrayLike, test_featur
     sizes = as_sizes("sizes", sizes)
     if np.any(np.diff(sizes) <= 0) or sizes[-1] > largest:
         raise ValueError(f"sizes must increase, up to at most the {largest} columns of features")
-    outputs = y.reshape(n, -1)
+    size = 2.0 ** np.frexp(np.max(np.abs(y)))[1]  # without which squares may leave float64; a power of 2 rounds nothing
+    outputs = y.reshape(n, -1) / size
     few, many = sizes[sizes <= n], sizes[sizes > n]
     fits = [
         *_fits_by_qr(features, outputs, few, test_features),
         *_fits_by_kernel(features, outputs, many, test_features),
     ]
-    predictions, test_predictions, norms = (np.array(part) for part in zip(*fits, strict=True))
+    predictions, test_predictions, norms = (size * np.array(part) for part in zip(*fits, strict=True))
     return NestedFits(
         sizes,
         predictions.reshape(len(sizes), *y.shape),

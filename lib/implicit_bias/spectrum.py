@@ -139,7 +139,10 @@ def diagonal_descent(
     path = Path(step_size * iterations, x, loss[finite], iterations)
     # Of zero eigenvalues the start is the only size there is; squares may leave float64.
     size = np.max(np.abs(eigenvalues)) or np.max(np.abs(x[0])) or 1.0
-    error = float(np.max(np.abs(x[-1] - eigenvalues)) / size / (np.linalg.norm(eigenvalues / size) or 1.0))
+    with np.errstate(over="ignore"):
+        error = float(np.max(np.abs(x[-1] - eigenvalues)) / size / (np.linalg.norm(eigenvalues / size) or 1.0))
+    if not np.isfinite(error):
+        raise ValueError(f"eigenvalues must be larger: the error relative to them leaves float64, got {size:g} at most")
     converged = bool(np.all(finite)) and error <= TOLERANCE
     if not np.all(finite):
         message = f"Diverged after iteration {iterations[-1]}: the step size is too large."
@@ -234,9 +237,9 @@ def diagonal_flow(eigenvalues: ArrayLike, *, depth: float, alpha: float, times: 
 
     # The largest eigenvalue is the unit, for the tolerances are absolute too; a larger start moves on a faster clock.
     unit = np.max(np.abs(eigenvalues)) or start
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         eigenvalues, start, scaled = eigenvalues / unit, start / unit, times * unit ** (2 - 2 / depth)
-    if not np.all(np.isfinite([start, scaled[-1]])):
+    if not np.all(np.isfinite([start, scaled[-1]])) or np.any(np.diff(scaled) <= 0):
         raise ValueError(f"times and alpha must not leave float64 in units of the largest eigenvalue, {unit:g}")
 
     def speed(t, s):
@@ -253,7 +256,7 @@ def diagonal_flow(eigenvalues: ArrayLike, *, depth: float, alpha: float, times: 
 def _logistic(s, eigenvalues, depth, w0):
     """The solution of ``w' = N w (lambda - w)``, ``w(0) = w0``, also for `lambda` = 0, where it is ``1/(1/w0 + N s)``."""
     with np.errstate(over="ignore"):  # e^(-x) is infinite where w has decayed to 0
-        exponent = depth * eigenvalues * s
+        exponent = eigenvalues * s * depth  # in this order no infinity meets a zero
         decay = np.exp(-exponent)
         # (1 - e^(-x)) / lambda, which tends to N s
         gained = np.where(exponent == 0, depth * s, -np.expm1(-exponent) / np.where(eigenvalues == 0, 1, eigenvalues))
@@ -403,7 +406,8 @@ def plateau_intervals(
     for name, share in (("epsilon", epsilon), ("delta", delta)):
         if share >= 1:
             raise ValueError(f"{name} must be less than 1, got {share}")
-    rates = step_size * levels ** (2 - 2 / depth)
+    with np.errstate(over="ignore"):
+        rates = step_size * levels ** (2 - 2 / depth)
     if depth * rates[0] >= 1:
         raise ValueError(f"step_size must be less than 1 / (N lambda^(2-2/N)) = {step_size / (depth * rates[0]):.3g}")
     alpha = as_positive("alpha", alpha)
@@ -415,13 +419,14 @@ def plateau_intervals(
     if not 0 < 1 - epsilon < 1:
         raise ValueError(f"epsilon must be larger: 1 - epsilon is 1 in float64, got {epsilon:g}")
     learned = learning_time(levels, depth=depth, alpha=alpha, fraction=1 - epsilon)
-    first = np.floor(np.maximum.accumulate((1 + rates) ** (depth - 1) * learned) / step_size + 1)
     last = np.full(levels.size, np.inf)
-    for i, (level, rate) in enumerate(zip(levels[1:], rates[1:], strict=True)):
-        share = delta * levels[0] / level
-        if share < 1:
-            begun = learning_time(level, depth=depth, alpha=alpha, fraction=share)
-            last[i] = np.ceil((1 - depth * rate) * begun / step_size) - 1
+    with np.errstate(over="ignore"):  # after more steps than float64 counts
+        first = np.floor(np.maximum.accumulate((1 + rates) ** (depth - 1) * learned) / step_size + 1)
+        for i, (level, rate) in enumerate(zip(levels[1:], rates[1:], strict=True)):
+            share = delta * levels[0] / level
+            if share < 1:
+                begun = learning_time(level, depth=depth, alpha=alpha, fraction=share)
+                last[i] = np.ceil((1 - depth * rate) * begun / step_size) - 1
     last[alpha**depth > np.minimum(levels, delta * levels[0])] = -1
     return np.stack([first, last], axis=1)
 

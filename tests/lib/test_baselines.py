@@ -246,7 +246,10 @@ def test_lasso_is_optimal(seed):
 def test_lasso_is_zero_above_the_largest_correlation():
     A, y = instance(0)
     largest = np.max(np.abs(A.T @ y))
-    above, below = lasso_path(A, y, [1.001 * largest, 0.999 * largest])
+    above, below, far_above = lasso_path(A, y, [1.001 * largest, 0.999 * largest, 1e300])
+    assert not np.any(far_above)
+    with np.errstate(over="raise"):  # orthogonal data: nothing is steep, whatever the penalty is
+        assert not np.any(lasso_path([[1.0], [0.0]], [0.0, 1.0], [1e300]))
     assert not np.any(above)
     assert np.count_nonzero(below) == 1
 

@@ -282,6 +282,24 @@ def test_text_and_truth_values_are_no_numbers(name, text):
     assert CHECKS[name](text).kind == "type"
 
 
+class Tensor:
+    """As PyTorch has it: it will not be an array as long as it wants a gradient."""
+
+    def __array__(self, *arguments, **named):
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
+
+
+@pytest.mark.parametrize("name", CHECKS)
+@pytest.mark.parametrize("answer", [Tensor(), range(10**15), np.timedelta64(3), np.zeros((1,) * 40)], ids=type)
+def test_what_cannot_become_an_array_of_numbers_is_refused(name, answer):
+    assert not CHECKS[name](answer)
+
+
+def test_a_long_double_beyond_float64_is_infinite():
+    with np.errstate(over="raise"):
+        assert check._compare(np.longdouble("1e400"), 3.0).kind == "finite"
+
+
 @pytest.mark.parametrize("value, kind", [(None, "missing"), (..., "missing"), ("1.0", "type"), (True, "type")])
 @pytest.mark.parametrize("name", TAKES_A_FUNCTION)
 def test_what_a_function_returns_is_held_to_the_same(name, value, kind):

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from decimal import Decimal
 from fractions import Fraction
 
 import nbformat
@@ -282,12 +283,24 @@ def test_an_answer_arrives_as_the_check_would_see_it(value, same):
     assert arrived == same and type(arrived) is type(same)
 
 
+IN_ITSELF: list = []
+IN_ITSELF.append(IN_ITSELF)
+
+
 @pytest.mark.parametrize(
-    "value", [{"a": 1}, object(), np.zeros(200_000), [0.0] * 200_000, {1, 2}], ids=lambda x: type(x).__name__
+    "value",
+    [{"a": 1}, object(), np.zeros(200_000), [0.0] * 200_000, {1, 2}, Fraction(10**400), Decimal("sNaN"), IN_ITSELF],
+    ids=lambda x: type(x).__name__,
 )
 def test_what_is_no_answer_arrives_as_nothing_that_a_check_takes(value):
     arrived = _marking.decode(None, json.loads(json.dumps(_kernel.encode(value))))
     assert check.margin(arrived).kind == check.flow_sharpness(arrived).kind == "type"
+
+
+def test_an_answer_that_is_none_does_not_stop_the_others(monkeypatch):
+    """It was asked for again after each cell, in vain, and no check had an answer any more."""
+    monkeypatch.setattr(_kernel, "handed", {"margin": [Fraction(10**400)], "filter": [1.0]})
+    assert json.loads(_kernel.fresh()) == {"margin": [{"other": "Fraction"}], "filter": [1.0]} and not _kernel.handed
 
 
 def test_a_name_is_text_in_both_tables(tmp_path):

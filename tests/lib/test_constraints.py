@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import scipy.optimize
 from implicit_bias import HadamardPower, flow_limit, nnls
-from implicit_bias._constraints import _appended
+from implicit_bias._constraints import _appended, _nearer
 from scipy.optimize import lsq_linear
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, random_array
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from tests.lib.test_nnls import FORMS, instance
@@ -323,6 +323,28 @@ def test_rows_of_a_wide_matrix_are_not_written_down():
     np.testing.assert_allclose(result.x, 2 / 1202, rtol=1e-6)  # (A.T A + 2) x = A.T y
 
 
+@pytest.mark.parametrize("form", [lambda A: A, aslinearoperator], ids=["csr", "operator"])
+@pytest.mark.parametrize("heavy", [1.0, 3.0])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_wide_sparse_data_are_met_at_a_given_sum(seed, heavy, form):
+    """Without one entry of the sum the data are a column, and far larger: met relative to them is not met."""
+    rng = np.random.default_rng(seed)
+    A = random_array((200, 1500), density=0.05, rng=rng, format="csr")
+    x = np.exp(heavy * rng.standard_normal(1500))
+    total = 10.0 ** rng.integers(-5, 5)
+    y = A @ (x * (total / x.sum()))
+    found = nnls(form(A), y, sum_to=total)
+    assert found.converged and found.products < 300 and np.all(found.x >= 0)
+    assert found.x.sum() == pytest.approx(total, rel=1e-13)
+    assert np.linalg.norm(A @ found.x - y) <= 1.1e-12 * np.linalg.norm(y)
+    # From near by that is one step, and costs little.
+    near = x * (1 + 1e-10 * rng.standard_normal(1500))
+    near *= total / near.sum()
+    closer, steps = _nearer(A, y, near, np.sqrt((A**2).sum(axis=0)))
+    assert closer.sum() == pytest.approx(total, rel=1e-13) and steps < 30 and np.all(closer >= 0)
+    assert np.linalg.norm(A @ closer - y) <= 1e-12 * np.linalg.norm(y) < np.linalg.norm(A @ near - y)
+
+
 @pytest.mark.parametrize("shape", [(12, 5), (5, 12), (700, 400)])
 def test_an_operator_may_return_the_same_array_each_time(shape):
     """One that saves allocations: what was a product is another one after the next."""
@@ -405,6 +427,8 @@ WRONG = [
     ("y", {"y": [1.0, np.nan, 1.0], "upper": 1.0}),
     ("y", {"y": np.ones(4), "sum_to": 1.0}),
     ("y", {"y": np.ones((2, 2)), "sum_to": 1.0}),
+    ("y", {"y": [[1.0], [1.0, 2.0], [3.0]], "sum_to": 1.0}),
+    ("sum_to", {"sum_to": np.longdouble("1e-400")}),
     ("tol", {"tol": 0, "upper": 1.0}),
 ]
 

@@ -108,7 +108,7 @@ def test_it_works_in_pipelines_and_searches():
 
 def test_wrong_weights_are_named():
     X, Y, _ = data()
-    for wrong in (-np.ones(40), np.zeros(40), np.ones(39), np.full(40, np.nan)):
+    for wrong in (-np.ones(40), np.zeros(40), np.ones(39), np.full(40, np.nan), np.nan, np.inf, 1j, "one", 10**400):
         with pytest.raises(ValueError, match=r"[Ss]ample.weight"):
             NonnegativeRegressor().fit(X, Y, wrong)
     with pytest.raises(ValueError, match="tikhonov"):

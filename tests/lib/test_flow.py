@@ -312,6 +312,17 @@ def test_units_do_not_matter_to_the_accelerated_flow(a, b, model):
     np.testing.assert_allclose(scaled.path.x / unit, expected.path.x, atol=1e-4)
 
 
+@pytest.mark.parametrize("options", [{"times": [1e99]}, {"times": [1e50, 1e99], "weight_decay": 0.1}])
+def test_an_integrator_that_does_not_reach_the_first_of_the_times(options):
+    A, y = instance()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.warns(RuntimeWarning, match="stopped at time"):
+            result = gradient_flow(A, y, HadamardPower(2), alpha=0.1, **options)
+    assert not result.converged and np.all(np.isfinite(result.path.x)) and "successfully" not in result.message
+    assert len(result.path.times) == len(result.path.x)
+
+
 def test_an_accelerated_flow_without_progress_is_stopped(monkeypatch):
     A, y = instance()
     monkeypatch.setattr("implicit_bias.flow.MAX_EVALUATIONS", 10)

@@ -1,5 +1,6 @@
 """The limit of the flow by its optimality conditions, the bound by its properties, the plateaus by hand."""
 
+import math
 import warnings
 from decimal import Decimal, localcontext
 from itertools import pairwise
@@ -221,6 +222,15 @@ def test_bound_of_a_constant_non_uniform_start(model):
     weight = 0.1 ** (2 - model.depth)
     weighted = l1_bound(3.5 * weight, model, alpha=np.full(30, 0.1), n=30)
     assert weighted == pytest.approx(l1_bound(3.5, model, alpha=0.1, n=30))
+
+
+@pytest.mark.parametrize(("Q", "alpha"), [(1.7e308, [0.1, 0.2]), (1.7e308, [1e-149, 1e149]), (10.0, [1e-149, 1.0])])
+def test_bound_of_numbers_whose_ratios_leave_float64(Q, alpha):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        eps = l1_bound(Q, HadamardPower(2), alpha=alpha, n=2)
+    total, least = alpha[0] ** 2 + alpha[1] ** 2, min(alpha) ** 2
+    assert eps == pytest.approx((math.log(total) - math.log(least)) / (math.log(Q) - math.log(total)))
 
 
 # --- Plateaus ---

@@ -1,5 +1,7 @@
 """Many right-hand sides at once: each column against SciPy and exact losses, whatever way it takes."""
 
+import copy
+import pickle
 import sys
 import types
 import warnings
@@ -83,7 +85,7 @@ def test_a_certificate_is_from_the_data_and_not_from_the_gram_matrix(monkeypatch
         return x, np.ones(len(C), bool)
 
     monkeypatch.setattr(columns, "_pivot", wrong)
-    monkeypatch.setattr(columns.Columns, "_coefficients", lambda self, r, on: 0 * r[: on.shape[1]].T)
+    monkeypatch.setattr(columns.Columns, "_coefficients", lambda self, r, on, equations: 0 * r[: on.shape[1]].T)
     np.testing.assert_allclose(nnls(A, Y).x, right, atol=1e-12)
 
     calls = []
@@ -163,6 +165,17 @@ def test_a_stream_is_prepared_once(monkeypatch):
     parts = [stream.solve(Y[:, k : k + 3]) for k in (0, 3, 6)]
     assert len(number) == 1
     np.testing.assert_allclose(np.hstack([part.x for part in parts]), nnls(A, Y).x, atol=1e-14)
+
+
+def test_what_is_prepared_can_be_sent_to_another_process(monkeypatch):
+    """It had kept the function of numba, which cannot."""
+    solver = columns._equations
+    monkeypatch.setattr(columns, "solver_of_equations", lambda number, n: lambda *arguments: solver(*arguments))
+    A, Y = pixels(40, 20, 5, 3)
+    unmix = NNLS(A)
+    before = unmix.solve(Y)
+    for again in (pickle.loads(pickle.dumps(unmix)), copy.deepcopy(unmix)):
+        assert again.solve(Y).x.tobytes() == before.x.tobytes()
 
 
 def test_the_shapes_are_those_of_the_data():

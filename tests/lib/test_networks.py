@@ -1,5 +1,7 @@
 """Networks as parametrizations: the chain rule, the linear case, the start, the safe step."""
 
+import warnings
+
 import numpy as np
 import pytest
 from implicit_bias import gradient_descent
@@ -56,6 +58,15 @@ def test_default_step_is_safe(activation):
     assert run.path.loss[-1] < 0.9 * run.path.loss[0]
     if not activation:  # a step over a kink of the rectifier may raise the loss a little
         assert np.all(np.diff(run.path.loss) <= 0)
+
+
+def test_inputs_that_are_zero():
+    """Nothing moves, and there is a step all the same."""
+    network = ReLUNetwork(np.zeros((2, 2)), (3, 2), seed=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run = gradient_descent(np.eye(4), np.ones(4), network, alpha=0.1, max_iterations=3)
+    assert not np.any(run.x) and np.all(np.isfinite(run.path.times)) and run.iterations == 3
 
 
 def test_the_same_seed_gives_the_same_start():

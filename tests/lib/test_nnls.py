@@ -4,6 +4,7 @@ import functools
 import itertools
 import warnings
 from fractions import Fraction
+from types import SimpleNamespace
 
 import hypothesis.strategies as st
 import implicit_bias._support as support
@@ -408,6 +409,40 @@ def test_what_a_certificate_has_to_say(tol):
         assert not holds(Certificate(**small | wrong), tol)
         assert not holds(Certificate(**small | wrong | {"relative_residual": max(1.1 * tol**1.5, 1.1e-12)}), tol)
         assert holds(Certificate(**small | wrong | {"relative_residual": max(0.9 * tol**1.5, 0.9e-12)}), tol)
+
+
+@pytest.mark.filterwarnings("ignore:nnls")  # one step is not enough
+@pytest.mark.parametrize("unit", [1e-120, 1.0, 1e120])
+@pytest.mark.parametrize("size", [(30, 20), (900, 300), (300, 900)])
+@pytest.mark.parametrize("form", ["operator", "own"])
+def test_a_transpose_of_another_matrix_is_refused(form, size, unit):
+    """Zero, of the other sign, with a row too few in it: `x = 0` would be certified by it. The right one passes at any size."""
+    rng = np.random.default_rng(0)
+    A = rng.standard_normal(size) * 10.0 ** rng.uniform(-20, 20, size[1]) * unit
+    y = A @ np.full(size[1], 1 / np.linalg.norm(A, axis=0).max())
+
+    def solve(back):
+        if form == "operator":
+            return nnls(LinearOperator(size, matvec=lambda v: A @ v, rmatvec=back, dtype=float), y, max_iterations=1)
+        return nnls(SimpleNamespace(shape=size, matvec=lambda v: A @ v, rmatvec=back), y, max_iterations=1)
+
+    solve(lambda r: A.T @ r)
+    for wrong in (lambda r: 0 * (A.T @ r), lambda r: -(A.T @ r), lambda r: A[1:].T @ r[1:], lambda r: 2 * (A.T @ r)):
+        with pytest.raises(ValueError, match="A must have rmatvec that"):
+            solve(wrong)
+
+
+def test_data_of_different_lengths_are_named():
+    with pytest.raises(ValueError, match="y must be an array of real numbers, all rows of one length"):
+        nnls(np.eye(2), [[1], [1, 2]])
+
+
+def test_a_start_at_zero_that_is_not_the_solution_needs_no_second_half():
+    """The residual of a start is known to double precision only; an entry leaves in the first round of the active set."""
+    A = np.array([[0.0, 1, -2, -4], [0, 2, -2, -1], [0, -3, -3, -2], [0, -1, -3, -3]])
+    y = np.array([-100.000001, 100.000001, 0, 99.999998])
+    least = lawson_hanson(A, y)[1]
+    assert nnls(A, y, x0=np.zeros(4)).residual_norm == pytest.approx(least, rel=1e-12)
 
 
 class TestSteps:

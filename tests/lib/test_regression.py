@@ -119,6 +119,15 @@ def test_shared_fits_are_single_fits(sizes, outputs):
     np.testing.assert_allclose(found.norms, norms, rtol=1e-8)
 
 
+@pytest.mark.parametrize("unit", [2.0**-300, 2.0**300])
+def test_fits_of_tiny_features_and_data_of_any_size(unit):
+    rng = np.random.default_rng(0)
+    features, y, new = rng.standard_normal((4, 6)), rng.standard_normal(4), rng.standard_normal((2, 6))
+    expected, found = nested_fits(features, y, [1, 4, 6], new), nested_fits(features / 2**300, unit * y, [1, 4, 6], new)
+    np.testing.assert_allclose(found.predictions / unit, expected.predictions, rtol=1e-9)
+    np.testing.assert_allclose(found.norms / unit / 2**300, expected.norms, rtol=1e-9)
+
+
 @given(st.integers(0, 10**6), st.integers(1, 12), st.integers(1, 30), st.sampled_from([1e-30, 1.0, 1e30]))
 def test_any_shape_and_unit(seed, n, largest, unit):
     rng = np.random.default_rng(seed)

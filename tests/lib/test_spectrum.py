@@ -161,6 +161,26 @@ def test_learning_time_is_the_integral(level, depth, share, fraction):
     assert learning_time(level, depth=depth, alpha=alpha, fraction=fraction) == pytest.approx(expected, rel=1e-6)
 
 
+def test_a_matrix_of_long_doubles():
+    values, _ = eigendecomposition(np.array([[0.0, 2.0], [2.0, 0.0]], np.longdouble))
+    np.testing.assert_allclose(values, [2.0, -2.0])
+    with np.errstate(over="raise"), pytest.raises(ValueError, match=r"^target must be .* finite"):
+        eigendecomposition(np.array([[np.longdouble("1e400")]]))
+
+
+def test_numbers_at_the_ends_of_float64():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        huge = diagonal_flow([1.7e308, -1.7e308, 0.0], depth=2, alpha=0.1, times=[0.0, 1e308])
+        np.testing.assert_allclose(huge, [[0.01] * 3, [1.7e308, 0.0, 0.0]], rtol=1e-13)
+        assert np.all(plateau_intervals([4.0, 1.0], depth=3, alpha=0.01, step_size=5e-324)[:, 0] == np.inf)
+        for eigenvalue in (1e300, 1.7e308):
+            with pytest.raises(ValueError, match=r"^step_size"):
+                plateau_intervals([eigenvalue], depth=3, alpha=0.01, step_size=0.01)
+        with pytest.raises(ValueError, match=r"^alpha"):
+            learning_time(1.0, depth=1.7e308, alpha=0.1)
+
+
 def test_learning_time_of_what_is_learned_already_or_never():
     times = learning_time([-1.0, 0.0, 1e-4, 1.0], depth=3, alpha=0.1)
     assert times[:3].tolist() == [np.inf, np.inf, 0]

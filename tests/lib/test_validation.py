@@ -5,6 +5,7 @@ import re
 import warnings
 from decimal import Decimal
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -33,13 +34,14 @@ from implicit_bias import (
     saddle_to_saddle,
     spectral_path,
 )
-from implicit_bias.images import missing_pixels
+from implicit_bias.images import as_image, deblurring, missing_pixels
 from implicit_bias.measures import (
     balancedness,
     best_rank,
     column_norms,
     effective_rank,
     kkt_residual,
+    margin,
     null_space_constant,
     recovery_error,
     spectral_norm,
@@ -166,6 +168,10 @@ def test_wrong_data(wrong, function):
 
 
 INTEGERS = np.array([[1, -2, 0, 3], [2, 1, -1, 0], [0, 1, 2, -1]])
+LONG_INDICES = csr_array(A)
+LONG_INDICES.indices, LONG_INDICES.indptr = (
+    part.astype(np.int64) for part in (LONG_INDICES.indices, LONG_INDICES.indptr)
+)
 RIGHT_MATRICES = {
     "lists": A.tolist(),
     "tuples": tuple(map(tuple, A)),
@@ -175,6 +181,7 @@ RIGHT_MATRICES = {
     "read-only": np.broadcast_to(A, A.shape),
     "objects": A.astype(object),
     "CSR": csr_array(A),
+    "CSR with long indices": LONG_INDICES,
     "CSC": csc_array(A),
     "COO": coo_array(A),
     "operator": aslinearoperator(A),
@@ -199,6 +206,52 @@ def test_any_form_of_a_matrix(form, function):
     bias = 0.05 if (form, function) == ("operator", "gradient_descent") else 0
     tolerance = max(LOOSE.get(form, 1e-5), bias)
     np.testing.assert_allclose(result, of_an_array(function), atol=tolerance)
+
+
+def operator_of(**products):
+    """An operator with wrong products, which the first one, with ones, does not tell."""
+    right = {"matvec": lambda v: A @ v.ravel(), "rmatvec": lambda r: A.T @ r.ravel()}
+    return LinearOperator(A.shape, **right | products, dtype=float)
+
+
+WRONG_OPERATORS = {
+    "wrong sign": operator_of(rmatvec=lambda r: -A.T @ r),
+    "of other rows": operator_of(rmatvec=lambda r: A[::-1].T @ r),
+    "of other columns": operator_of(rmatvec=lambda r: A[:, ::-1].T @ r),
+    "complex": operator_of(rmatvec=lambda r: A.T @ r + 0j),
+    "none": LinearOperator(A.shape, matvec=lambda v: A @ v, dtype=float),
+    "NaN": operator_of(rmatvec=lambda r: A.T @ np.where(r == 1, np.nan, r)),
+}
+OF_PRODUCTS = {
+    "gradient_descent",
+    "descent with decay",
+    "logistic descent",
+    "kkt_residual",
+    "column_norms",
+    "spectral_norm",
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_OPERATORS)
+@pytest.mark.parametrize("function", [name for name in OF_THE_DATA if name not in OF_PRODUCTS])
+def test_an_operator_whose_products_do_not_belong_together(wrong, function):
+    """Written down by its transpose, it was another matrix, of which the answer was right and converged."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        refuses("A", lambda: OF_THE_DATA[function](WRONG_OPERATORS[wrong], y))
+
+
+@pytest.mark.parametrize("wrong", ["wrong sign", "of other rows", "of other columns"])
+@pytest.mark.parametrize("function", sorted(OF_PRODUCTS & set(OF_THE_DATA)))
+def test_nor_where_only_products_are_taken(wrong, function):
+    refuses("A", lambda: OF_THE_DATA[function](WRONG_OPERATORS[wrong], y))
+
+
+def test_only_what_is_used_of_an_operator_is_asked_for():
+    forward = LinearOperator((4, 2), matvec=lambda v: A.T[:, :2] @ v, dtype=float)
+    np.testing.assert_allclose(minimum_norm(forward, A[0]), minimum_norm(A.T[:, :2], A[0]))
+    np.testing.assert_allclose(column_norms(forward), column_norms(A.T[:, :2]))
+    refuses("A", lambda: column_norms(operator_of(matvec=lambda v: A @ np.where(np.sum(v) == 1, np.nan, v))))
 
 
 @pytest.mark.parametrize("function", OF_THE_DATA)
@@ -390,13 +443,13 @@ def test_alpha_out_of_range(case):
 # --- Depths and parametrizations ---
 
 
-@pytest.mark.parametrize("depth", [1.9, 1, 0, -2, np.nan, np.inf, "deep", None, 3j, [2, 3]])
+@pytest.mark.parametrize("depth", [1.9, 1, 0, -2, np.nan, np.inf, "deep", None, 3j, [2, 3], 10**400])
 @pytest.mark.parametrize("power", [HadamardPower, SignedHadamardPower])
 def test_wrong_depth(depth, power):
     refuses("depth", lambda: power(depth))
 
 
-@pytest.mark.parametrize("wrong", [HadamardPower, "signed", 2, None])
+@pytest.mark.parametrize("wrong", [HadamardPower, "signed", 2, None, SimpleNamespace(value=abs)])
 @pytest.mark.parametrize("solver", [gradient_descent, gradient_flow, flow_limit])
 def test_wrong_parametrization(wrong, solver):
     refuses("parametrization", lambda: solver(A, y, wrong, alpha=0.1))
@@ -518,6 +571,17 @@ WRONG_OPTIONS = [
     ("image", lambda: missing_pixels("picture", 0.5, seed=0)),
     ("image", lambda: missing_pixels(np.zeros((0, 3)), 0.5, seed=0)),
     ("seed", lambda: missing_pixels(np.eye(4), 0.5, seed=None)),
+    ("tol", descent(tol=np.timedelta64(3, "s"))),
+    ("tol", descent(tol=[[1], [1, 2]])),
+    ("step_size", descent(step_size=np.longdouble("1e-400"))),
+    ("weight_decay", descent(weight_decay=np.ma.masked)),
+    ("weight_decay", descent(weight_decay=np.longdouble("1e400"))),
+    ("times", flow(np.array([1.0, np.longdouble("1e400")]))),
+    ("times", lambda: diagonal_flow([1e-300], depth=3, alpha=0.1, times=[0.0, 1.0])),
+    ("norm", lambda: margin(A, [1, -1, 1], A[0], norm=np.array(["l1", "l2"]))),
+    ("coefficients", lambda: as_image([1.0, np.nan], (1, 2))),
+    ("coefficients", lambda: as_image([1.7e308, 1.7e308], (1, 2))),
+    ("width", lambda: deblurring(np.eye(4), 1e300, seed=0)),
 ]
 
 
@@ -581,6 +645,8 @@ WRONG_MATRIX_ARGUMENTS = [
     ("eigenvalues", lambda: matrix_target([], seed=0)),
     ("eigenvalues", lambda: matrix_target([1.0, np.nan], seed=0)),
     ("eigenvalues", lambda: matrix_target(np.eye(2), seed=0)),
+    ("eigenvalues", along(eigenvalues=[1e-320])),
+    ("depth", flow_along(depth=np.longdouble("1e400"))),
     ("noise", lambda: matrix_target([1.0], seed=0, noise=-1)),
     ("seed", lambda: matrix_target([1.0], seed=None)),
     ("n", lambda: matrix_sensing(0, 1, 1, seed=0)),
