@@ -744,6 +744,26 @@ def test_effective_rank_falls_in_the_end(run, *, sign=1, count=True, factor=1.0,
     yield equal("excess", ranks[-1] - np.sum(levels) / levels[0], excess, 0.01)
 
 
+def ranks_at_depth_two(levels, alpha):
+    """The effective rank along the flow of two factors, by the closed form."""
+    times, levels = np.geomspace(1e-2, 1e4, 2000)[:, None], np.asarray(levels, dtype=float)
+    w0 = alpha**2
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        decay = np.exp(-2 * levels * times)
+        w = np.where(levels > 0, levels * w0 / ((levels - w0) * decay + w0), w0 / (1 + 2 * w0 * times))
+    return np.sum(w, axis=1) / w[:, 0]
+
+
+@pytest.mark.claim("prop-rank-falls")
+@pytest.mark.parametrize("levels", [[3], [1, 1], [2, 2, 2], [2, 1], [2, 2, 1], [3, 1, 1], [3, 2, 2, 1]])
+def test_effective_rank_rises_if_and_only_if_positive_eigenvalues_differ(levels):
+    """From a small start. Before it rises it is close to the number of the eigenvalues that are equal to the largest."""
+    ranks = ranks_at_depth_two(np.r_[levels, 0, 0], 1e-8)
+    assert np.any(np.diff(ranks) > 1e-6) == (min(levels) < max(levels))
+    assert np.min(ranks) == pytest.approx(levels.count(levels[0]), abs=1e-3)
+    assert ranks[-1] == pytest.approx(np.sum(levels) / levels[0], abs=1e-3)
+
+
 @pytest.mark.claim("prop-rank-falls")
 @pytest.mark.parametrize(
     "levels, alpha, peak, end",
@@ -755,12 +775,7 @@ def test_effective_rank_falls_in_the_end(run, *, sign=1, count=True, factor=1.0,
 )
 def test_counterexamples_to_a_monotone_effective_rank(levels, alpha, peak, end):
     """It has begun to rise, and falls again, by the closed form at depth 2."""
-    times, levels = np.geomspace(1e-2, 1e4, 2000)[:, None], np.asarray(levels, dtype=float)
-    w0 = alpha**2
-    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        decay = np.exp(-2 * levels * times)
-        w = np.where(levels > 0, levels * w0 / ((levels - w0) * decay + w0), w0 / (1 + 2 * w0 * times))
-    ranks = np.sum(w, axis=1) / w[:, 0]
+    ranks = ranks_at_depth_two(levels, alpha)
     rises = np.flatnonzero(np.diff(ranks) > 1e-9)
     top = rises[0] + np.argmax(ranks[rises[0] :])
     assert ranks[top] > ranks[rises[0]] + 0.05  # it rises
