@@ -754,7 +754,7 @@ def test_thresholding(one, *, threshold=0.5, soft=False, mean_is_hard=False):
     hard, softened = b * (abs(b) > level), np.sign(b) * max(abs(b) - level, 0)
     away = abs(abs(b) * 2 * tau - 1)
     if away > 0.05:
-        left_over = 8 * np.exp(-2 * log * min(away, 1.0)) * max(abs(b), 1)
+        left_over = 16 * np.exp(-2 * log * min(away, 1.0)) * max(abs(b), 1)
         yield at_most("", abs(coordinate(b, alpha, tau * log) - (softened if soft else hard)), left_over + 1e-9)
     jump = min(1 / (2 * abs(b) * tau), 1.0)
     nodes, weights = np.polynomial.legendre.leggauss(60)
@@ -836,7 +836,9 @@ def orthonormal(source):
     A = np.linalg.qr(source.normal(n + 1, n))[0]
     b, omega = source.normal(n), 10.0 ** source.uniforms(-0.4, 0.4, n)
     start, unit, k = any_clock(L, small_start(source, L), omega)
-    taus = np.sort(10.0 ** source.uniforms(-0.7, 0.7, 3)) / (k * np.max(np.abs(b)))
+    taus = (
+        np.sort(10.0 ** source.uniforms(-0.7, 0.7, 3)) * [1, 1.01, 1.02] / (k * np.max(np.abs(b)))
+    )  # no two are equal
     x, integral = vectors.logarithmic_path(A, A @ b, L, start, taus * unit)
     return b, omega, L, taus, x, integral / (taus[:, None] * unit)
 
