@@ -220,6 +220,19 @@ def test_what_a_general_selector_of_a_theme_would_find_has_its_look(seen, path, 
     assert wrong == []
 
 
+def test_lines_of_a_formula_that_breaks_keep_apart(open_tab, address):
+    page = open_tab(viewport=PHONE)
+    page.goto(address + "chapters/matrix_factorization.html")
+    gaps = page.evaluate(
+        """() => [...document.querySelectorAll(".katex-display .base + .base")].flatMap((part) => {
+            const [above, here] = [part.previousElementSibling, part].map((base) => base.getBoundingClientRect());
+            return here.top >= above.bottom - 1 ? [here.top - above.bottom] : [];
+        })"""
+    )
+    page.close()
+    assert len(gaps) > 5 and min(gaps) > 4, "a fraction would touch the one above"
+
+
 def test_what_scrolls_sideways_ends_in_a_shade_without_a_key(open_tab, address):
     page = open_tab(viewport=PHONE, has_touch=True)
     page.goto(address + "chapters/sparse_recovery.html")
