@@ -140,8 +140,8 @@ def nnls(
     Raises
     ------
     ValueError
-        For a wrong shape, a NaN or infinity, entries that are not real, an option out of its range, or data whose size is
-        not between 1e-150 and 1e150.
+        For a wrong shape, a NaN or infinity, entries that are not real, an operator whose two products are not those of one
+        matrix, an option out of its range, or data whose size is not between 1e-150 and 1e150.
 
     Warns
     -----
