@@ -67,15 +67,16 @@ def test_commuting_entries_have_a_potential(one, *, inverse=np.linalg.inv):
         slopes.append((ends[0] - ends[1]) / (2 * step))
     # From derivatives in the mixed weights to those in x: dx = G' dw and dw = before^-1 dv.
     in_x = np.einsum("vij,vk->ijk", np.array(slopes), one.before @ np.linalg.inv(first))
-    yield at_most("", asymmetry(in_x), 1e-6)
+    yield at_most("", asymmetry(in_x), 1e-5)
 
 
 def two_matrices(source):
-    """Two factors of a well-conditioned positive definite matrix with distinct eigenvalues, and symmetric directions."""
+    """Two factors of a well-conditioned positive definite matrix with distinct eigenvalues, and four triples of directions."""
     n = source.integer(2, 4)
     Q, V = (np.linalg.qr(source.normal(n, n))[0] for _ in range(2))
     U = Q * np.sqrt(np.cumsum(source.uniforms(0.5, 1, n))) @ V
-    return U, U @ Q, [P + P.T for P in source.normal(3, n, n)]
+    triples = source.normal(4, 3, n, n)
+    return U, U @ Q, triples + triples.swapaxes(2, 3)
 
 
 @attack(
@@ -91,8 +92,8 @@ def two_matrices(source):
     },
 )
 def test_a_product_with_its_transpose_has_none(instance, *, some=True, both=True, speed=2.0):
-    U, other, (P, R, E) = instance
-    X = U @ U.T
+    U, other, triples = instance
+    X, P = U @ U.T, triples[0, 0]
     for factor in (U, other):
         velocity = -2 * P @ factor
         expected = -speed * (P @ X + X @ P if both else 2 * X @ P)
@@ -104,9 +105,12 @@ def test_a_product_with_its_transpose_has_none(instance, *, some=True, both=True
     def slope(P, R, E, step=1e-4):
         return (metric(X + step * E, P, R) - metric(X - step * E, P, R)) / (2 * step)
 
-    size = abs(slope(P, R, E)) + abs(slope(E, R, P)) + 1e-12
-    differs = abs(slope(P, R, E) - slope(E, R, P)) > 1e-4 * size
-    yield holds("it has none", differs == some)
+    def differs(P, R, E):
+        one, other = slope(P, R, E), slope(E, R, P)
+        return abs(one - other) > 1e-4 * (abs(one) + abs(other))
+
+    # For a single triple they may nearly agree by chance.
+    yield holds("it has none", any(differs(*triple) for triple in triples) == some)
 
 
 @attack(

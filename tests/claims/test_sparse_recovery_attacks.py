@@ -13,6 +13,7 @@ from implicit_bias import (
 )
 from scipy.integrate import quad, solve_ivp
 from scipy.optimize import brentq
+from sklearn.linear_model import lars_path
 
 from tests.claims import instances_vectors as vectors
 from tests.claims.attacks import at_most, attack, equal, holds
@@ -918,11 +919,13 @@ def test_mean_and_lasso(one, *, always=False, scale=1.0, share=1.0):
 def test_monotone_lasso_paths(one, *, scale=1.0, required=True):
     A, y, steps, _, _ = one
     taus = np.linspace(steps.times[0], 1.3 * steps.times[-1], 50)
-    path = lasso_path(A, y, scale / (2 * taus))
-    change = np.diff(taus[:, None] * path, axis=0)
-    monotone = np.all(np.all(change > -1e-7, axis=0) | np.all(change < 1e-7, axis=0))
+    # Between the knots of the path x is linear in lambda, and x / lambda is monotone.
+    levels, _, knots = lars_path(A, y, method="lasso")
+    levels[-1], knots[:, -1] = levels[-2] / 2, (knots[:, -2] + knots[:, -1]) / 2  # the last one is at zero
+    change = np.diff(knots / levels)
+    monotone = np.all(np.all(change > -1e-9, axis=1) | np.all(change < 1e-9, axis=1))
     if monotone or not required:
-        yield equal("", steps.mean(taus), path, 1e-4)
+        yield equal("", steps.mean(taus), lasso_path(A, y, scale / (2 * taus)), 1e-4)
 
 
 # --- The dictionary ---------------------------------------------------------------------------------------------------
