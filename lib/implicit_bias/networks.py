@@ -75,9 +75,7 @@ class ReLUNetwork:
 
     def curvature(self, size: float | np.ndarray) -> float | np.ndarray:
         """Bound ``N M^(2-2/N) |Z|^2`` on the squared Jacobian of `value` where `size` is at most `M`."""
-        squared = (
-            np.linalg.norm(self.inputs, 2) ** 2 or 1.0
-        )  # of inputs that are zero: a bound to which there is a step
+        squared = np.linalg.norm(self.inputs, 2) ** 2 or 1.0  # of zero inputs a bound to which there is a step
         return self.depth * size ** (2 - 2 / self.depth) * squared
 
     def factors(self, w: np.ndarray) -> list[np.ndarray]:
