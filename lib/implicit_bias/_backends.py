@@ -11,7 +11,7 @@ import numpy as np
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator
 
-from ._matrices import dense, operator, operator_column_norms
+from ._matrices import OF_ENTRIES, dense, operator, operator_column_norms
 from ._validation import _check_range, as_matrix, as_real_matrix, as_reals, check_transpose
 
 BLOCK = 2**17  # entries of a dense matrix that stay in the cache while they are used twice
@@ -144,9 +144,10 @@ class Operator(Dense):
     """A `LinearOperator`: each column takes a product, and the norms of many are estimates."""
 
     def __init__(self, A):
-        self.A, self.shape, self.products, self.known = A, A.shape, 2, {}
-        if all(A.shape):
-            check_transpose(A)  # by two products
+        self.A, self.shape, self.products, self.known = A, A.shape, 0, {}
+        if all(A.shape) and not isinstance(A, OF_ENTRIES):  # whose transpose is SciPy's
+            check_transpose(A)
+            self.products = 2
 
     normal = Sparse.normal
 

@@ -18,9 +18,7 @@ from ._support import LARGEST_ACTIVE_SET
 from ._validation import NORMS, as_data, as_matrix, as_outputs, as_point, as_positive, as_reals
 from .measures import EPSILON, REACH, SLACK, Certificate
 
-SHARPER = (
-    4  # times as small is the tolerance of the plain problem, and ten times smaller in each of the next two rounds
-)
+SHARPER = 4  # times as small is the tolerance of the plain problem, and ten times smaller in each of the next two
 ROUNDS = 10  # in which another entry is left out of the sum: one is usual
 NEARLY_MET = 1e-10  # of the norm of y: a residual from which the data are met by LSMR,
 LSMR = 100  # in so many steps at most

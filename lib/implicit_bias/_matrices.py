@@ -5,6 +5,7 @@ from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator, svds
 
 PROBES = 16
+WRONG_TRANSPOSE = "A must have rmatvec that is the product with the transpose of its matvec"
 ADJOINT = 1e-3  # of the sizes of the terms: by which a product may differ from that with the entries of the transpose
 OF_ENTRIES = type(aslinearoperator(np.zeros((1, 1))))  # the class of an operator that SciPy makes of a matrix
 
@@ -55,7 +56,7 @@ def _by_transpose(A):
     entries = (A.T @ np.eye(m, dtype=A.dtype)).T
     z = np.random.default_rng(0).uniform(1, 2, n).astype(A.dtype)
     if np.any(np.abs(A @ z - entries @ z) > ADJOINT * (np.abs(entries) @ z)):
-        raise ValueError("A must have rmatvec that is the product with the transpose of its matvec")
+        raise ValueError(WRONG_TRANSPOSE)
     return entries
 
 

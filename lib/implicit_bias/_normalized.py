@@ -13,7 +13,7 @@ from ._validation import NORMS, as_reals, check_size
 from .measures import EPSILON, REACH, SLACK, SMALL_GAP, Certificate, _certify, _least
 from .results import NonnegativeResult
 
-FLOAT = np.dtype(float)
+FLOAT = np.dtype(float)  # with which a dtype is compared sooner than with `float`
 MET = 1e-12  # of the norm of y: a residual that is none
 HIDDEN = 1e-3  # of the loss: what rounding may hide in the worst case, where the gap of many columns is small
 NO_GAP = 1e-11  # of the loss: a gap that is none, even for vectors far beyond reach

@@ -58,7 +58,7 @@ class WorkingSet:
 
     def _look(self):
         """In the order of the columns, where does each row of `G` end? Sparse matrices often have a band."""
-        self.small = len(self.problem.b) * len(self.chosen) <= LARGEST_ACTIVE_SET
+        self.small = _fits(self.problem, len(self.chosen))
         self.order = np.argsort(self.chosen)
         if self.G[self.order[0], self.order[-1]] == 0:
             met = (self.G != 0).take(self.order, axis=0).take(self.order, axis=1)
@@ -172,7 +172,7 @@ def finish(problem, near, tol):
     if np.mean(support) > MOST:
         support[:] = True
     chosen = np.flatnonzero(support)
-    if len(problem.b) * len(chosen) <= LARGEST_ACTIVE_SET and _few(problem, chosen):
+    if _fits(problem, len(chosen)) and _few(problem, chosen):
         return one_by_one(problem, near, tol, chosen)
     working = WorkingSet(problem, chosen)
     best, guess, least, failures = near, near.x[working.chosen], np.inf, 0
@@ -211,6 +211,11 @@ def finish(problem, near, tol):
     return best
 
 
+def _fits(problem, columns):
+    """Whether the active-set method can take that many columns."""
+    return len(problem.b) * columns <= LARGEST_ACTIVE_SET
+
+
 def _few(problem, chosen):
     """Whether only some of these columns are independent: as many as there are rows, or as a sample of them has."""
     some = chosen[:: -(-len(chosen) // SAMPLE)]
@@ -223,9 +228,9 @@ def one_by_one(problem, near, tol, chosen=None):
 
     Of all columns, where they are not too many, since those that are not needed never enter; else of the chosen ones.
     """
-    if chosen is None or len(problem.b) * problem.n <= LARGEST_ACTIVE_SET:
+    if chosen is None or _fits(problem, problem.n):
         chosen = np.arange(problem.n)
-    if len(problem.b) * len(chosen) > LARGEST_ACTIVE_SET:
+    if not _fits(problem, len(chosen)):
         return near
     x, units = np.zeros(problem.n), problem.units[chosen]  # the columns that fit best are to enter first
     x[chosen] = by_active_set(problem.columns(chosen) / units, problem.b) / units
@@ -312,8 +317,7 @@ def meet(problem, near, tol):
 
 def _sharper(problem, point):
     """The point with a sharper certificate, unless its support is too large for that."""
-    small = len(problem.b) * np.count_nonzero(point.x) <= LARGEST_ACTIVE_SET
-    return accurate_point(problem, point.x) if small else point
+    return accurate_point(problem, point.x) if _fits(problem, np.count_nonzero(point.x)) else point
 
 
 def _to_boundary(x, dx):

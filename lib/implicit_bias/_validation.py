@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator
 
-from ._matrices import OF_ENTRIES, Copied, norm
+from ._matrices import OF_ENTRIES, WRONG_TRANSPOSE, Copied, norm
 
 # Squares beyond these bounds leave the range of float64 (10^+-308) in the solvers: of entries, and of norms where the problem
 # is scaled first.
@@ -54,7 +54,7 @@ def check_transpose(A):
         return image
     rounding = np.finfo(A.dtype).eps ** 0.375  # 1.3e-6 in float64: products in less precision pass
     if back.shape != z.shape or not abs(image @ w - z @ back) <= rounding * norm(image) * norm(w):
-        raise ValueError("A must have rmatvec that is the product with the transpose of its matvec")
+        raise ValueError(WRONG_TRANSPOSE)
     return image
 
 

@@ -841,9 +841,8 @@ def orthonormal(source):
     A = np.linalg.qr(source.normal(n + 1, n))[0]
     b, omega = source.normal(n), 10.0 ** source.uniforms(-0.4, 0.4, n)
     start, unit, k = any_clock(L, small_start(source, L), omega)
-    taus = (
-        np.sort(10.0 ** source.uniforms(-0.7, 0.7, 3)) * [1, 1.01, 1.02] / (k * np.max(np.abs(b)))
-    )  # no two are equal
+    apart = [1, 1.01, 1.02]  # no two are equal
+    taus = np.sort(10.0 ** source.uniforms(-0.7, 0.7, 3)) * apart / (k * np.max(np.abs(b)))
     x, integral = vectors.logarithmic_path(A, A @ b, L, start, taus * unit)
     return b, omega, L, taus, x, integral / (taus[:, None] * unit)
 
