@@ -247,6 +247,17 @@ def test_nor_where_only_products_are_taken(wrong, function):
     refuses("A", lambda: OF_THE_DATA[function](WRONG_OPERATORS[wrong], y))
 
 
+def test_a_light_row_of_the_transpose_is_looked_at_where_its_entries_are_used():
+    """It counts nothing in one number for all rows; `as_entries` compares each of them."""
+    sizes = np.ones(len(A))
+    sizes[-1] = 1e-9
+    B, turned = sizes[:, None] * A, np.where(sizes < 1, -1.0, 1.0)[:, None] * sizes[:, None] * A
+    right = LinearOperator(A.shape, matvec=lambda v: B @ v, rmatvec=lambda r: B.T @ r, dtype=float)
+    wrong = LinearOperator(A.shape, matvec=lambda v: B @ v, rmatvec=lambda r: turned.T @ r, dtype=float)
+    np.testing.assert_allclose(minimum_norm(right, sizes * y), minimum_norm(A, y), rtol=1e-6)
+    refuses("A", lambda: minimum_norm(wrong, sizes * y))
+
+
 def test_only_what_is_used_of_an_operator_is_asked_for():
     forward = LinearOperator((4, 2), matvec=lambda v: A.T[:, :2] @ v, dtype=float)
     np.testing.assert_allclose(minimum_norm(forward, A[0]), minimum_norm(A.T[:, :2], A[0]))
